@@ -1,0 +1,30 @@
+"""Where things are: the repository, what setup makes, ComfyUI."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HOST = ROOT / ".host"
+VENV_PYTHON = HOST / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+# The folder name is the one ComfyUI-Manager gives the pack: its name in the registry.
+PACK_NAME = "noise-search"
+DEMO_NAME = "noise-search-demo"
+
+
+def comfyui_path() -> Path:
+    """The user's own ComfyUI (COMFYUI_PATH), else the copy that setup downloads."""
+    own = os.environ.get("COMFYUI_PATH")
+    return Path(own).expanduser().resolve() if own else HOST / "ComfyUI"
+
+
+def has_comfyui(path: Path) -> bool:
+    return (path / "main.py").is_file() and (path / "comfy").is_dir()
+
+
+def custom_nodes() -> dict[str, Path]:
+    """Folder name under custom_nodes, and what it links to."""
+    packs = {PACK_NAME: ROOT, DEMO_NAME: ROOT / "demo"}
+    return {name: path for name, path in packs.items() if (path / "__init__.py").is_file()}
