@@ -7,17 +7,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = ROOT / ".host"
-VENV_PYTHON = HOST / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+VENV = HOST / "venv"
+VENV_PYTHON = VENV / "bin" / "python"
 
 # The folder name is the one ComfyUI-Manager gives the pack: its name in the registry.
 PACK_NAME = "noise-search"
 DEMO_NAME = "noise-search-demo"
 
 
-def comfyui_path() -> Path:
-    """The user's own ComfyUI (COMFYUI_PATH), else the copy that setup downloads."""
+def own_comfyui() -> Path | None:
+    """The user's own ComfyUI: COMFYUI_PATH."""
     own = os.environ.get("COMFYUI_PATH")
-    return Path(own).expanduser().resolve() if own else HOST / "ComfyUI"
+    return Path(own).expanduser().resolve() if own else None
+
+
+def comfyui_path() -> Path:
+    """The user's own, else the copy that setup downloads."""
+    return own_comfyui() or HOST / "ComfyUI"
 
 
 def has_comfyui(path: Path) -> bool:
