@@ -109,7 +109,7 @@ class Client:
         client_id = uuid.uuid4().hex
         started = time.monotonic()
         with self._listen(client_id) as inbox:
-            status, reply = self._request("/prompt", {"prompt": nodes, "client_id": client_id, **body})
+            status, reply = self.post("/prompt", {"prompt": nodes, "client_id": client_id, **body})
             if status != 200:
                 return Result("rejected", error=rejection(reply, nodes))
             prompt_id = reply["prompt_id"]
@@ -117,11 +117,11 @@ class Client:
         return self._result(prompt_id, events, time.monotonic() - started)
 
     def interrupt(self, prompt_id: str | None = None) -> None:
-        self._request("/interrupt", {"prompt_id": prompt_id} if prompt_id else {})
+        self.post("/interrupt", {"prompt_id": prompt_id} if prompt_id else {})
 
     def free(self) -> None:
         """Drop cached outputs and loaded models before the next prompt."""
-        self._request("/free", {"unload_models": True, "free_memory": True})
+        self.post("/free", {"unload_models": True, "free_memory": True})
 
     def history(self, prompt_id: str) -> dict[str, Any]:
         return self.get(f"/history/{prompt_id}")[prompt_id]
@@ -143,7 +143,8 @@ class Client:
         with urllib.request.urlopen(self.url + path, timeout=60) as reply:
             return json.load(reply)
 
-    def _request(self, path: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+    def post(self, path: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+        """The status and the JSON that came back."""
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
         try:
