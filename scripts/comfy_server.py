@@ -99,10 +99,16 @@ def link_packs(folder: Path, packs: Mapping[str, Path]) -> None:
         (folder / name).symlink_to(target, target_is_directory=True)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port(preferred: int = 0) -> int:
+    """The preferred port when nothing listens there, else any free one."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
+    raise ServerError("No free port.")
 
 
 def thread_limit() -> dict[str, str]:

@@ -11,10 +11,8 @@ PACK = "noise_search"
 
 
 def register() -> None:
-    """`noise_search` is the root, `noise_search.demo` the demo; both __init__ files need a running ComfyUI."""
-    if PACK in sys.modules:
-        return
-    pack, demo = types.ModuleType(PACK), types.ModuleType(f"{PACK}.demo")
-    pack.__path__, demo.__path__ = [str(ROOT)], [str(ROOT / "demo")]
-    pack.demo = demo
-    sys.modules[PACK], sys.modules[f"{PACK}.demo"] = pack, demo
+    """The root's __init__ needs ComfyUI; what lies below it is imported as usual."""
+    if PACK not in sys.modules:
+        pack = types.ModuleType(PACK)
+        pack.__path__ = [str(ROOT)]
+        sys.modules[PACK] = pack

@@ -73,22 +73,12 @@ def comfy(comfyui: Path, tmp_path_factory: pytest.TempPathFactory) -> ModuleType
 
 @pytest.fixture(scope="session")
 def pack(comfy: ModuleType) -> ModuleType:
-    """The pack's entry point, loaded from its folder as ComfyUI does; the same modules as `noise_search.*`."""
-    return load_folder(pack_alias.PACK, ROOT)
-
-
-@pytest.fixture(scope="session")
-def demo_pack(comfy: ModuleType) -> ModuleType:
-    """The demo's entry point, likewise."""
-    return load_folder(f"{pack_alias.PACK}.demo", ROOT / "demo")
-
-
-def load_folder(name: str, folder: Path) -> ModuleType:
+    """The pack's entry point, run from its file as ComfyUI does; the same modules as `noise_search.*`."""
+    module = sys.modules[pack_alias.PACK]
     spec = importlib.util.spec_from_file_location(
-        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        pack_alias.PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
     )
-    module = sys.modules[name]
-    module.__spec__, module.__file__, module.__package__ = spec, spec.origin, name
+    module.__spec__, module.__file__, module.__package__ = spec, spec.origin, pack_alias.PACK
     spec.loader.exec_module(module)
     return module
 

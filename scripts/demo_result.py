@@ -1,0 +1,109 @@
+"""What the demo shows in the end: two pictures side by side, and a table."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from comfy_client import Client, Result
+from demo_workflow import Workflow
+from noise_search.demo.captions import Caption
+from noise_search.demo.oracle import Verdict, check
+
+PICTURE = 384
+MARGIN = 16
+TEXT = 20
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture, the verifier's score for it and what the oracle, which no search sees, says."""
+
+    title: str
+    image: Image.Image
+    score: float
+    verdict: Verdict
+
+    @property
+    def oracle(self) -> str:
+        held = sum(check.holds for check in self.verdict.checks)
+        parts = f"{held} of {len(self.verdict.checks)} parts hold"
+        return f"yes ({parts})" if self.verdict.holds else f"no ({parts})"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    prompt: str
+    before: Shown
+    after: Shown
+    report: dict[str, Any]
+    seconds: float
+
+
+def read(client: Client, result: Result, workflow: Workflow, prompt: str, caption: Caption) -> Outcome:
+    report = json.loads(result.text(workflow.report))
+
+    def shown(title: str, node: Any, score: float) -> Shown:
+        image = Image.open(io.BytesIO(client.images(result, node)[0])).convert("RGB")
+        return Shown(title, image, score, check(np.asarray(image, np.float32) / 255, caption))
+
+    best = report["best"]
+    before = shown("without search", workflow.baseline, report["baseline"]["score"])
+    after = shown(f"best of {len(report['candidates'])}", workflow.winner, best["score"])
+    return Outcome(prompt, before, after, report, result.seconds)
+
+
+def write_files(client: Client, result: Result, workflow: Workflow, outcome: Outcome, folder: Path) -> list[Path]:
+    """comparison.png and report.json are made here; the others are the files that ComfyUI saved."""
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = {"winner": workflow.winner, "plot": workflow.plot, "candidates": workflow.candidates}
+    comparison(outcome).save(folder / "comparison.png")
+    for name, node in saved.items():
+        (folder / f"{name}.png").write_bytes(client.images(result, node)[0])
+    (folder / "report.json").write_text(json.dumps(outcome.report, indent=2) + "\n")
+    return [folder / name for name in ("comparison.png", "plot.png", "candidates.png", "winner.png", "report.json")]
+
+
+def comparison(outcome: Outcome) -> Image.Image:
+    """Both pictures with their scores below, the prompt above."""
+    line = TEXT + MARGIN // 2
+    width, height = 2 * PICTURE + 3 * MARGIN, PICTURE + 3 * MARGIN + 3 * line
+    sheet = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN), outcome.prompt, "black", ImageFont.load_default(TEXT))
+    for column, shown in enumerate((outcome.before, outcome.after)):
+        x, y = MARGIN + column * (PICTURE + MARGIN), MARGIN + line
+        sheet.paste(shown.image.resize((PICTURE, PICTURE), Image.Resampling.NEAREST), (x, y))
+        draw.text((x, y + PICTURE + 6), shown.title, "black", ImageFont.load_default(TEXT))
+        line_two = f"verifier {shown.score:.3f}, oracle {shown.oracle}"
+        draw.text((x, y + PICTURE + 6 + line), line_two, "dimgray", ImageFont.load_default(TEXT - 4))
+    return sheet
+
+
+def table(outcome: Outcome) -> str:
+    before, after, report = outcome.before, outcome.after, outcome.report
+    rows = [
+        ("", before.title, after.title),
+        ("verifier score", f"{before.score:.4f}", f"{after.score:.4f}"),
+        ("oracle: as the prompt says", before.oracle, after.oracle),
+        ("NFE", str(report["candidates"][0]["nfe"]), str(report["nfe"]["total"])),
+        ("seed", str(report["seed"]), winning_seed(report)),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    seconds = ", ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items() if name != "total")
+    timing = f"The search took {report['seconds']['total']:.1f} s ({seconds}); the workflow {outcome.seconds:.1f} s."
+    return "\n".join([f"Prompt: {outcome.prompt}", "", *lines, "", timing])
+
+
+def winning_seed(report: dict[str, Any]) -> str:
+    """Random search: the seed that gives the winner in a KSampler without search."""
+    recipe = report["best"]["recipe"]
+    return str(recipe["seed"]) if recipe else "-"

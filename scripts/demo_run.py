@@ -1,0 +1,89 @@
+"""The demo inside its environment: a server, one run, the result."""
+
+from __future__ import annotations
+
+import sys
+import urllib.parse
+import webbrowser
+from pathlib import Path
+
+import torch
+
+from comfy_client import Client, ConnectionLost, PromptFailed
+from comfy_server import Server, ServerError, free_port, serve
+from demo_result import read, table, write_files
+from demo_workflow import build
+from layout import HOST, PACK_NAME, comfyui_path
+from noise_search.demo.captions import Caption, parse
+from noise_search.demo.words import COLORS, COUNTS, RELATIONS, SHAPES, SIZES
+from progress import Progress
+
+TEMPLATE = "demo_search"
+USUAL_PORT = 8188
+
+
+class Refused(RuntimeError):
+    """The demo can't do what was asked; the message says why."""
+
+
+def run(prompt: str, candidates: int, seed: int, output: Path, keep_serving: bool) -> int:
+    try:
+        caption = understood(prompt)
+        device = "the GPU" if torch.cuda.is_available() else "the CPU"
+        print(f"Starting ComfyUI on {device} ...", flush=True)
+        port = free_port(USUAL_PORT) if keep_serving else 0
+        with serve(comfyui_path(), HOST / "base", cpu=not torch.cuda.is_available(), port=port) as server:
+            search_once(server, prompt, caption, candidates, seed, output)
+            if keep_serving:
+                show_in_browser(server)
+    except (Refused, ServerError, ConnectionLost) as error:
+        return fail(str(error))
+    except PromptFailed as error:
+        return fail(f"The workflow failed: {error}\nThe server's log is in {HOST / 'base'}.")
+    except KeyboardInterrupt:
+        print("\nStopped.")
+        return 0 if keep_serving else 130
+    return 0
+
+
+def fail(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 1
+
+
+def understood(prompt: str) -> Caption:
+    """The caption, once it says something the demo model can draw."""
+    caption = parse(prompt)
+    if not caption.groups:
+        raise Refused(f"The demo model draws shapes only, and {prompt!r} names none. {vocabulary()}")
+    if caption.unknown:
+        print(
+            f"The demo model does not know these words and ignores them: {', '.join(caption.unknown)}. {vocabulary()}"
+        )
+    return caption
+
+
+def vocabulary() -> str:
+    kinds = {"Counts": COUNTS, "sizes": SIZES, "colors": COLORS, "shapes": SHAPES, "relations": RELATIONS}
+    return "; ".join(f"{kind}: {', '.join(words)}" for kind, words in kinds.items()) + "."
+
+
+def search_once(server: Server, prompt: str, caption: Caption, candidates: int, seed: int, output: Path) -> None:
+    workflow = build(prompt, candidates, seed)
+    labels = {workflow.plain.id: "Without search", workflow.search.id: f"Search, {candidates} candidates"}
+    client = Client(server.url)
+    result = client.run(workflow.graph, Progress(labels)).check()
+    outcome = read(client, result, workflow, prompt, caption)
+    files = write_files(client, result, workflow, outcome, output)
+    print(f"\n{table(outcome)}\n")
+    print("\n".join(str(file) for file in files))
+
+
+def show_in_browser(server: Server) -> None:
+    """Open the template in the user's browser; returns on Ctrl-C, or when the server ends."""
+    query = urllib.parse.urlencode({"template": TEMPLATE, "source": PACK_NAME})
+    address = f"{server.url}/?{query}"
+    webbrowser.open(address)
+    print(f"\nThe workflow in ComfyUI: {address}\nCtrl-C ends the server.", flush=True)
+    server.process.wait()
+    raise ServerError(f"ComfyUI ended. The end of {server.log}:\n{server.log_tail()}")
