@@ -1,0 +1,56 @@
+"""The two nodes of the demo."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .host_clip import load_clip
+from .host_model import load_model, load_vae
+from .host_verifier import ShapesVerifier
+from .weights import MODEL_FILE, VERIFIER_FILE, load_weights
+
+CATEGORY = "noise search/demo"
+
+
+class LoadShapesModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadShapesModel",
+            display_name="Load Shapes Model (demo)",
+            category=CATEGORY,
+            description='A tiny model that draws 64x64 pictures of captions such as "two red circles left of a blue '
+            'square". It runs in seconds on a CPU. Good settings: 64x64, 20 steps, cfg 3, euler, simple.',
+            inputs=[],
+            outputs=[
+                io.Model.Output(tooltip="The denoiser, a flow model that works on pixels."),
+                io.Clip.Output(tooltip="Reads colors, shapes, sizes, counts and relations; other words are ignored."),
+                io.Vae.Output(tooltip="Passes pixels through: the model has no latent space."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        unet, text = (load_weights(MODEL_FILE, prefix) for prefix in ("unet.", "text."))
+        return io.NodeOutput(load_model(unet), load_clip(text), load_vae())
+
+
+class LoadShapesVerifier(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadShapesVerifier",
+            display_name="Load Shapes Verifier (demo)",
+            category=CATEGORY,
+            description="Judges how well a picture of shapes shows its caption. A small CLIP-style network, trained on "
+            "the same drawn pictures as the shapes model.",
+            inputs=[],
+            outputs=[io.Custom("VERIFIER").Output(tooltip="Scores pictures against a caption; higher is better.")],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        return io.NodeOutput(ShapesVerifier(load_weights(VERIFIER_FILE)))
+
+
+class ShapesExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [LoadShapesModel, LoadShapesVerifier]
