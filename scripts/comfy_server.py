@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from layout import custom_nodes
 START_SECONDS = 180
 STOP_SECONDS = 15
 TAIL_LINES = 30
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ServerError(RuntimeError):
@@ -35,7 +37,7 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def log_text(self) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        return COLORS.sub("", self.log.read_text(encoding="utf-8", errors="replace"))
 
     def log_tail(self, lines: int = TAIL_LINES) -> str:
         return "\n".join(self.log_text().splitlines()[-lines:])
