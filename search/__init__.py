@@ -1,0 +1,1 @@
+"""How a search works. The pure part knows nothing of ComfyUI; trajectory, judge, driver and patch are the host part."""

@@ -1,0 +1,19 @@
+"""What people drag."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .candidates import NoiseCandidates, SelectCandidate
+from .random_search import RandomSearch
+from .report import SearchReport
+from .score import VerifierScore
+
+NODES: list[type[io.ComfyNode]] = [RandomSearch, SearchReport, NoiseCandidates, VerifierScore, SelectCandidate]
+
+
+class NoiseSearchExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES
+
+
+async def comfy_entrypoint() -> NoiseSearchExtension:
+    return NoiseSearchExtension()

@@ -1,0 +1,73 @@
+"""What a search did: plot, candidates, recipe, numbers."""
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..search import patch, plot
+from ..search.report import Report, recipes_json, reports_json
+from ..search.thumbnail import from_pil
+from .types import CATEGORY, Search
+
+
+class SearchReport(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SearchReport",
+            display_name="Search Report",
+            category=CATEGORY,
+            description="Shows what a search did: best score against cost, the candidates with their scores, the "
+            "winner's recipe and all numbers as JSON. Put it between the sampler and VAE Decode; the latent passes "
+            "through unchanged.",
+            search_aliases=["search results", "search plot", "best of n", "candidates"],
+            inputs=[
+                io.Latent.Input("latent", tooltip="From the sampler that searched."),
+                Search.Input("search", tooltip="From the search node whose model that sampler used."),
+            ],
+            outputs=[
+                io.Latent.Output(display_name="latent", tooltip="The same latent."),
+                io.Image.Output(
+                    display_name="plot",
+                    tooltip="Best score so far against NFE (denoiser predictions), one plot an image.",
+                ),
+                io.Image.Output(
+                    display_name="candidates", tooltip="The best 64 candidates with number and score, best first."
+                ),
+                io.Float.Output(
+                    display_name="scores",
+                    is_output_list=True,
+                    tooltip="Every candidate's score, in the order they ran.",
+                ),
+                io.String.Output(
+                    display_name="recipe",
+                    tooltip="The winner's recipe as JSON: its seed, and the moves from it. For a batch, one an image. "
+                    "null when the noise came from the workflow and no seed recreates it.",
+                ),
+                io.Int.Output(
+                    display_name="nfe",
+                    tooltip="Denoiser predictions for all candidates; a CFG pair counts as one.",
+                ),
+                io.String.Output(
+                    display_name="report", tooltip="Everything as JSON. For a batch, one object for each image."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, latent: dict[str, Any], search: patch.Search) -> io.NodeOutput:
+        reports = search.run_of(latent["samples"]).reports
+        return io.NodeOutput(
+            latent,
+            torch.stack([from_pil(plot.best_curve(report)) for report in reports]),
+            torch.stack([from_pil(picture) for report in reports for picture in plot.labelled_candidates(report)]),
+            [candidate.score for report in reports for candidate in report.candidates],
+            recipes_json(reports),
+            _total_nfe(reports),
+            reports_json(reports),
+        )
+
+
+def _total_nfe(reports: list[Report]) -> int:
+    return sum(report.nfe for report in reports)

@@ -1,0 +1,99 @@
+"""Decoding candidates with the user's VAE and scoring them with a verifier."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import comfy.model_management
+import comfy.utils
+import torch
+from torch import Tensor
+
+from ..verifiers.base import Verifier, VerifierError, ask
+
+CHUNK = 16  # images in one question to the verifier
+
+
+class Judged(NamedTuple):
+    """Scores of some latents, the picture of each [H, W, 3] (the middle frame of a video), and the seconds it took."""
+
+    scores: list[float]
+    pictures: list[Tensor]
+    decoding: float
+    scoring: float
+
+
+class Judge:
+    """What decides which latent is best: a VAE, a verifier and the prompt it judges by.
+
+    shapes: those of the sampler's latent; of several (video with audio) the first is decoded.
+    """
+
+    def __init__(self, vae: Any, verifier: Verifier, prompt: str, shapes: Sequence[Sequence[int]]):
+        self.vae = vae
+        self.verifier = verifier
+        self.prompt = prompt
+        self.shapes = [tuple(shape) for shape in shapes]
+
+    def misfit(self) -> str | None:
+        """Why the VAE can not decode this latent into images; None when it can."""
+        shape, dimensions, channels = list(self.shapes[0]), self.vae.latent_dim, self.vae.latent_channels
+        if dimensions not in (2, 3) or len(shape) not in (4, 5):
+            return "A verifier judges images, but this latent or VAE is not one of images or video."
+        if shape[1] != channels or (dimensions == 3 and len(shape) == 4):
+            return (
+                f"The VAE does not fit the latent: it decodes {channels} channels in {dimensions} dimensions, the "
+                f"latent has shape {shape}. Connect the VAE that belongs to the model."
+            )
+        return None
+
+    def judge(self, latents: Tensor, name_of: Callable[[int], str]) -> Judged:
+        """Judge each of `latents` [N, ...], as a sampler gives them out; name_of: what to call latent i in an error."""
+        started = time.perf_counter()
+        images = self._decode(latents)
+        decoded = time.perf_counter()
+        frames = images.shape[1]
+        prompts = [self.prompt] * (len(images) * frames)
+        scores = score_images(self.verifier, images.flatten(0, 1), prompts, lambda row: name_of(row // frames))
+        means = torch.tensor(scores).reshape(-1, frames).mean(1).tolist()
+        return Judged(means, list(images[:, frames // 2]), decoded - started, time.perf_counter() - decoded)
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        """Images [N, frames, H, W, 3], float in 0..1; frames is 1 unless it is a video."""
+        latent = comfy.utils.unpack_latents(latents, self.shapes)[0]
+        images = self.vae.decode(latent)
+        return (images if images.ndim == 5 else images.unsqueeze(1))[..., :3].float()
+
+
+def score_images(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]) -> list[float]:
+    """Scores of `images` [N, H, W, 3], in chunks that are halved when memory runs out.
+
+    Raises VerifierError when the verifier fails or answers with something that is not a finite number for each image.
+    """
+    scores: list[float] = []
+    chunk = CHUNK
+    while len(scores) < len(images):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        at = len(scores)
+        part = slice(at, at + chunk)
+        answer = _ask(verifier, images[part], prompts[part], lambda row, at=at: name_of(at + row))
+        if answer is None:
+            chunk = max(len(images[part]) // 2, 1)
+            continue
+        scores += answer
+    return scores
+
+
+def _ask(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]) -> list[float] | None:
+    """The scores, or None when several images at once were too many for the memory."""
+    try:
+        return ask(verifier, images, prompts, name_of)
+    except VerifierError as error:
+        if error.__cause__ is None or not comfy.model_management.is_oom(error.__cause__):
+            raise
+        if len(images) == 1:
+            raise error.__cause__ from None
+    comfy.model_management.soft_empty_cache(force=True)
+    return None

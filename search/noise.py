@@ -1,0 +1,39 @@
+"""Noises: which seed a candidate has, and what lies near a noise."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+BROWSER_SEEDS = 2**50  # the front end draws seeds below this and rounds above 2**53
+HOST_SEEDS = 2**64
+
+
+def candidate_seed(seed: int, index: int) -> int:
+    """Seed of candidate `index` of a search that starts at `seed`; 0 gives `seed` itself.
+
+    Stays below 2**50 where the start does, so that it can be typed into a stock KSampler.
+    """
+    return (seed + index) % (BROWSER_SEEDS if seed < BROWSER_SEEDS else HOST_SEEDS)
+
+
+def neighbor(pivot: Tensor, cosine: float, generator: torch.Generator) -> Tensor:
+    """A noise on the sphere through `pivot`, at the given cosine to it.
+
+    y = |n| (c u + sqrt(1 - c^2) w), u = n / |n|, w a random unit direction orthogonal to u (zero-order search,
+    Ma et al. 2025, arXiv 2501.09732, section 3.1, on the sphere).
+
+    pivot: one noise, any shape. cosine: -1..1; 1 is the pivot itself, 0 unrelated.
+    Returns the pivot's shape, dtype and norm.
+    """
+    flat = pivot.double().flatten()
+    norm = flat.norm()
+    unit = flat / norm
+    draw = torch.randn(flat.shape, generator=generator, dtype=torch.float32, device=generator.device)
+    direction = draw.to(flat)
+    direction = direction - (direction @ unit) * unit
+    direction = direction / direction.norm()
+    moved = norm * (cosine * unit + math.sqrt(1 - cosine**2) * direction)
+    return moved.reshape(pivot.shape).to(pivot.dtype)

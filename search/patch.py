@@ -1,0 +1,162 @@
+"""Search as a patch on MODEL: whatever sampler the model goes into, searches."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from comfy.patcher_extension import WrappersMP
+from torch import Tensor
+
+from ..verifiers.base import Verifier
+from .driver import Driver, Outcome, Plan
+from .judge import Judge
+from .report import Report
+from .source import NoiseSource
+from .trajectory import SamplerCall
+
+KEY = "noise_search"
+RUNS_KEPT = 8
+
+
+@dataclass(frozen=True)
+class Run:
+    """One sampler call that searched: its result [B, ...] and a report an image."""
+
+    latents: Tensor
+    reports: list[Report]
+
+
+@dataclass
+class Search:
+    """What the SEARCH socket carries: filled in when the sampler runs."""
+
+    title: str
+    runs: list[Run] = field(default_factory=list)
+
+    def add(self, run: Run) -> None:
+        self.runs = [*self.runs, run][-RUNS_KEPT:]
+
+    def run_of(self, latents: Tensor) -> Run:
+        """The run whose result these latents are, else the newest.
+
+        Raises ValueError when no sampler has searched with this model.
+        """
+        if not self.runs:
+            raise ValueError(
+                f"{self.title} has not searched. Its MODEL has to go into the sampler whose LATENT comes in here, and "
+                "that sampler has to add noise and run at least one step (check add_noise, denoise, start_at_step)."
+            )
+        return next((run for run in reversed(self.runs) if _same(run.latents, latents)), self.runs[-1])
+
+
+def put_on(model: Any, plan: Plan, vae: Any, verifier: Verifier, prompt: str) -> tuple[Any, Search]:
+    """A clone of MODEL that searches in every sampler it goes into, and the SEARCH that will hold the reports."""
+    if model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY):
+        raise ValueError(
+            f"{plan.title}: this MODEL already has a search on it. Connect the model from before that node."
+        )
+    model = model.clone()
+    search = Search(plan.title)
+    patch = _Patch(plan, vae, verifier, prompt, search)
+    _wrap(model, WrappersMP.OUTER_SAMPLE, patch.outer_sample)
+    _wrap(model, WrappersMP.SAMPLER_SAMPLE, patch.sampler_sample)
+    _wrap(model, WrappersMP.PREDICT_NOISE, patch.predict_noise)
+    return model, search
+
+
+def _wrap(model: Any, kind: str, wrapper: Any) -> None:
+    """Add the wrapper outside of those the model has, so that caches and the like start afresh for every trajectory."""
+    model.wrappers[kind] = {KEY: [wrapper], **model.wrappers.get(kind, {})}
+
+
+class _Patch:
+    """The three wrappers, and the driver they work for while a search runs."""
+
+    def __init__(self, plan: Plan, vae: Any, verifier: Verifier, prompt: str, search: Search):
+        self.plan = plan
+        self.vae = vae
+        self.verifier = verifier
+        self.prompt = prompt
+        self.search = search
+        self.driver: Driver | None = None
+
+    def outer_sample(
+        self,
+        executor,
+        noise,
+        latent_image,
+        sampler,
+        sigmas,
+        denoise_mask=None,
+        callback=None,
+        disable_pbar=False,
+        seed=None,
+        **extra,
+    ) -> Tensor:
+        call = SamplerCall(
+            executor,
+            executor.class_obj,
+            noise,
+            latent_image,
+            sampler,
+            sigmas,
+            denoise_mask,
+            callback,
+            disable_pbar,
+            seed,
+            extra,
+        )
+        if self._passes_through(call):
+            return executor(noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **extra)
+        outcome = self._search(call)
+        self.search.add(Run(outcome.latents, outcome.reports))
+        if callback is not None:  # the sampler node takes its last x0 from here
+            total = self.plan.trajectories * call.steps
+            callback(total - 1, outcome.x0.to(latent_image.device), outcome.latents, total)
+        return outcome.latents
+
+    def sampler_sample(self, executor, *args, **kwargs) -> Tensor:
+        if self.driver is None:
+            return executor(*args, **kwargs)
+        return self.driver.trajectories.sampler_sample(executor, *args, **kwargs)
+
+    def predict_noise(self, executor, x, timestep, model_options=None, seed=None) -> Tensor:
+        if self.driver is None:
+            return executor(x, timestep, model_options or {}, seed)
+        return self.driver.trajectories.predict_noise(executor, x, timestep, model_options or {}, seed)
+
+    def _passes_through(self, call: SamplerCall) -> bool:
+        """True for a sampler that continues another's work; raises ValueError when there is nothing to search."""
+        if call.steps < 1:
+            raise ValueError(
+                f"{self.plan.title}: the schedule is empty, so there is nothing to sample. Give it at least one step."
+            )
+        if torch.count_nonzero(call.noise):
+            return False
+        sampling = call.guider.model_patcher.get_model_object("model_sampling")
+        if float(call.sigmas[0]) >= float(sampling.sigma_max):
+            raise ValueError(
+                f"{self.plan.title}: no noise to search. The sampler starts from pure noise but adds none: enable "
+                "add_noise, or connect a noise other than Disable Noise."
+            )
+        logging.info("%s: this sampler adds no noise (a second stage), so it runs without a search.", self.plan.title)
+        return True
+
+    def _search(self, call: SamplerCall) -> Outcome:
+        shapes = call.extra.get("latent_shapes") or [call.latent_image.shape]
+        judge = Judge(self.vae, self.verifier, self.prompt, shapes)
+        misfit = judge.misfit()
+        if misfit:
+            raise ValueError(f"{self.plan.title}: {misfit}")
+        self.driver = Driver(self.plan, call, judge, NoiseSource(call.noise, call.seed, shapes))
+        try:
+            return self.driver.run()
+        finally:
+            self.driver = None
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a.to(b), b)

@@ -1,0 +1,120 @@
+"""Everything a search recorded about one image."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from .recipe import Recipe
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall-clock seconds, by what they were spent on; the rest of `total` is bookkeeping."""
+
+    sampling: float = 0.0
+    decoding: float = 0.0
+    scoring: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One initial noise and what came of it.
+
+    recipe: None when the noise came from the workflow and no seed recreates it.
+    nfe: denoiser predictions made for it. thumbnail: a JPEG file's bytes.
+    """
+
+    index: int
+    round: int
+    score: float
+    scores: dict[str, float]
+    recipe: Recipe | None
+    nfe: int
+    thumbnail: bytes
+    stopped_at_step: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "index": self.index,
+            "round": self.round,
+            "score": self.score,
+            "scores": self.scores,
+            "recipe": _recipe_dict(self.recipe),
+            "nfe": self.nfe,
+            "stopped_at_step": self.stopped_at_step,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """One search for one image. `candidates` is in the order they ran; number 0 is the image without search."""
+
+    algorithm: str
+    seed: int
+    sampler_steps: int
+    candidates: tuple[Candidate, ...]
+    stopped: str
+    seconds: Seconds
+
+    @property
+    def best(self) -> Candidate:
+        """The highest score; of equal ones the first."""
+        return max(self.candidates, key=lambda candidate: candidate.score)
+
+    @property
+    def baseline(self) -> Candidate:
+        return self.candidates[0]
+
+    @property
+    def nfe(self) -> int:
+        return sum(candidate.nfe for candidate in self.candidates)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON values; a score that is not finite becomes None."""
+        best = self.best
+        return _finite(
+            {
+                "version": VERSION,
+                "algorithm": self.algorithm,
+                "seed": self.seed,
+                "sampler_steps": self.sampler_steps,
+                "nfe": {"search": self.nfe, "total": self.nfe},
+                "seconds": vars(self.seconds),
+                "baseline": {"score": self.baseline.score},
+                "best": {"index": best.index, "score": best.score, "recipe": _recipe_dict(best.recipe)},
+                "candidates": [candidate.to_dict() for candidate in self.candidates],
+                "stopped": self.stopped,
+            }
+        )
+
+
+def reports_json(reports: list[Report], indent: int | None = 2) -> str:
+    """One report as a JSON object; the reports of a batch, an image each, as an array of them."""
+    return one_or_many([report.to_dict() for report in reports], indent)
+
+
+def recipes_json(reports: list[Report]) -> str:
+    """The best candidate's recipe as a JSON object; of a batch, an image each, as an array of them."""
+    return one_or_many([_recipe_dict(report.best.recipe) for report in reports], None)
+
+
+def one_or_many(values: list[Any], indent: int | None) -> str:
+    return json.dumps(values[0] if len(values) == 1 else values, indent=indent, allow_nan=False)
+
+
+def _recipe_dict(recipe: Recipe | None) -> dict[str, Any] | None:
+    return None if recipe is None else recipe.to_dict()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,39 @@
+"""Small pictures of candidates: kilobytes, so that thousands can be kept."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+LONGEST_SIDE = 256
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """image: [H, W, 3], float in 0..1."""
+    pixels = (image.detach().float().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
+    return Image.fromarray(pixels.numpy())
+
+
+def from_pil(picture: Image.Image) -> Tensor:
+    """Returns [H, W, 3], float in 0..1."""
+    return torch.from_numpy(np.array(picture.convert("RGB"), dtype=np.float32) / 255)
+
+
+def encode(image: Tensor) -> bytes:
+    """A JPEG of the image, shrunk to at most 256 pixels on its longer side.
+
+    image: [H, W, 3], float in 0..1.
+    """
+    picture = to_pil(image)
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90, subsampling=0)
+    return buffer.getvalue()
+
+
+def decode(jpeg: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(jpeg)).convert("RGB")

@@ -1,0 +1,136 @@
+"""Small random-weight models of every sampling type, built from ComfyUI's own classes, and the sampler nodes around them."""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+CONTEXT = 8
+
+
+class Net(nn.Module):
+    """A few convolutions that listen to time, text, pooled text and extra channels."""
+
+    dtype = torch.float32
+
+    def __init__(self, channels: int, dims: int, pooled: int, extra: int):
+        super().__init__()
+        conv = nn.Conv2d if dims == 2 else nn.Conv3d
+        self.enter = conv(channels + extra, 12, 3, padding=1)
+        self.leave = conv(12, channels, 3, padding=1)
+        self.text = nn.Linear(CONTEXT, 12)
+        self.pooled = nn.Linear(pooled, 12) if pooled else None
+
+    def forward(self, x: Tensor, t: Tensor, context: Tensor, y: Tensor | None = None, **_: Any) -> Tensor:
+        told = self.text(context.mean(1)) + torch.sin(t / 100)[:, None]
+        if self.pooled is not None:
+            told = told + self.pooled(y)
+        hidden = self.enter(x)
+        return self.leave(torch.tanh(hidden + told.reshape(*told.shape, *[1] * (x.ndim - 2))))
+
+
+def small_model(kind: str, channels: int = 4, dims: int = 2, pooled: int = 0, concat: bool = False) -> Any:
+    """A MODEL of a `comfy.model_base.ModelType` (EPS, V_PREDICTION, EDM, FLOW ...), on the CPU, always the same weights."""
+    model_base = importlib.import_module("comfy.model_base")
+    conds = importlib.import_module("comfy.conds")
+    latent_formats = importlib.import_module("comfy.latent_formats")
+    config = importlib.import_module("comfy.supported_models_base").BASE({"disable_unet_model_creation": True})
+    config.latent_format = latent_formats.SD15() if dims == 2 else latent_formats.Wan21()
+    config.sampling_settings = {}
+    config.memory_usage_factor = 0.01
+    config.manual_cast_dtype = None
+
+    class Small(model_base.BaseModel):
+        def extra_conds(self, **kwargs: Any) -> dict[str, Any]:
+            out = super().extra_conds(**kwargs)
+            out["c_crossattn"] = conds.CONDCrossAttn(kwargs["cross_attn"])
+            if pooled:
+                out["y"] = conds.CONDRegular(kwargs["pooled_output"])
+            return out
+
+    model = Small(config, getattr(model_base.ModelType, kind), device=torch.device("cpu"))
+    state = torch.random.get_rng_state()
+    torch.manual_seed(5)
+    extra = channels + 1 if concat else 0
+    model.diffusion_model = Net(channels, dims, pooled, extra).eval().requires_grad_(False)
+    torch.random.set_rng_state(state)
+    if concat:
+        model.concat_keys = ("mask", "masked_image")
+    cpu = torch.device("cpu")
+    return importlib.import_module("comfy.model_patcher").ModelPatcher(model, load_device=cpu, offload_device=cpu)
+
+
+def conditioning(seed: int, batch: int = 1, pooled: int = 0) -> list[Any]:
+    draw = torch.Generator().manual_seed(seed)
+    extra = {"pooled_output": torch.randn(batch, pooled, generator=draw)} if pooled else {}
+    return [[torch.randn(batch, 3, CONTEXT, generator=draw), extra]]
+
+
+class SmallVAE:
+    """Stands where a VAE stands: the first three channels, as they are."""
+
+    def __init__(self, channels: int = 4, dims: int = 2):
+        self.latent_channels, self.latent_dim = channels, dims
+        self.decoded: list[int] = []
+
+    def decode(self, latents: Tensor) -> Tensor:
+        if self.latent_dim == 2 and latents.ndim == 5:
+            latents = latents[:, :, 0]
+        self.decoded.append(len(latents))
+        return torch.sigmoid(latents[:, :3]).movedim(1, -1)
+
+
+class Brightness:
+    """A verifier: the mean of a fixed pattern over the image."""
+
+    name, needs_prompt = "brightness", False
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def score(self, images: Tensor, prompts: list[str]) -> Tensor:
+        self.asked.append(len(images))
+        pattern = torch.linspace(-1, 1, images.shape[1] * images.shape[2]).reshape(images.shape[1:3])
+        return (images.mean(-1) * pattern).flatten(1).mean(1)
+
+
+def sample(model: Any, seed: int = 7, latent: dict[str, Any] | None = None, **settings: Any) -> Tensor:
+    """The stock KSampler's latent."""
+    values = {"steps": 6, "cfg": 2.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0} | settings
+    positive = values.pop("positive", None) or conditioning(1)
+    negative = values.pop("negative", None) or conditioning(2)
+    latent = latent or {"samples": torch.zeros(1, 4, 8, 8)}
+    nodes = importlib.import_module("nodes")
+    with torch.inference_mode():
+        return nodes.common_ksampler(
+            model, seed, values.pop("steps"), values.pop("cfg"), values.pop("sampler_name"), values.pop("scheduler"),
+            positive, negative, latent, **values,
+        )[0]["samples"]  # fmt: skip
+
+
+def plan_of(candidates: int, **settings: Any) -> Any:
+    driver = importlib.import_module("noise_search.search.driver")
+    random = importlib.import_module("noise_search.search.random")
+    return driver.Plan(
+        title="Random Search (node 1)",
+        name="random",
+        algorithm=lambda seed: random.random_search(seed, candidates),
+        trajectories=candidates,
+        **settings,
+    )
+
+
+def search(model: Any, candidates: int = 5, vae: Any = None, verifier: Any = None, **settings: Any) -> SimpleNamespace:
+    """model: a MODEL with the search on it; search: what it records; vae and verifier as given or made."""
+    patch = importlib.import_module("noise_search.search.patch")
+    vae, verifier = vae or SmallVAE(), verifier or Brightness()
+    patched, record = patch.put_on(model, plan_of(candidates, **settings), vae, verifier, "")
+    return SimpleNamespace(model=patched, search=record, vae=vae, verifier=verifier)
+
+
+def best_report(found: SimpleNamespace) -> Any:
+    return found.search.runs[-1].reports[0]
