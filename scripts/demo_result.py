@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def read(client: Client, result: Result, workflow: Workflow, prompt: str, captio
     report = json.loads(result.text(workflow.report))
 
     def shown(title: str, node: Any, score: float) -> Shown:
-        image = Image.open(io.BytesIO(client.images(result, node)[0])).convert("RGB")
+        image = opened(client.images(result, node)[0])
         return Shown(title, image, score, check(np.asarray(image, np.float32) / 255, caption))
 
     best = report["best"]
@@ -60,30 +61,53 @@ def read(client: Client, result: Result, workflow: Workflow, prompt: str, captio
 
 
 def write_files(client: Client, result: Result, workflow: Workflow, outcome: Outcome, folder: Path) -> list[Path]:
-    """comparison.png and report.json are made here; the others are the files that ComfyUI saved."""
+    """winner.png and plot.png are as ComfyUI saved them (the winner with its workflow), the others made here."""
     folder.mkdir(parents=True, exist_ok=True)
-    saved = {"winner": workflow.winner, "plot": workflow.plot, "candidates": workflow.candidates}
-    comparison(outcome).save(folder / "comparison.png")
-    for name, node in saved.items():
-        (folder / f"{name}.png").write_bytes(client.images(result, node)[0])
-    (folder / "report.json").write_text(json.dumps(outcome.report, indent=2) + "\n")
-    return [folder / name for name in ("comparison.png", "plot.png", "candidates.png", "winner.png", "report.json")]
+    names = ("comparison.png", "plot.png", "candidates.png", "winner.png", "report.json")
+    files = {name: folder / name for name in names}
+    comparison(outcome).save(files["comparison.png"])
+    contact_sheet([opened(data) for data in client.images(result, workflow.candidates)]).save(files["candidates.png"])
+    files["plot.png"].write_bytes(client.images(result, workflow.plot)[0])
+    files["winner.png"].write_bytes(client.images(result, workflow.winner)[0])
+    files["report.json"].write_text(json.dumps(outcome.report, indent=2) + "\n")
+    return list(files.values())
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def contact_sheet(pictures: list[Image.Image]) -> Image.Image:
+    """As near to a square as they go, row by row."""
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (columns * width, rows * height), "white")
+    for index, picture in enumerate(pictures):
+        sheet.paste(picture, (index % columns * width, index // columns * height))
+    return sheet
 
 
 def comparison(outcome: Outcome) -> Image.Image:
     """Both pictures with their scores below, the prompt above."""
     line = TEXT + MARGIN // 2
-    width, height = 2 * PICTURE + 3 * MARGIN, PICTURE + 3 * MARGIN + 3 * line
+    width, height = 2 * PICTURE + 3 * MARGIN, PICTURE + 2 * MARGIN + 3 * line
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN), outcome.prompt, "black", ImageFont.load_default(TEXT))
+    write_line(draw, MARGIN, MARGIN, outcome.prompt, width - 2 * MARGIN)
     for column, shown in enumerate((outcome.before, outcome.after)):
         x, y = MARGIN + column * (PICTURE + MARGIN), MARGIN + line
         sheet.paste(shown.image.resize((PICTURE, PICTURE), Image.Resampling.NEAREST), (x, y))
-        draw.text((x, y + PICTURE + 6), shown.title, "black", ImageFont.load_default(TEXT))
-        line_two = f"verifier {shown.score:.3f}, oracle {shown.oracle}"
-        draw.text((x, y + PICTURE + 6 + line), line_two, "dimgray", ImageFont.load_default(TEXT - 4))
+        write_line(draw, x, y + PICTURE + MARGIN // 2, shown.title, PICTURE)
+        judged = f"verifier {shown.score:.3f}, oracle {shown.oracle}"
+        write_line(draw, x, y + PICTURE + MARGIN // 2 + line, judged, PICTURE, "dimgray")
     return sheet
+
+
+def write_line(draw: ImageDraw.ImageDraw, x: int, y: int, text: str, width: int, color: str = "black") -> None:
+    """In a size at which it fits."""
+    length = ImageFont.load_default(TEXT).getlength(text)
+    draw.text((x, y), text, color, ImageFont.load_default(TEXT * min(1.0, width / length)))
 
 
 def table(outcome: Outcome) -> str:

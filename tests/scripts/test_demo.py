@@ -1,0 +1,84 @@
+"""The command a newcomer types first."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from demo_result import contact_sheet
+from layout import ROOT
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / "demo"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def finished(output: Path) -> str:
+    """What a demo run with two candidates printed."""
+    done = demo(
+        "--candidates", "2", "--seed", "7", "--prompt", "a red circle above a blue star", "--output", str(output)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_it_ends_with_a_table(finished: str):
+    cells = {re.split(r" {2,}", line)[0]: re.split(r" {2,}", line)[1:] for line in finished.splitlines()}
+    assert cells["NFE"] == ["20", "40"]
+    before, after = map(float, cells["verifier score"])
+    assert after >= before
+    assert cells["seed"][0] == "7"
+
+
+def test_it_names_files_that_are_there(finished: str, output: Path):
+    files = [line for line in finished.splitlines() if line.startswith(str(output))]
+    assert {Path(file).name for file in files} >= {"comparison.png", "plot.png", "winner.png"}
+    for file in files:
+        if file.endswith(".png"):
+            Image.open(file).verify()
+
+
+def test_the_winner_carries_its_workflow(finished: str, output: Path):
+    prompt = json.loads(Image.open(output / "winner.png").info["prompt"])
+    assert "RandomSearch" in {node["class_type"] for node in prompt.values()}
+
+
+def test_the_baseline_is_candidate_zero(finished: str, output: Path):
+    """The plain KSampler's picture, judged by the verifier, would score what the report says of candidate 0."""
+    report = json.loads((output / "report.json").read_text())
+    assert report["candidates"][0]["recipe"]["seed"] == 7
+    assert report["baseline"]["score"] == report["candidates"][0]["score"]
+
+
+def test_a_prompt_without_shapes_is_refused_in_words():
+    refused = demo("--prompt", "a photo of a cat")
+    assert refused.returncode == 1
+    assert "names none" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--candidates", "0"), ("--seed", "-1"), ("--seed", str(2**50))])
+def test_impossible_numbers_are_refused(arguments: tuple[str, str]):
+    refused = demo(*arguments)
+    assert refused.returncode == 2
+    assert arguments[1] in refused.stderr
+
+
+def test_a_contact_sheet_holds_every_picture():
+    pictures = [Image.new("RGB", (4, 2), (value, 0, 0)) for value in (10, 20, 30)]
+    sheet = contact_sheet(pictures)
+    assert sheet.size == (8, 4)
+    assert [sheet.getpixel(point)[0] for point in [(0, 0), (4, 0), (0, 2), (4, 2)]] == [10, 20, 30, 255]
