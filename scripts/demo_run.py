@@ -54,12 +54,10 @@ def fail(message: str) -> int:
 def understood(prompt: str) -> Caption:
     """The caption, once it says something the demo model can draw."""
     caption = parse(prompt)
-    if not caption.groups:
+    if not any(group.shape for group in caption.groups):
         raise Refused(f"The demo model draws shapes only, and {prompt!r} names none. {vocabulary()}")
     if caption.unknown:
-        print(
-            f"The demo model does not know these words and ignores them: {', '.join(caption.unknown)}. {vocabulary()}"
-        )
+        print(f"The demo model ignores words it does not know: {', '.join(caption.unknown)}. {vocabulary()}")
     return caption
 
 
