@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from ..verifiers.base import VerifierError
 from . import thumbnail
@@ -73,6 +74,7 @@ class Driver:
         self.trajectories = Trajectories(call, source, plan.batch_size, self._progress)
         self.items = [_Item(plan.algorithm(call.seed)) for _ in range(self.source.items)]
         self.limit = TimeLimit(plan.max_seconds)
+        self.bar = tqdm(total=plan.trajectories * call.steps, desc=plan.title, disable=call.disable_pbar)
         self.seconds = {"sampling": 0.0, "decoding": 0.0, "scoring": 0.0}
         self.rounds = 0
         self.stopped = "finished"
@@ -81,7 +83,8 @@ class Driver:
 
     def run(self) -> Outcome:
         try:
-            self._search()
+            with self.bar:
+                self._search()
         except VerifierError as error:
             self._log_best("ended early")
             raise VerifierError(f"{self.plan.title}: {error}") from error
@@ -92,11 +95,11 @@ class Driver:
         return Outcome([self._report(item) for item in self.items], self.best_latents, self.best_x0)
 
     def _progress(self, steps: int, x0: Tensor, x: Tensor) -> None:
-        """Show one bar over the whole search on the sampler node, with its preview."""
+        """Show one bar over the whole search, on the sampler node with its preview and in the console."""
+        done = min(len(self.items[0].candidates) * self.call.steps + steps, self.bar.total)
+        self.bar.update(done - self.bar.n)
         if self.call.callback is not None:
-            done = len(self.items[0].candidates) * self.call.steps + steps
-            total = self.plan.trajectories * self.call.steps
-            self.call.callback(min(done, total) - 1, x0, x, total)
+            self.call.callback(done - 1, x0, x, self.bar.total)
 
     def _search(self) -> None:
         scores: list[list[float]] | None = None

@@ -101,7 +101,7 @@ class Trajectories:
             call.sigmas,
             call.denoise_mask,
             None,  # the callback is replaced where the rows are, in sampler_sample
-            call.disable_pbar,
+            True,  # one progress bar over the whole search instead, the driver's
             candidates[0][0].seed,
             **call.extra,
         )
