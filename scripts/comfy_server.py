@@ -105,6 +105,7 @@ def free_port(preferred: int = 0) -> int:
     """The preferred port when nothing listens there, else any free one."""
     for port in (preferred, 0):
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
                 return probe.getsockname()[1]
