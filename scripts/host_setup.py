@@ -129,36 +129,38 @@ def pip(*arguments: str) -> None:
 def run_logged(*command: str) -> None:
     """Run with all output in the log, and a sign of life in the terminal."""
     with LOG.open("a", encoding="utf-8") as log:
-        print("\n$", *command, file=log, flush=True)
+        start = log.tell()
+        print("$", *command, file=log, flush=True)
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         try:
-            watch(process)
+            watch(process, start)
         finally:
             process.terminate()
             process.wait()
     if process.returncode:
         raise SetupError(
-            f"`{' '.join(command)}` ended with status {process.returncode}:\n{last_lines(LOG_LINES)}\n"
+            f"`{' '.join(command)}` ended with status {process.returncode}:\n\n{last_lines(LOG_LINES, start)}\n\n"
             f"The whole log is {LOG}. Is the network there? Starting again goes on with this step."
         )
 
 
-def watch(process: subprocess.Popen[bytes]) -> None:
+def watch(process: subprocess.Popen[bytes], log_start: int) -> None:
     started = said = time.monotonic()
     while process.poll() is None:
         time.sleep(0.2)
         now = time.monotonic()
         if sys.stdout.isatty():
-            print(f"\r\033[K{now - started:5.0f} s  {last_lines(1)[:70]}", end="", flush=True)
+            print(f"\r\033[K{now - started:5.0f} s  {last_lines(1, log_start)[:70]}", end="", flush=True)
         elif now - said >= SAY_EVERY:
             said = now
-            print(f"  {now - started:.0f} s: {last_lines(1)[:100]}", flush=True)
+            print(f"  {now - started:.0f} s: {last_lines(1, log_start)[:100]}", flush=True)
     if sys.stdout.isatty():
         print("\r\033[K", end="", flush=True)
 
 
-def last_lines(count: int) -> str:
+def last_lines(count: int, start: int) -> str:
+    """The end of what the log holds from `start` on."""
     with LOG.open("rb") as log:
-        log.seek(max(0, log.seek(0, os.SEEK_END) - 20000))
+        log.seek(max(start, log.seek(0, os.SEEK_END) - 20_000))
         lines = log.read().decode(errors="replace").splitlines()
     return "\n".join([line.strip() for line in lines if line.strip()][-count:])

@@ -71,3 +71,10 @@ def test_output_goes_to_the_log_only(log: Path, capsys: pytest.CaptureFixture[st
     host_setup.run_logged("echo", "hello")
     assert "hello" in log.read_text()
     assert capsys.readouterr().out == ""
+
+
+def test_only_the_failing_command_s_output_is_told(log: Path):
+    host_setup.run_logged("echo", "of an earlier command")
+    with pytest.raises(SetupError) as error:
+        host_setup.run_logged("false")
+    assert "of an earlier command" not in str(error.value)
