@@ -1,0 +1,23 @@
+"""The numbers that recreate a noise."""
+
+from __future__ import annotations
+
+import json
+
+from noise_search.search.recipe import Move, Recipe
+
+
+def test_a_recipe_is_plain_numbers_in_json() -> None:
+    recipe = Recipe(7, (Move(11, 0.95), Move(2**50 - 1, 0.9)))
+    assert json.loads(json.dumps(recipe.to_dict())) == {
+        "seed": 7,
+        "moves": [{"seed": 11, "cosine": 0.95}, {"seed": 2**50 - 1, "cosine": 0.9}],
+    }
+
+
+def test_a_recipe_without_moves_is_its_seed() -> None:
+    assert Recipe(7).to_dict() == {"seed": 7, "moves": []}
+
+
+def test_equal_recipes_are_one_key() -> None:
+    assert len({Recipe(7, (Move(1, 0.5),)), Recipe(7, (Move(1, 0.5),)), Recipe(7)}) == 2
