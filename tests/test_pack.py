@@ -22,7 +22,7 @@ sys.path.insert(0, comfyui)
 sys.argv = ["main.py", "--cpu"]
 import comfy.options
 comfy.options.enable_args_parsing()
-import nodes, server, comfy_api.latest, comfy_extras.nodes_custom_sampler
+import utils.extra_config, execution, server, nodes, comfy_api.latest, comfy_extras.nodes_custom_sampler
 there = set(sys.modules)
 started = time.perf_counter()
 spec = importlib.util.spec_from_file_location("pack_folder", root + "/__init__.py", submodule_search_locations=[root])
@@ -43,9 +43,14 @@ print(json.dumps({"seconds": seconds, "added": added, "nodes": count}))
 @pytest.fixture(scope="module")
 def loads(comfyui: Path) -> list[dict[str, Any]]:
     """Three times: the pack loaded on top of ComfyUI in a fresh process."""
+    return [load_once(comfyui) for _ in range(3)]
+
+
+def load_once(comfyui: Path) -> dict[str, Any]:
     command = [sys.executable, "-c", LOAD, str(comfyui), str(ROOT)]
-    runs = [subprocess.run(command, check=True, capture_output=True, text=True, cwd=comfyui) for _ in range(3)]
-    return [json.loads(run.stdout.splitlines()[-1]) for run in runs]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=comfyui)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
