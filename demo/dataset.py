@@ -23,9 +23,12 @@ class Dataset(NamedTuple):
 
 def draw_dataset(count: int, seed: int, processes: int) -> Dataset:
     """`count` random examples; picture i depends on nothing but `seed` and i // CHUNK."""
-    chunks = -(-count // CHUNK)
-    with get_context("spawn").Pool(processes) as pool:
-        parts = pool.map(partial(_draw_chunk, seed), range(chunks))
+    chunks = range(-(-count // CHUNK))
+    if processes == 1:
+        parts = [_draw_chunk(seed, chunk) for chunk in chunks]
+    else:
+        with get_context("spawn").Pool(processes) as pool:
+            parts = pool.map(partial(_draw_chunk, seed), chunks)
     images = np.concatenate([images for images, _ in parts])[:count]
     captions = [caption for _, captions in parts for caption in captions][:count]
     return Dataset(images, np.array([token_ids(str(caption)) for caption in captions]), captions)
