@@ -4,10 +4,20 @@ from comfy_api.latest import ComfyExtension, io
 
 from .candidates import NoiseCandidates, SelectCandidate
 from .random_search import RandomSearch
+from .replay import ReplayNoise
 from .report import SearchReport
 from .score import VerifierScore
+from .zero_order import ZeroOrderSearch
 
-NODES: list[type[io.ComfyNode]] = [RandomSearch, SearchReport, NoiseCandidates, VerifierScore, SelectCandidate]
+NODES: list[type[io.ComfyNode]] = [
+    RandomSearch,
+    ZeroOrderSearch,
+    SearchReport,
+    ReplayNoise,
+    NoiseCandidates,
+    VerifierScore,
+    SelectCandidate,
+]
 
 
 class NoiseSearchExtension(ComfyExtension):

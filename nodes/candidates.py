@@ -8,7 +8,7 @@ from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
 
 from ..search.noise import candidate_seed
 from ..search.pivot import NoiseNear
-from .types import CATEGORY, MAX_SEED
+from .types import CATEGORY, MAX_SEED, at_least
 
 
 class NoiseCandidates(io.ComfyNode):
@@ -61,8 +61,7 @@ class NoiseCandidates(io.ComfyNode):
 
     @classmethod
     def execute(cls, seed: int, count: int, pivot: Any = None, cosine: float = 0.95) -> io.NodeOutput:
-        if count < 1:
-            raise ValueError(f"Noise Candidates: count is {count}, but there has to be at least 1.")
+        at_least("Noise Candidates", count=(count, 1))
         seeds = [candidate_seed(seed, index) for index in range(count)]
         if pivot is None:
             return io.NodeOutput([Noise_RandomNoise(s) for s in seeds], seeds)

@@ -9,9 +9,7 @@ from ..search.driver import Plan
 from ..search.patch import put_on
 from ..search.random import random_search
 from ..verifiers.base import require
-from .types import CATEGORY, Search, Verifier, prompt_input
-
-MAX_CANDIDATES = 10_000
+from .types import CATEGORY, at_least, search_inputs, search_outputs
 
 
 class RandomSearch(io.ComfyNode):
@@ -26,48 +24,19 @@ class RandomSearch(io.ComfyNode):
             "image you would have got anyway, so the result is never worse by the verifier. "
             "Cost: candidates x the sampler's steps.",
             search_aliases=["best of n", "seed search", "noise search", "inference-time scaling", "image reward"],
-            inputs=[
-                io.Model.Input("model", tooltip="The model to search with, with its LoRAs and other patches."),
-                io.Vae.Input(
-                    "vae", tooltip="Decodes the candidates for the verifier: the VAE that belongs to the model."
-                ),
-                Verifier.Input("verifier", tooltip="Judges the candidates. Comes from a verifier loader."),
-                prompt_input(),
+            inputs=search_inputs(
                 io.Int.Input(
                     "candidates",
                     default=16,
                     min=1,
-                    max=MAX_CANDIDATES,
+                    max=10_000,
                     tooltip="How many full images to generate and compare. Candidate i has the sampler's seed + i.",
                 ),
                 io.Combo.Input(
-                    "pruning",
-                    options=["none"],
-                    default="none",
-                    tooltip="none: every candidate runs to the end.",
+                    "pruning", options=["none"], default="none", tooltip="none: every candidate runs to the end."
                 ),
-                io.Float.Input(
-                    "max_seconds",
-                    default=0.0,
-                    min=0.0,
-                    max=1_000_000.0,
-                    step=1.0,
-                    tooltip="Stop after about this many seconds with the best so far. 0 means no limit. "
-                    "At least one round of candidates always runs.",
-                ),
-                io.Int.Input(
-                    "batch_size",
-                    default=0,
-                    min=0,
-                    max=1024,
-                    tooltip="Candidates that run side by side. 0 chooses by free memory. More is faster on a GPU and "
-                    "needs more memory; it never changes which images are generated.",
-                ),
-            ],
-            outputs=[
-                io.Model.Output(display_name="model", tooltip="The model, searching. Goes into the sampler."),
-                Search.Output(display_name="search", tooltip="What the search records. Goes into Search Report."),
-            ],
+            ),
+            outputs=search_outputs(),
             hidden=[io.Hidden.unique_id],
         )
 
@@ -84,8 +53,7 @@ class RandomSearch(io.ComfyNode):
         batch_size: int = 0,
     ) -> io.NodeOutput:
         title = f"Random Search (node {cls.hidden.unique_id})"
-        if candidates < 1:
-            raise ValueError(f"{title}: candidates is {candidates}, but a search needs at least 1.")
+        at_least(title, candidates=(candidates, 1))
         plan = Plan(
             title=title,
             name="random",

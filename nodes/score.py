@@ -18,8 +18,8 @@ class VerifierScore(io.ComfyNode):
             node_id="VerifierScore",
             display_name="Verifier Score",
             category=CATEGORY,
-            description="Scores each image of a list or batch; higher is better. Use it to see what a verifier thinks, or "
-            "to pick the best of several: best_image is the winner, and best_index goes to Select Candidate.",
+            description="Scores each image of a list or batch; higher is better. Use it to see what a verifier thinks, "
+            "or to pick the best of several: best_image is the winner, and best_index goes to Select Candidate.",
             search_aliases=["image score", "rate images", "clip score", "aesthetic score", "image reward", "best of n"],
             is_input_list=True,
             inputs=[

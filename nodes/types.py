@@ -1,4 +1,4 @@
-"""The pack's socket types, and the inputs that several nodes have."""
+"""The pack's socket types, and the inputs and outputs that several nodes share."""
 
 from comfy_api.latest import io
 
@@ -18,3 +18,45 @@ def prompt_input() -> io.String.Input:
         tooltip="What the verifier judges the images by, usually the same text as the positive prompt. "
         "It does not change what is generated.",
     )
+
+
+def search_inputs(*own: io.Input) -> list[io.Input]:
+    """What every search node takes, with its own settings in their place."""
+    return [
+        io.Model.Input("model", tooltip="The model to search with, with its LoRAs and other patches."),
+        io.Vae.Input("vae", tooltip="Decodes the candidates for the verifier: the VAE that belongs to the model."),
+        Verifier.Input("verifier", tooltip="Judges the candidates. Comes from a verifier loader."),
+        prompt_input(),
+        *own,
+        io.Float.Input(
+            "max_seconds",
+            default=0.0,
+            min=0.0,
+            max=1_000_000.0,
+            step=1.0,
+            tooltip="Stop after about this many seconds with the best so far. 0 means no limit. "
+            "At least one round of candidates always runs.",
+        ),
+        io.Int.Input(
+            "batch_size",
+            default=0,
+            min=0,
+            max=1024,
+            tooltip="Candidates that run side by side. 0 chooses by free memory. More is faster on a GPU and "
+            "needs more memory; it never changes which images are generated.",
+        ),
+    ]
+
+
+def search_outputs() -> list[io.Output]:
+    return [
+        io.Model.Output(display_name="model", tooltip="The model, searching. Goes into the sampler."),
+        Search.Output(display_name="search", tooltip="What the search records. Goes into Search Report."),
+    ]
+
+
+def at_least(title: str, **values: tuple[int, int]) -> None:
+    """Raises ValueError for a value below its least: at_least(title, candidates=(0, 1))."""
+    for name, (value, least) in values.items():
+        if value < least:
+            raise ValueError(f"{title}: {name} is {value}, but it has to be at least {least}.")

@@ -61,13 +61,13 @@ def put_on(model: Any, plan: Plan, vae: Any, verifier: Verifier, prompt: str) ->
     model = model.clone()
     search = Search(plan.title)
     patch = _Patch(plan, vae, verifier, prompt, search)
-    _wrap(model, WrappersMP.OUTER_SAMPLE, patch.outer_sample)
-    _wrap(model, WrappersMP.SAMPLER_SAMPLE, patch.sampler_sample)
-    _wrap(model, WrappersMP.PREDICT_NOISE, patch.predict_noise)
+    wrap(model, WrappersMP.OUTER_SAMPLE, patch.outer_sample)
+    wrap(model, WrappersMP.SAMPLER_SAMPLE, patch.sampler_sample)
+    wrap(model, WrappersMP.PREDICT_NOISE, patch.predict_noise)
     return model, search
 
 
-def _wrap(model: Any, kind: str, wrapper: Any) -> None:
+def wrap(model: Any, kind: str, wrapper: Any) -> None:
     """Add the wrapper outside of those the model has, so that caches and the like start afresh for every trajectory."""
     model.wrappers[kind] = {KEY: [wrapper], **model.wrappers.get(kind, {})}
 

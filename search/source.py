@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import comfy.nested_tensor
 import comfy.sample
@@ -15,21 +16,49 @@ from .noise import neighbor
 from .recipe import Move, Recipe
 
 MOST_PLACES = 64  # how far to look for a latent's place in the batch it was taken from
+Shapes = Sequence[Sequence[int]]
 
 
-class NoiseSource:
-    """Recreates the noise of any recipe for one sampler call.
+class HostNoise:
+    """The host's own draw from a seed, and the noise of a recipe.
 
-    noise: [B, ...], what the sampler was given: candidate 0. seed: the sampler's.
-    shapes: the latent's; more than one for a packed latent (video with audio).
+    shapes: the latent's, batch first; more than one for a packed latent (video with audio).
+    places: the latent's batch_index, when it was taken from a larger batch.
     """
 
-    def __init__(self, noise: Tensor, seed: int, shapes: Sequence[Sequence[int]]):
+    def __init__(self, shapes: Shapes, dtype: torch.dtype, places: list[int] | None = None):
+        self.shapes = [tuple(shape) for shape in shapes]
+        self.dtype = dtype
+        self.places = places
+
+    def base(self, seed: int) -> Tensor:
+        """What a stock sampler with this seed starts from, [B, ...]."""
+        empty = [torch.zeros(shape, dtype=self.dtype) for shape in self.shapes]
+        if len(empty) == 1:
+            return comfy.sample.prepare_noise(empty[0], seed, self.places)
+        nested = comfy.sample.prepare_noise(comfy.nested_tensor.NestedTensor(empty), seed, self.places)
+        return comfy.utils.pack_latents(nested.unbind())[0]
+
+    def draw(self, recipes: Sequence[Recipe]) -> Tensor:
+        """One noise for each image of a batch, [B, ...]: image b by recipes[b].
+
+        Leaves torch's random state as the host's own draw does, for the solvers that use it.
+        """
+        bases = {seed: self.base(seed) for seed in {recipe.seed for recipe in recipes}}
+        return torch.stack([reduce(_move, recipe.moves, bases[recipe.seed][b]) for b, recipe in enumerate(recipes)])
+
+
+class NoiseSource(HostNoise):
+    """Recreates the noise of any recipe within one sampler call, also where the workflow brought its own noise.
+
+    noise: [B, ...], what the sampler was given: candidate 0. seed: the sampler's.
+    """
+
+    def __init__(self, noise: Tensor, seed: int, shapes: Shapes):
+        super().__init__(shapes, noise.dtype)
         self.given = noise
         self.seed = seed
-        self.shapes = [tuple(shape) for shape in shapes]
         self.random_state = torch.get_rng_state()
-        self.places: list[int] | None = None
         self.seeded = self._recognise()
 
     @property
@@ -41,48 +70,55 @@ class NoiseSource:
         """Whether the recipe gives the same noise outside of this search: not if the workflow brought its own."""
         return self.seeded or recipe.seed != self.seed
 
-    def draw(self, recipes: Sequence[Recipe]) -> Tensor:
-        """One candidate's noise [B, ...], item b by recipes[b].
-
-        Leaves torch's random state as the host's own draw does, for the solvers that use it.
-        """
-        bases = {seed: self._base(seed) for seed in {recipe.seed for recipe in recipes}}
-        return torch.stack([reduce(_move, recipe.moves, bases[recipe.seed][b]) for b, recipe in enumerate(recipes)])
-
-    def _base(self, seed: int) -> Tensor:
-        """What a stock sampler with this seed starts from, [B, ...]."""
+    def base(self, seed: int) -> Tensor:
         if seed == self.seed and not self.seeded:
             torch.set_rng_state(self.random_state)
-            return self.given
-        return self._host_noise(seed, self.places)
-
-    def _host_noise(self, seed: int, places: list[int] | None) -> Tensor:
-        empty = [torch.zeros(shape, dtype=self.given.dtype) for shape in self.shapes]
-        if len(empty) == 1:
-            return comfy.sample.prepare_noise(empty[0], seed, places)
-        nested = comfy.sample.prepare_noise(comfy.nested_tensor.NestedTensor(empty), seed, places)
-        return comfy.utils.pack_latents(nested.unbind())[0]
+            return self.given.cpu()
+        return super().base(seed)
 
     def _recognise(self) -> bool:
         """Whether the given noise is the host's draw from the seed, at the places of a latent's batch_index."""
         given = self.given.cpu()
-        state = torch.get_rng_state()
         try:
-            if torch.equal(self._host_noise(self.seed, None), given):
+            if torch.equal(super().base(self.seed), given):
                 return True
-            draws = self._host_noise(self.seed, list(range(MOST_PLACES)))
-            places = [_index_of(item, draws) for item in given]
-            if None in places:
-                return False
-            self.places = places
-            return torch.equal(self._host_noise(self.seed, places), given)
+            self.places = self._places(given)
+            return self.places is not None and torch.equal(super().base(self.seed), given)
         finally:
-            torch.set_rng_state(state)
+            torch.set_rng_state(self.random_state)
+
+    def _places(self, given: Tensor) -> list[int] | None:
+        single = [(1, *shape[1:]) for shape in self.shapes]
+        draws = HostNoise(single, self.dtype, list(range(MOST_PLACES))).base(self.seed)
+        places = [next((i for i, draw in enumerate(draws) if torch.equal(draw, item)), None) for item in given]
+        return None if None in places else places
+
+
+class RecipeNoise:
+    """Recipes as an object for the host's NOISE sockets: one for all images of a batch, or one for each."""
+
+    def __init__(self, recipes: Sequence[Recipe]):
+        self.recipes = recipes
+        self.seed = recipes[0].seed
+
+    def generate_noise(self, latent: dict[str, Any]) -> Any:
+        samples = latent["samples"]
+        parts = samples.unbind() if samples.is_nested else [samples]
+        host = HostNoise([part.shape for part in parts], parts[0].dtype, latent.get("batch_index"))
+        noise = host.draw(for_batch(self.recipes, len(parts[0])))
+        if not samples.is_nested:
+            return noise
+        return comfy.nested_tensor.NestedTensor(comfy.utils.unpack_latents(noise, host.shapes))
+
+
+def for_batch(recipes: Sequence[Recipe], items: int) -> Sequence[Recipe]:
+    """A recipe for each of `items` images. Raises ValueError when there are several, but not as many."""
+    if len(recipes) not in (1, items):
+        raise ValueError(
+            f"there are {len(recipes)} recipes for a batch of {items} images: give one, or one for each image."
+        )
+    return recipes if len(recipes) == items else [recipes[0]] * items
 
 
 def _move(noise: Tensor, move: Move) -> Tensor:
     return neighbor(noise, move.cosine, torch.Generator().manual_seed(move.seed))
-
-
-def _index_of(item: Tensor, draws: Tensor) -> int | None:
-    return next((index for index, draw in enumerate(draws) if torch.equal(draw, item)), None)

@@ -1,0 +1,56 @@
+"""A recipe's noise again, for any sampler."""
+
+from typing import Any
+
+from comfy_api.latest import io
+from comfy_execution.graph import ExecutionBlocker
+
+from ..search.recipe import RecipeError, parse_recipes
+from ..search.replay import put_replay_on
+from ..search.source import RecipeNoise
+from .types import CATEGORY
+
+
+class ReplayNoise(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ReplayNoise",
+            display_name="Replay Noise",
+            category=CATEGORY,
+            description="Recreates a winner from its recipe, without searching. Connect `noise` to a "
+            "SamplerCustomAdvanced, or put the node on the MODEL wire of a KSampler, whose own seed is then ignored. "
+            "Use the settings and prompt of the run the recipe comes from.",
+            search_aliases=["recipe", "reproduce", "same image", "noise from recipe"],
+            inputs=[
+                io.String.Input(
+                    "recipe",
+                    multiline=True,
+                    default='{"seed": 0, "moves": []}',
+                    tooltip="The recipe output of Search Report, or the text of it: one for all images of a batch, "
+                    "or a list with one for each.",
+                ),
+                io.Model.Input("model", optional=True, tooltip="The model, when the sampler is a KSampler."),
+            ],
+            outputs=[
+                io.Noise.Output(display_name="noise", tooltip="For SamplerCustomAdvanced."),
+                io.Model.Output(display_name="model", tooltip="For a KSampler: it starts from the recipe's noise."),
+                io.Int.Output(
+                    display_name="seed",
+                    tooltip="The recipe's base seed. A recipe without moves is this seed and nothing else.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, recipe: str, model: Any = None) -> io.NodeOutput:
+        title = f"Replay Noise (node {cls.hidden.unique_id})"
+        try:
+            recipes = parse_recipes(recipe)
+        except RecipeError as error:
+            raise RecipeError(f"{title}: {error}") from error
+        patched = ExecutionBlocker(f"{title}: connect a model to use its MODEL output.")
+        if model is not None:
+            patched = put_replay_on(model, recipes, title)
+        return io.NodeOutput(RecipeNoise(recipes), patched, recipes[0].seed)
