@@ -64,7 +64,7 @@ def serve(
         process = subprocess.Popen(
             command(comfyui, base, port, cpu, arguments),
             cwd=comfyui,
-            env=os.environ | thread_limit() | {"PYTHONUNBUFFERED": "1"},
+            env=threads() | os.environ | {"PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -114,9 +114,9 @@ def free_port(preferred: int = 0) -> int:
     raise ServerError("No free port.")
 
 
-def thread_limit() -> dict[str, str]:
-    """Two threads at most: the demo model is small, more threads make it slower."""
-    return {"OMP_NUM_THREADS": str(min(2, os.cpu_count() or 1))}
+def threads() -> dict[str, str]:
+    """Two threads at most, that sleep while they wait: on a busy machine more or spinning ones are far slower."""
+    return {"OMP_NUM_THREADS": str(min(2, os.cpu_count() or 1)), "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def wait_until_ready(server: Server, seconds: float = START_SECONDS) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ import pytest
 
 import pack_alias
 from comfy_client import Client
-from comfy_server import Server, serve
+from comfy_server import Server, serve, threads
 from layout import ROOT, comfyui_path, has_comfyui
 
 COMFYUI = comfyui_path()
@@ -23,6 +24,7 @@ StartServer = Callable[..., Server]
 # The root has a package `nodes`, ComfyUI a module of that name: the root must not be on the path, whoever put it there.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
 pack_alias.register()
+os.environ.update(threads() | os.environ)  # before anything imports torch
 
 
 class RootIsADirectory:
