@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,7 +107,7 @@ class _Patch:
             denoise_mask,
             callback,
             disable_pbar,
-            seed,
+            0 if seed is None else seed,
             extra,
         )
         if self._passes_through(call):
@@ -136,8 +137,7 @@ class _Patch:
             )
         if torch.count_nonzero(call.noise):
             return False
-        sampling = call.guider.model_patcher.get_model_object("model_sampling")
-        if float(call.sigmas[0]) >= float(sampling.sigma_max):
+        if _starts_from_pure_noise(call):
             raise ValueError(
                 f"{self.plan.title}: no noise to search. The sampler starts from pure noise but adds none: enable "
                 "add_noise, or connect a noise other than Disable Noise."
@@ -158,5 +158,11 @@ class _Patch:
             self.driver = None
 
 
+def _starts_from_pure_noise(call: SamplerCall) -> bool:
+    top = float(call.guider.model_patcher.get_model_object("model_sampling").sigma_max)
+    first = float(call.sigmas[0])
+    return first > top or math.isclose(first, top, rel_tol=1e-5)
+
+
 def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and torch.equal(a.to(b), b)
+    return not b.is_nested and a.shape == b.shape and torch.equal(a.to(b), b)

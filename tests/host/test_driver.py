@@ -13,6 +13,7 @@ from small_models import (
     SmallVAE,
     best_report,
     conditioning,
+    pair_model,
     plan_of,
     sample,
     search,
@@ -190,6 +191,19 @@ def test_video_latents() -> None:
     stock = sample(model, seed=best_report(found).best.recipe.seed, latent=latent)
     assert torch.allclose(result, stock, atol=1e-5)
     assert sum(found.verifier.asked) == 4 * 3, "every frame is judged"
+
+
+@pytest.mark.parametrize("name", ["euler", "euler_ancestral"])
+def test_latents_of_several_parts(name: str) -> None:
+    nested = importlib.import_module("comfy.nested_tensor").NestedTensor
+    model = pair_model()
+    latent = {"samples": nested([torch.zeros(2, 4, 8, 8), torch.zeros(2, 2, 8)])}
+    found = search(model, candidates=4)
+    result = sample(found.model, latent=latent, sampler_name=name).unbind()
+    for item, report in enumerate(found.search.run_of(latent["samples"]).reports):
+        stock = sample(model, seed=report.best.recipe.seed, latent=latent, sampler_name=name).unbind()
+        for ours, theirs in zip(result, stock, strict=True):
+            assert torch.allclose(ours[item], theirs[item], atol=1e-4)
 
 
 def test_leftover_noise_is_judged_by_the_prediction() -> None:

@@ -1,4 +1,4 @@
-"""Small random-weight models of every sampling type, built from ComfyUI's own classes, and the sampler nodes around them."""
+"""Small random-weight models of every sampling type, from ComfyUI's own classes, and the sampler nodes around them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Net(nn.Module):
 
 
 def small_model(kind: str, channels: int = 4, dims: int = 2, pooled: int = 0, concat: bool = False) -> Any:
-    """A MODEL of a `comfy.model_base.ModelType` (EPS, V_PREDICTION, EDM, FLOW ...), on the CPU, always the same weights."""
+    """A MODEL of a `comfy.model_base.ModelType` (EPS, V_PREDICTION, EDM, FLOW), on the CPU, with fixed weights."""
     model_base = importlib.import_module("comfy.model_base")
     conds = importlib.import_module("comfy.conds")
     latent_formats = importlib.import_module("comfy.latent_formats")
@@ -62,6 +62,40 @@ def small_model(kind: str, channels: int = 4, dims: int = 2, pooled: int = 0, co
         model.concat_keys = ("mask", "masked_image")
     cpu = torch.device("cpu")
     return importlib.import_module("comfy.model_patcher").ModelPatcher(model, load_device=cpu, offload_device=cpu)
+
+
+class PairNet(nn.Module):
+    """For a latent of two parts, such as video with audio: each part hears of the other."""
+
+    dtype = torch.float32
+
+    def __init__(self, first: Net, second: int):
+        super().__init__()
+        self.first = first
+        self.second = nn.Linear(second, second)
+
+    def forward(self, x: list[Tensor], t: Tensor, context: Tensor, **_: Any) -> list[Tensor]:
+        video, audio = x
+        told = self.first(video, t, context) + 0.1 * audio.mean((1, 2)).reshape(-1, *[1] * (video.ndim - 1))
+        return [told, torch.tanh(self.second(audio)) + 0.1 * video.flatten(1).mean(1)[:, None, None]]
+
+
+def pair_model(second: int = 8) -> Any:
+    """A MODEL for nested latents: one of four channels, and one [B, 2, second]."""
+    conds = importlib.import_module("comfy.conds")
+    patcher = small_model("FLOW")
+    model = patcher.model
+    state = torch.random.get_rng_state()
+    torch.manual_seed(6)
+    model.diffusion_model = PairNet(model.diffusion_model, second).eval().requires_grad_(False)
+    torch.random.set_rng_state(state)
+    plain = model.extra_conds
+
+    def extra_conds(**kwargs: Any) -> dict[str, Any]:
+        return plain(**kwargs) | {"latent_shapes": conds.CONDConstant(kwargs["latent_shapes"])}
+
+    model.extra_conds = extra_conds
+    return patcher
 
 
 def conditioning(seed: int, batch: int = 1, pooled: int = 0) -> list[Any]:
