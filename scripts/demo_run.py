@@ -7,8 +7,6 @@ import urllib.parse
 import webbrowser
 from pathlib import Path
 
-import torch
-
 from comfy_client import Client, ConnectionLost, PromptFailed
 from comfy_server import Server, ServerError, free_port, serve
 from demo_result import read, table, write_files
@@ -29,10 +27,10 @@ class Refused(RuntimeError):
 def run(prompt: str, candidates: int, seed: int, output: Path, keep_serving: bool) -> int:
     try:
         caption = understood(prompt)
-        device = "the GPU" if torch.cuda.is_available() else "the CPU"
-        print(f"Starting ComfyUI on {device} ...", flush=True)
+        gpu = has_gpu()
+        print(f"Starting ComfyUI on the {'GPU' if gpu else 'CPU'} ...", flush=True)
         port = free_port(USUAL_PORT) if keep_serving else 0
-        with serve(comfyui_path(), HOST / "base", cpu=not torch.cuda.is_available(), port=port) as server:
+        with serve(comfyui_path(), HOST / "base", cpu=not gpu, port=port) as server:
             search_once(server, prompt, caption, candidates, seed, output)
             if keep_serving:
                 show_in_browser(server)
@@ -49,6 +47,12 @@ def run(prompt: str, candidates: int, seed: int, output: Path, keep_serving: boo
 def fail(message: str) -> int:
     print(message, file=sys.stderr)
     return 1
+
+
+def has_gpu() -> bool:
+    import torch  # takes seconds: not before the prompt is known to be one
+
+    return torch.cuda.is_available()
 
 
 def understood(prompt: str) -> Caption:
