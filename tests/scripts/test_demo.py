@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from comfy_server import answers
 from demo_result import contact_sheet
 from layout import ROOT
 
@@ -68,6 +71,19 @@ def test_impossible_numbers_are_refused(arguments: tuple[str, str]):
     refused = demo(*arguments)
     assert refused.returncode == 2
     assert arguments[1] in refused.stderr
+
+
+def test_serving_goes_on_until_ctrl_c(tmp_path: Path):
+    arguments = ("--serve", "--candidates", "1", "--output", str(tmp_path))
+    command = [sys.executable, str(ROOT / "scripts" / "demo"), *arguments]
+    environment = os.environ | {"BROWSER": "true"}  # a command that opens nothing
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        address = next(match.group() for line in process.stdout if (match := re.search(r"http://\S+", line)))
+        assert "template=demo_search" in address
+        assert answers(address.partition("/?")[0])
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+    assert not answers(address.partition("/?")[0])
 
 
 def test_a_contact_sheet_holds_every_picture():
