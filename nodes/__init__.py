@@ -2,7 +2,10 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from ..verifiers import files
+from . import verifier_scores
 from .candidates import NoiseCandidates, SelectCandidate
+from .path_search import PathSearch
 from .random_search import RandomSearch
 from .replay import ReplayNoise
 from .report import SearchReport
@@ -12,15 +15,20 @@ from .zero_order import ZeroOrderSearch
 NODES: list[type[io.ComfyNode]] = [
     RandomSearch,
     ZeroOrderSearch,
+    PathSearch,
     SearchReport,
     ReplayNoise,
     NoiseCandidates,
     VerifierScore,
     SelectCandidate,
+    *verifier_scores.NODES,
 ]
 
 
 class NoiseSearchExtension(ComfyExtension):
+    async def on_load(self) -> None:
+        files.register()
+
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES
 

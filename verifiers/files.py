@@ -1,0 +1,119 @@
+"""Where verifiers' weights lie, how they are read, and what is said when they are missing or wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import comfy.utils
+import folder_paths
+import torch
+
+from .towers import Weights
+
+FOLDER = "verifiers"
+EXTENSIONS = {".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt"}
+SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=\.)")
+
+
+class WeightsError(RuntimeError):
+    """A file of weights is missing, broken, or not what the node needs."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A published model: its path under models/verifiers, where it comes from, and what else has to lie beside it."""
+
+    file: str
+    address: str
+    beside: str = ""
+
+    @property
+    def how(self) -> str:
+        target = Path(folder_paths.get_folder_paths(FOLDER)[0]) / self.file
+        also = f" Put {self.beside} in the same folder." if self.beside else ""
+        return f"Download it from {self.address} and save it as {target}.{also}"
+
+
+def register() -> None:
+    """Make models/verifiers known to ComfyUI, beside the folders that extra_model_paths names."""
+    folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
+    paths, extensions = folder_paths.folder_names_and_paths[FOLDER]
+    folder_paths.folder_names_and_paths[FOLDER] = (paths, set(extensions) | EXTENSIONS)
+
+
+def installed(folders: Sequence[str] = (FOLDER,)) -> list[str]:
+    """The weight files of these model folders; of one in several parts only the first."""
+    names = [name.replace("\\", "/") for folder in folders for name in folder_paths.get_filename_list(folder)]
+    return sorted({name for name in names if (part := SHARD.search(name)) is None or int(part[1]) == 1})
+
+
+def choices(known: Iterable[Known], folders: Sequence[str] = (FOLDER,)) -> list[str]:
+    """What a combo offers: the files there are, then the known ones there are not (see `locate`)."""
+    there = installed(folders)
+    return there + [model.file for model in known if model.file not in there]
+
+
+def locate(name: str, known: Iterable[Known] = (), folders: Sequence[str] = (FOLDER,)) -> Path:
+    """The file's full path. Raises WeightsError that says what to get and where to put it."""
+    for folder in folders:
+        if path := folder_paths.get_full_path(folder, name):
+            return Path(path)
+    where = ", ".join(path for folder in folders for path in folder_paths.get_folder_paths(folder))
+    how = next((model.how for model in known if model.file == name), f"Looked in: {where}.")
+    raise WeightsError(f"{name} is not installed. {how}")
+
+
+def read(path: Path) -> Weights:
+    """The tensors of a safetensors file or of a pickle without code; the parts of a split model together."""
+    weights: Weights = {}
+    for part in _parts(path):
+        weights |= _read_part(part)
+    return weights
+
+
+def _parts(path: Path) -> list[Path]:
+    match = SHARD.search(path.name)
+    if match is None:
+        return [path]
+    names = [SHARD.sub(f"-{number:05d}-of-{match[2]}", path.name) for number in range(1, int(match[2]) + 1)]
+    parts = [path.with_name(name) for name in names]
+    if missing := [part.name for part in parts if not part.is_file()]:
+        raise WeightsError(f"{path} is one part of several, and {', '.join(missing)} is not beside it.")
+    return parts
+
+
+def _read_part(path: Path) -> Weights:
+    try:
+        state = comfy.utils.load_torch_file(str(path), safe_load=True)
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise WeightsError(
+            f"{path} can not be read as a file of weights: it is incomplete, or of another kind ({reason}). "
+            "Download it again, as safetensors where that is offered; files that hold code are refused."
+        ) from error
+    tensors = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)} if state else {}
+    if not tensors:
+        raise WeightsError(f"{path} holds no tensors. Download it again.")
+    return tensors
+
+
+def wrong(path: Path, wanted: str, weights: Weights) -> WeightsError:
+    """The error for a file that is not `wanted`, with what it holds instead."""
+    sample = ", ".join(f"{key} {list(value.shape)}" for key, value in list(weights.items())[:3])
+    return WeightsError(f"{path} is not {wanted}. It holds {len(weights)} tensors: {sample} ...")
+
+
+def config(path: Path, name: str = "config.json") -> dict[str, Any]:
+    """The JSON file of that name beside the weights; empty when there is none."""
+    file = path.parent / name
+    if not file.is_file():
+        return {}
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsError(f"{file} is not valid JSON ({error}). Download it again.") from error

@@ -1,0 +1,33 @@
+"""Networks whose weights ComfyUI loads, offloads and unloads, like those of its own models."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+import comfy.model_management
+import comfy.model_patcher
+import torch
+from torch import nn
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Managed(Generic[Network]):
+    """A network that is on the device whenever `ready` has been called, and wherever the host put it otherwise."""
+
+    def __init__(self, network: Network):
+        network.eval().requires_grad_(False)
+        self.patcher = comfy.model_patcher.ModelPatcher(
+            network,
+            load_device=comfy.model_management.get_torch_device(),
+            offload_device=comfy.model_management.text_encoder_offload_device(),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return self.patcher.load_device
+
+    def ready(self, memory: float = 0.0) -> Network:
+        """The network, loaded; memory: bytes that computing needs beside the weights."""
+        comfy.model_management.load_models_gpu([self.patcher], memory_required=memory)
+        return self.patcher.model
