@@ -1,0 +1,184 @@
+"""Progressive pruning: what a plan costs, who goes on, and what that gains on rewards whose early scores are known."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from statistics import fmean
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from noise_search.search.pruning import CHECKPOINTS, Cut, Race, plan, race, survivors
+
+BUDGETS = st.integers(1, 100)
+STEPS = st.integers(1, 100)
+KEEPS = st.floats(0.05, 1)
+UNHURRIED = settings(deadline=None)  # on a busy machine any call can take long
+EarlyScore = Callable[[float, random.Random], float]
+
+
+def row_steps(of: Race) -> int:
+    """The cost, counted step by step as a sampler would."""
+    cost, alive, keep_after = 0, of.starts, dict(of.cuts)
+    for step in range(1, of.steps + 1):
+        cost += alive
+        alive = keep_after.get(step, alive)
+    return cost
+
+
+@UNHURRIED
+@given(BUDGETS, STEPS, KEEPS, st.integers(1, 80))
+def test_the_budget_is_never_exceeded(budget: int, steps: int, keep: float, most_rows: int) -> None:
+    races = plan(budget, steps, keep, most_rows)
+    assert sum(map(row_steps, races)) <= budget * steps
+    assert all(race.cost == row_steps(race) for race in races)
+
+
+@UNHURRIED
+@given(BUDGETS, STEPS, KEEPS)
+def test_two_finish_when_the_budget_allows(budget: int, steps: int, keep: float) -> None:
+    assert all(race.finishers >= min(2, budget) for race in plan(budget, steps, keep, most_rows=10**6))
+
+
+@UNHURRIED
+@given(BUDGETS, STEPS, KEEPS)
+def test_no_fewer_start_than_without_pruning(budget: int, steps: int, keep: float) -> None:
+    assert race(budget, steps, keep).starts >= budget
+
+
+@UNHURRIED
+@given(BUDGETS, STEPS, KEEPS)
+def test_cuts_come_in_order_and_each_stops_someone(budget: int, steps: int, keep: float) -> None:
+    planned = race(budget, steps, keep)
+    assert len(planned.cuts) <= len(CHECKPOINTS)
+    assert all(a.step < b.step and a.keep > b.keep for a, b in pairwise(planned.cuts))
+    assert all(0 < cut.step < steps and cut.keep < planned.starts for cut in planned.cuts)
+
+
+@UNHURRIED
+@given(BUDGETS, STEPS)
+def test_no_cut_comes_before_a_third_of_the_steps(budget: int, steps: int) -> None:
+    assert all(cut.step >= 0.35 * steps for cut in race(budget, steps).cuts)
+
+
+@UNHURRIED
+@given(BUDGETS, STEPS, st.integers(1, 80))
+def test_no_race_has_more_rows_than_allowed(budget: int, steps: int, most_rows: int) -> None:
+    races = plan(budget, steps, most_rows=most_rows)
+    assert all(race.starts <= most_rows for race in races)
+    assert len(races) == 1 or race(budget, steps).starts > most_rows
+
+
+@UNHURRIED
+@given(st.integers(3, 100), st.integers(10, 100))
+def test_little_of_the_budget_is_left_over(budget: int, steps: int) -> None:
+    """Less than one trajectory, and less than a tenth of the budget."""
+    left = budget * steps - race(budget, steps).cost
+    assert left < steps
+    assert left <= 0.1 * budget * steps
+
+
+@pytest.mark.parametrize("budget", [1, 2])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 20])
+def test_one_and_two_trajectories_cannot_be_pruned(budget: int, steps: int) -> None:
+    planned = race(budget, steps)
+    assert planned.starts == planned.finishers == budget
+    assert planned.cost == budget * steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (1, Race(1, 8)),
+        (2, Race(2, 9, (Cut(1, 7),))),
+        (3, Race(3, 10, (Cut(2, 4),))),
+        (4, Race(4, 11, (Cut(2, 6), Cut(3, 4)))),
+    ],
+)
+def test_few_steps_leave_few_places_to_cut(steps: int, expected: Race) -> None:
+    assert race(8, steps) == expected
+
+
+def test_the_plan_of_the_docstring() -> None:
+    planned = race(8, 20)
+    assert planned.starts == 12
+    assert planned.cuts == (Cut(7, 10), Cut(9, 8), Cut(11, 6), Cut(13, 5), Cut(15, 4), Cut(17, 3))
+
+
+def test_cost_grows_by_the_rows_alive() -> None:
+    planned = Race(4, 5, (Cut(1, 3), Cut(3, 2)))
+    assert [planned.cost_until(step) for step in range(5)] == [0, 5, 8, 11, 13]
+
+
+def test_keeping_all_is_plain_search() -> None:
+    assert race(8, 20, keep=1.0) == Race(20, 8)
+
+
+@pytest.mark.parametrize("arguments", [(0, 20), (4, 0), (4, 20, 0.0), (4, 20, 1.1), (4, 20, 0.8, 0)])
+def test_impossible_settings_are_refused_with_their_values(arguments: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="but they are"):
+        plan(*arguments)
+
+
+def test_the_best_go_on_in_the_order_of_their_numbers() -> None:
+    assert survivors({0: 0.1, 3: 0.9, 5: 0.5, 7: 0.7}, 3) == [3, 5, 7]
+
+
+@UNHURRIED
+@given(st.permutations(range(6)))
+def test_of_equal_scores_the_first_goes_on_whatever_the_order(order: Sequence[int]) -> None:
+    assert survivors({row: 1.0 for row in order}, 2) == [0, 1]
+
+
+def test_a_score_that_is_not_a_number_is_an_error_that_names_the_row() -> None:
+    with pytest.raises(ValueError, match="Row 2 has the score nan"):
+        survivors({1: 0.5, 2: float("nan")}, 1)
+
+
+def search(budget: int, early: EarlyScore, seed: int, steps: int = 20) -> float:
+    """Final score of a pruned search among standard normal finals."""
+    rng = random.Random(seed)
+    (planned,) = plan(budget, steps)
+    finals = [rng.gauss(0, 1) for _ in range(planned.starts)]
+    alive = list(range(planned.starts))
+    for cut in planned.cuts:
+        alive = survivors({row: early(finals[row], rng) for row in alive}, cut.keep)
+    return max(finals[row] for row in alive)
+
+
+def plain(count: int, seed: int) -> float:
+    rng = random.Random(seed)
+    return max(rng.gauss(0, 1) for _ in range(count))
+
+
+def mean(of: Callable[[int], float]) -> float:
+    return fmean(map(of, range(1000)))
+
+
+@pytest.mark.parametrize("budget", [4, 8, 16])
+def test_perfect_early_scores_are_worth_half_as_many_trajectories_again(budget: int) -> None:
+    pruned = mean(lambda seed: search(budget, lambda final, _: final, seed))
+    assert pruned == pytest.approx(mean(lambda seed: plain(race(budget, 20).starts, seed)))
+    assert race(budget, 20).starts >= 1.5 * budget
+
+
+@pytest.mark.parametrize("budget", [4, 8, 16])
+def test_early_scores_of_a_mediocre_verifier_gain(budget: int) -> None:
+    """Correlation 0.7 with the final score at every checkpoint, each with errors of its own."""
+    pruned = mean(lambda seed: search(budget, lambda final, rng: final + rng.gauss(0, 1.02), seed))
+    assert pruned > mean(lambda seed: plain(budget, seed)) + 0.05
+
+
+@pytest.mark.parametrize("budget", [4, 8, 16])
+def test_useless_early_scores_cost_no_more_than_the_trajectories_they_stop(budget: int) -> None:
+    """The best of the finishers, whoever they are: less than plain search of the same budget, by a known amount."""
+    pruned = mean(lambda seed: search(budget, lambda _, rng: rng.random(), seed))
+    assert pruned == pytest.approx(mean(lambda seed: plain(race(budget, 20).finishers, seed)), abs=0.09)
+
+
+def test_a_search_is_deterministic() -> None:
+    assert plan(16, 20) == plan(16, 20)
+    assert search(8, lambda final, _: final / 2, 3) == search(8, lambda final, _: final / 2, 3)
