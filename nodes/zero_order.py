@@ -20,8 +20,8 @@ class ZeroOrderSearch(io.ComfyNode):
             display_name="Zero-Order Search",
             category=CATEGORY,
             description="Refines the image you would have got: tries noises near its noise, moves to the best one "
-            "whenever it is better, and goes on from there. The image changes little from round to round. Put it between "
-            "the model loader and the sampler you already use. "
+            "whenever it is better, and goes on from there. The image changes little from round to round. Put it "
+            "between the model loader and the sampler you already use. "
             "Cost: (1 + iterations x neighbors) x the sampler's steps.",
             search_aliases=["refine", "hill climbing", "local search", "seed variation", "noise search"],
             inputs=search_inputs(

@@ -27,15 +27,20 @@ class Plan:
     """What a search node was set to.
 
     title: the node's name in messages. algorithm: starts one search, given the sampler's seed. trajectories: how many
-    it will run. batch_size: candidates in one sampler call, 0 for what fits. max_seconds: 0 for no limit.
+    it will run, with parts of one as fractions. batch_size: candidates in one sampler call, 0 for what fits.
+    max_seconds: 0 for no limit.
     """
 
     title: str
     name: str
     algorithm: Callable[[int], Algorithm]
-    trajectories: int
+    trajectories: float
     batch_size: int = 0
     max_seconds: float = 0.0
+
+    def total_steps(self, steps: int) -> int:
+        """Of all candidates together, with this many steps a trajectory."""
+        return max(1, round(self.trajectories * steps))
 
 
 class Outcome(NamedTuple):
@@ -57,6 +62,8 @@ class _Item:
     def add(self, candidate: Candidate) -> bool:
         """Record the candidate; true when it is the best so far."""
         self.candidates.append(candidate)
+        if not candidate.is_finished:
+            return False
         if self.best is not None and candidate.score <= self.candidates[self.best].score:
             return False
         self.best = candidate.index
@@ -74,7 +81,8 @@ class Driver:
         self.trajectories = Trajectories(call, source, plan.batch_size, self._progress)
         self.items = [_Item(plan.algorithm(call.seed)) for _ in range(self.source.items)]
         self.limit = TimeLimit(plan.max_seconds)
-        self.bar = tqdm(total=plan.trajectories * call.steps, desc=plan.title, disable=call.disable_pbar)
+        self.steps_done = 0
+        self.bar = tqdm(total=plan.total_steps(call.steps), desc=plan.title, disable=call.disable_pbar)
         self.seconds = {"sampling": 0.0, "decoding": 0.0, "scoring": 0.0}
         self.rounds = 0
         self.stopped = "finished"
@@ -96,7 +104,7 @@ class Driver:
 
     def _progress(self, steps: int, x0: Tensor, x: Tensor) -> None:
         """Show one bar over the whole search, on the sampler node with its preview and in the console."""
-        done = min(len(self.items[0].candidates) * self.call.steps + steps, self.bar.total)
+        done = min(self.steps_done + steps, self.bar.total)
         self.bar.update(done - self.bar.n)
         if self.call.callback is not None:
             self.call.callback(done - 1, x0, x, self.bar.total)
@@ -105,6 +113,7 @@ class Driver:
         scores: list[list[float]] | None = None
         while asked := self._next_round(scores):
             scores = self._run_round(asked)
+            self.trajectories.next_round()
             self.rounds += 1
         for item in self.items:
             item.algorithm.close()
@@ -129,24 +138,24 @@ class Driver:
             started = time.perf_counter()
             finished = self.trajectories.run(ready)
             self.seconds["sampling"] += time.perf_counter() - started
+            self.steps_done += finished.steps * len(finished)
             scores += self._judge(ready[: len(finished)], finished)
             self.limit.spent_on(len(finished))
         return scores
 
     def _judge(self, recipes: list[tuple[Recipe, ...]], finished: Finished) -> list[list[float]]:
         items, first = len(self.items), len(self.items[0].candidates)
-        judged = self.judge.judge(
-            self._to_judge(finished).flatten(0, 1), lambda row: self._name(first + row // items, row % items)
-        )
+        latents = self._to_judge(recipes[0][0], finished).flatten(0, 1)
+        judged = self.judge.judge(latents, lambda row: self._name(first + row // items, row % items))
         self.seconds["decoding"] += judged.decoding
         self.seconds["scoring"] += judged.scoring
         for candidate in range(len(finished)):
             self._record(recipes[candidate], finished, candidate, judged)
         return [judged.scores[at : at + items] for at in range(0, len(judged.scores), items)]
 
-    def _to_judge(self, finished: Finished) -> Tensor:
-        """The final latents; where the sampler leaves noise in them, what the model predicts behind it."""
-        if float(self.call.sigmas[-1]) == 0:
+    def _to_judge(self, recipe: Recipe, finished: Finished) -> Tensor:
+        """The final latents; where noise is left in them, what the model predicts behind it."""
+        if float(self.call.sigmas[-1]) == 0 and not recipe.is_open:
             return finished.latents
         return self.call.guider.model_patcher.model.process_latent_out(finished.x0)
 
@@ -163,6 +172,7 @@ class Driver:
                 recipe=recipe,
                 nfe=finished.nfe,
                 thumbnail=thumbnail.encode(judged.pictures[row]),
+                stopped_at_step=finished.steps if recipes[number].is_open else None,
             )
             if item.add(record):
                 self._keep(number, finished, candidate)

@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ..verifiers.base import Verifier
-from .driver import Driver, Outcome, Plan
+from .driver import Driver, Plan
 from .judge import Judge
 from .report import Report
 from .source import NoiseSource
 from .trajectory import SamplerCall
+from .wrappers import Wrappers
 
-KEY = "noise_search"
 RUNS_KEPT = 8
 
 
@@ -55,79 +54,36 @@ class Search:
 
 def put_on(model: Any, plan: Plan, vae: Any, verifier: Verifier, prompt: str) -> tuple[Any, Search]:
     """A clone of MODEL that searches in every sampler it goes into, and the SEARCH that will hold the reports."""
-    if model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY):
-        raise ValueError(
-            f"{plan.title}: this MODEL already has a search on it. Connect the model from before that node."
-        )
-    model = model.clone()
     search = Search(plan.title)
-    patch = _Patch(plan, vae, verifier, prompt, search)
-    wrap(model, WrappersMP.OUTER_SAMPLE, patch.outer_sample)
-    wrap(model, WrappersMP.SAMPLER_SAMPLE, patch.sampler_sample)
-    wrap(model, WrappersMP.PREDICT_NOISE, patch.predict_noise)
-    return model, search
+    return _Searching(plan, vae, verifier, prompt, search).put_on(model, plan.title), search
 
 
-def wrap(model: Any, kind: str, wrapper: Any) -> None:
-    """Add the wrapper outside of those the model has, so that caches and the like start afresh for every trajectory."""
-    model.wrappers[kind] = {KEY: [wrapper], **model.wrappers.get(kind, {})}
-
-
-class _Patch:
-    """The three wrappers, and the driver they work for while a search runs."""
+class _Searching(Wrappers):
+    """Runs a search where the sampler would have run once."""
 
     def __init__(self, plan: Plan, vae: Any, verifier: Verifier, prompt: str, search: Search):
+        super().__init__()
         self.plan = plan
         self.vae = vae
         self.verifier = verifier
         self.prompt = prompt
         self.search = search
-        self.driver: Driver | None = None
 
-    def outer_sample(
-        self,
-        executor,
-        noise,
-        latent_image,
-        sampler,
-        sigmas,
-        denoise_mask=None,
-        callback=None,
-        disable_pbar=False,
-        seed=None,
-        **extra,
-    ) -> Tensor:
-        call = SamplerCall(
-            executor,
-            executor.class_obj,
-            noise,
-            latent_image,
-            sampler,
-            sigmas,
-            denoise_mask,
-            callback,
-            disable_pbar,
-            0 if seed is None else seed,
-            extra,
-        )
+    def run(self, call: SamplerCall) -> Tensor | None:
         if self._passes_through(call):
-            return executor(noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **extra)
-        outcome = self._search(call)
+            return None
+        judge = Judge(self.vae, self.verifier, self.prompt, call.shapes)
+        misfit = judge.misfit()
+        if misfit:
+            raise ValueError(f"{self.plan.title}: {misfit}")
+        driver = Driver(self.plan, call, judge, NoiseSource(call.noise, call.seed, call.shapes))
+        self.trajectories = driver.trajectories
+        outcome = driver.run()
         self.search.add(Run(outcome.latents, outcome.reports))
-        if callback is not None:  # the sampler node takes its last x0 from here
-            total = self.plan.trajectories * call.steps
-            callback(total - 1, outcome.x0.to(latent_image.device), outcome.latents, total)
+        if call.callback is not None:  # the sampler node takes its last x0 from here
+            total = self.plan.total_steps(call.steps)
+            call.callback(total - 1, outcome.x0.to(call.latent_image.device), outcome.latents, total)
         return outcome.latents
-
-    def sampler_sample(self, executor, *args, **kwargs) -> Tensor:
-        if self.driver is None:
-            return executor(*args, **kwargs)
-        return self.driver.trajectories.sampler_sample(executor, *args, **kwargs)
-
-    def predict_noise(self, executor, x, timestep, model_options=None, seed=None) -> Tensor:
-        if self.driver is None:
-            return executor(x, timestep, model_options or {}, seed)
-        return self.driver.trajectories.predict_noise(executor, x, timestep, model_options or {}, seed)
 
     def _passes_through(self, call: SamplerCall) -> bool:
         """True for a sampler that continues another's work; raises ValueError when there is nothing to search."""
@@ -144,18 +100,6 @@ class _Patch:
             )
         logging.info("%s: this sampler adds no noise (a second stage), so it runs without a search.", self.plan.title)
         return True
-
-    def _search(self, call: SamplerCall) -> Outcome:
-        shapes = call.extra.get("latent_shapes") or [call.latent_image.shape]
-        judge = Judge(self.vae, self.verifier, self.prompt, shapes)
-        misfit = judge.misfit()
-        if misfit:
-            raise ValueError(f"{self.plan.title}: {misfit}")
-        self.driver = Driver(self.plan, call, judge, NoiseSource(call.noise, call.seed, shapes))
-        try:
-            return self.driver.run()
-        finally:
-            self.driver = None
 
 
 def _starts_from_pure_noise(call: SamplerCall) -> bool:

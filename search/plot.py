@@ -36,7 +36,7 @@ def best_curve(report: Report) -> Image.Image:
 
 def labelled_candidates(report: Report) -> list[Image.Image]:
     """The best candidates first, at most MOST_SHOWN, each with its number and score below it."""
-    ranked = sorted(report.candidates, key=lambda candidate: -candidate.score)[:MOST_SHOWN]
+    ranked = sorted(report.candidates, key=lambda candidate: (not candidate.is_finished, -candidate.score))[:MOST_SHOWN]
     return [_labelled(candidate, is_best=candidate is ranked[0]) for candidate in ranked]
 
 
@@ -45,7 +45,8 @@ class _Axes:
 
     def __init__(self, report: Report):
         self.nfes = list(accumulate(candidate.nfe for candidate in report.candidates))
-        self.best = list(accumulate((candidate.score for candidate in report.candidates), max))
+        reached = (c.score if c.is_finished else report.baseline.score for c in report.candidates)
+        self.best = list(accumulate(reached, max))
         scores = [candidate.score for candidate in report.candidates]
         spread = max(scores) - min(scores) or abs(scores[0]) or 1.0
         self.low, self.high = min(scores) - 0.05 * spread, max(scores) + 0.05 * spread

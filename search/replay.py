@@ -1,4 +1,4 @@
-"""The winner again: a patch on MODEL that makes the next sampler start from a recipe's noise."""
+"""The winner again: a patch on MODEL that makes the next sampler do what a recipe says."""
 
 from __future__ import annotations
 
@@ -6,38 +6,52 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from .patch import KEY, wrap
 from .recipe import Recipe
 from .source import HostNoise, NoiseSource, for_batch
+from .trajectory import Finished, SamplerCall, Trajectories
+from .wrappers import Wrappers
 
 
 def put_replay_on(model: Any, recipes: Sequence[Recipe], title: str) -> Any:
-    """A clone of MODEL whose sampler ignores its own seed and uses the recipe's noise, and its seed for step noise.
+    """A clone of MODEL whose sampler ignores its own seed and follows the recipe.
 
     recipes: one for all images of a batch, or one for each.
     """
-    if model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY):
-        raise ValueError(f"{title}: this MODEL already has a search on it. Connect the model from before that node.")
-    model = model.clone()
+    return _Replay(recipes).put_on(model, title)
 
-    def outer_sample(
-        executor, noise, latent_image, sampler, sigmas, mask=None, callback=None, quiet=False, seed=None, **extra
-    ):
-        if not torch.count_nonzero(noise):
-            return executor(noise, latent_image, sampler, sigmas, mask, callback, quiet, seed, **extra)
-        shapes = extra.get("latent_shapes") or [latent_image.shape]
-        host = HostNoise(shapes, noise.dtype, NoiseSource(noise, seed, shapes).places)
-        wanted = for_batch(recipes, len(noise))
-        conds = executor.class_obj.conds
-        results: dict[int, Tensor] = {}
-        for start in dict.fromkeys(recipe.seed for recipe in wanted):
-            executor.class_obj.conds = {name: [dict(cond) for cond in group] for name, group in conds.items()}
-            drawn = host.draw([recipe if recipe.seed == start else Recipe(start) for recipe in wanted])
-            results[start] = executor(drawn, latent_image, sampler, sigmas, mask, callback, quiet, start, **extra)
-        return torch.stack([results[recipe.seed][item] for item, recipe in enumerate(wanted)])
 
-    wrap(model, WrappersMP.OUTER_SAMPLE, outer_sample)
-    return model
+class _Replay(Wrappers):
+    """Runs the recipes instead of the sampler's own noise."""
+
+    def __init__(self, recipes: Sequence[Recipe]):
+        super().__init__()
+        self.recipes = recipes
+
+    def run(self, call: SamplerCall) -> Tensor | None:
+        if not torch.count_nonzero(call.noise):
+            return None
+        wanted = for_batch(self.recipes, len(call.noise))
+        done = {recipe: self._replay(call, recipe) for recipe in dict.fromkeys(wanted)}
+        x0 = torch.stack([done[recipe].x0[0, item] for item, recipe in enumerate(wanted)])
+        latents = torch.stack([done[recipe].latents[0, item] for item, recipe in enumerate(wanted)])
+        if call.callback is not None:  # the sampler node takes its last x0 from here
+            call.callback(call.steps - 1, x0.to(call.latent_image.device), latents, call.steps)
+        return latents
+
+    def _replay(self, call: SamplerCall, recipe: Recipe) -> Finished:
+        """The recipe for every image of the batch, as the search ran it, stretch by stretch."""
+        places = NoiseSource(call.noise, call.seed, call.shapes).places
+        source = HostNoise(call.shapes, call.noise.dtype, places)
+        self.trajectories = Trajectories(call, source, batch_size=1, progress=lambda *_: None)
+        for part in _parts(recipe):
+            finished = self.trajectories.run([[part] * source.items])
+            self.trajectories.next_round()
+        return finished
+
+
+def _parts(recipe: Recipe) -> list[Recipe]:
+    """The recipe of every latent on the way, the first from noise, the last the whole recipe."""
+    before = recipe.before()
+    return [recipe] if before is None else [*_parts(before), recipe]

@@ -28,6 +28,7 @@ class Candidate:
 
     recipe: None when the noise came from the workflow and no seed recreates it.
     nfe: denoiser predictions made for it. thumbnail: a JPEG file's bytes.
+    stopped_at_step: None when it ran to its end; else the score is that of the x0 prediction there.
     """
 
     index: int
@@ -38,6 +39,11 @@ class Candidate:
     nfe: int
     thumbnail: bytes
     stopped_at_step: int | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it was denoised to its end, so that its score is that of an image one can have."""
+        return self.stopped_at_step is None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -64,8 +70,8 @@ class Report:
 
     @property
     def best(self) -> Candidate:
-        """The highest score; of equal ones the first."""
-        return max(self.candidates, key=lambda candidate: candidate.score)
+        """The highest score among those that ran to their end; of equal ones the first."""
+        return max((c for c in self.candidates if c.is_finished), key=lambda candidate: candidate.score)
 
     @property
     def baseline(self) -> Candidate:

@@ -31,6 +31,15 @@ class HostNoise:
         self.dtype = dtype
         self.places = places
 
+    @property
+    def items(self) -> int:
+        """Images in the user's batch, each an independent problem."""
+        return self.shapes[0][0]
+
+    def recreates(self, recipe: Recipe) -> bool:
+        """Whether the recipe gives the same noise anywhere."""
+        return True
+
     def base(self, seed: int) -> Tensor:
         """What a stock sampler with this seed starts from, [B, ...]."""
         empty = [torch.zeros(shape, dtype=self.dtype) for shape in self.shapes]
@@ -61,13 +70,8 @@ class NoiseSource(HostNoise):
         self.random_state = torch.get_rng_state()
         self.seeded = self._recognise()
 
-    @property
-    def items(self) -> int:
-        """Images in the user's batch, each an independent problem."""
-        return len(self.given)
-
     def recreates(self, recipe: Recipe) -> bool:
-        """Whether the recipe gives the same noise outside of this search: not if the workflow brought its own."""
+        """Not when the workflow brought its own noise and the recipe starts from that."""
         return self.seeded or recipe.seed != self.seed
 
     def base(self, seed: int) -> Tensor:

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from .recipe import Recipe
 from .sharing import Shared, share
-from .source import NoiseSource
+from .source import HostNoise
+from .stretch import Stretches, step_seed
 
 MOST_TOGETHER = 8  # candidates in one call when the batch size is automatic
 SPARE_MEMORY = 1.5  # the host's own factor when it decides how much to batch (samplers.py)
@@ -30,7 +31,9 @@ SEEDED_CONDITIONING = (  # conditioning into which the host mixes noise from the
     "minimax_audio_cond_noise_aug",
 )
 
-Progress = Callable[[int, Tensor, Tensor], None]  # (steps done by each candidate of this call, x0 [B, ...], x [B, ...])
+Progress = Callable[
+    [int, Tensor, Tensor], None
+]  # (steps done, all candidates of this call together; x0 [B, ...]; x [B, ...])
 
 
 @dataclass(frozen=True)
@@ -53,18 +56,24 @@ class SamplerCall:
     def steps(self) -> int:
         return len(self.sigmas) - 1
 
+    @property
+    def shapes(self) -> list[Any]:
+        """The latent's, batch first; several for a packed latent (video with audio)."""
+        return self.extra.get("latent_shapes") or [self.latent_image.shape]
+
 
 @dataclass(frozen=True)
 class Finished:
     """What came of the candidates of one call.
 
     latents, x0: [candidates, B, ...] on the CPU; latents as the sampler node gives them out, x0 in model space: the
-    last prediction of the clean latent. nfe: denoiser predictions for each of them.
+    last prediction of the clean latent. nfe: denoiser predictions for each of them. steps: the solver's, for each.
     """
 
     latents: Tensor
     x0: Tensor
     nfe: int
+    steps: int
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -76,21 +85,26 @@ class Trajectories:
     batch_size: candidates in one call; 0 for as many as fit in memory, up to MOST_TOGETHER.
     """
 
-    def __init__(self, call: SamplerCall, source: NoiseSource, batch_size: int, progress: Progress):
+    def __init__(self, call: SamplerCall, source: HostNoise, batch_size: int, progress: Progress):
         self.call = call
         self.source = source
         self.batch_size = batch_size
         self.progress = progress
         self.conds = {name: [dict(cond) for cond in conds] for name, conds in call.guider.conds.items()}
+        self.stretches = Stretches(call.sigmas, call.guider.model_patcher.get_model_object("model_sampling"))
         self.shared = self._sharing()
         self.fits: int | None = None  # candidates in one prediction, once memory has run out
         self._pending: Sequence[Sequence[Recipe]] = ()
         self._running = 0
+        self._steps = 0
         self._nfe = 0
         self._x0: Tensor | None = None
 
     def run(self, candidates: Sequence[Sequence[Recipe]]) -> Finished:
-        """Denoise the first of `candidates`, as many as go in one call; each has a recipe an item of the batch."""
+        """Denoise the first of `candidates`, as many as go in one call; each has a recipe an item of the batch.
+
+        They are all at the same stretch of their way: all from noise to the end, or all from one level to another.
+        """
         call = self.call
         self._pending, self._nfe, self._x0 = candidates, 0, None
         call.guider.conds = {name: [dict(cond) for cond in conds] for name, conds in self.conds.items()}
@@ -102,11 +116,14 @@ class Trajectories:
             call.denoise_mask,
             None,  # the callback is replaced where the rows are, in sampler_sample
             True,  # one progress bar over the whole search instead, the driver's
-            candidates[0][0].seed,
+            step_seed(candidates[0][0]),
             **call.extra,
         )
         x0 = samples if self._x0 is None else self._x0
-        return Finished(self._by_candidate(samples), self._by_candidate(x0), self._nfe)
+        return Finished(self._by_candidate(samples), self._by_candidate(x0), self._nfe, self._steps)
+
+    def next_round(self) -> None:
+        self.stretches.next_round()
 
     def sampler_sample(
         self,
@@ -123,14 +140,21 @@ class Trajectories:
         """SAMPLER_SAMPLE: the user's solver, on the rows of several candidates instead of one."""
         count = min(self._together(guider), len(self._pending))
         starting = self._pending[:count]
-        noises = [self.source.draw(recipes).to(noise) for recipes in starting]
+        sigmas = self.stretches.schedule(starting[0][0], sigmas)
+        self._steps = len(sigmas) - 1
+        full = self.call.sampler.max_denoise(guider, sigmas)
+        noises = [self.stretches.start(recipes, self.source, noise, latent_image, full) for recipes in starting]
         self._running = count
         _fix_batch(guider.conds, self.source.items)
         if self.shared is not None:
-            self.shared.start(noises, [recipes[0].seed for recipes in starting], sigmas)
+            self.shared.start(noises, [step_seed(recipes[0]) for recipes in starting], sigmas)
         rows = torch.cat(noises)
         latent_image, denoise_mask = _tile(latent_image, count), _tile(denoise_mask, count)
-        return executor(guider, sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar)
+        samples = executor(guider, sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar)
+        for recipes, ended in zip(starting, samples.unflatten(0, (count, -1)), strict=True):
+            if recipes[0].is_open:
+                self.stretches.keep(recipes, ended, sigmas[-1])
+        return samples
 
     def predict_noise(
         self, executor, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: int | None
@@ -167,7 +191,7 @@ class Trajectories:
     def _on_step(self, step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
         self._x0 = x0
         items = self.source.items
-        self.progress(min(step + 1, self.call.steps) * self._running, x0[:items], x[:items])
+        self.progress((step + 1) * self._running, x0[:items], x[:items])
 
     def _together(self, guider: comfy.samplers.CFGGuider) -> int:
         """Candidates for the next call."""

@@ -1,0 +1,52 @@
+"""Search over paths (Ma et al. 2025, arXiv 2501.09732, section 3.3)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from .noise import candidate_seed
+from .random import Algorithm
+from .recipe import Path, Recipe
+
+TURN_SEEDS = 2**32
+CLEAN = 1e-6  # a level below this is a finished image
+
+
+def path_search(seed: int, paths: int, branches: int, start: float, forward: float, backward: float) -> Algorithm:
+    """Denoise `paths` noises to level `start`; then, turn by turn, noise each of them `branches` times by `forward`,
+    denoise by `backward`, and keep the best `paths` by their x0 predictions; finish those, and keep the best.
+
+    Levels are flow time, 1 is noise and 0 the image. Candidate 0 is the image without search, run to its end first.
+    """
+    yield [Recipe(seed)]
+    kept = [Recipe(candidate_seed(seed, index), path=Path(start)) for index in range(paths)]
+    yield kept
+    rng = random.Random(seed)
+    for up, down in turns(start, forward, backward):
+        around = [recipe.turned(rng.randrange(TURN_SEEDS), up, down) for recipe in kept for _ in range(branches)]
+        kept = _best(around, (yield around), paths)
+    yield [recipe.finished() for recipe in kept]
+
+
+def turns(start: float, forward: float, backward: float) -> list[tuple[float, float]]:
+    """The levels (up, down) of each turn, until the image would be clean."""
+    levels: list[tuple[float, float]] = []
+    level = start
+    while level + forward - backward > CLEAN:
+        levels.append((level + forward, level + forward - backward))
+        level = levels[-1][1]
+    return levels
+
+
+def cost(paths: int, branches: int, start: float, forward: float, backward: float) -> float:
+    """Trajectories' worth of denoising, the one without search included."""
+    levels = turns(start, forward, backward)
+    last = levels[-1][1] if levels else start
+    return 1 + paths * (1 - start) + len(levels) * paths * branches * backward + paths * last
+
+
+def _best(recipes: Sequence[Recipe], scores: Sequence[float], count: int) -> list[Recipe]:
+    """The highest scores first; of equal ones the earlier."""
+    order = sorted(range(len(recipes)), key=lambda index: -scores[index])
+    return [recipes[index] for index in order[:count]]
