@@ -1,0 +1,181 @@
+"""What goes wrong on a real server: every message says which node, what, and what to do; the next prompt works."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+import tiny_files
+from comfy_client import Client, Event, NodeError, Result
+from shapes_graph import SEED, ShapesGraph, reports
+
+
+def failed(client: Client, graph: ShapesGraph, status: str = "error") -> NodeError:
+    """How the prompt failed, after a look that the server still works."""
+    result = client.run(graph)
+    assert result.status == status
+    graph = ShapesGraph(side=16, steps=1)
+    graph.saved(graph.ksampler(graph.search(candidates=2)))
+    client.run(graph).check()
+    return result.error
+
+
+def test_an_empty_prompt(client: Client) -> None:
+    graph = ShapesGraph()
+    search = graph.search(prompt="")
+    graph.saved(graph.ksampler(search))
+    error = failed(client, graph)
+    assert (error.node_type, error.node_id) == ("RandomSearch", search.id)
+    assert f"Random Search (node {search.id}): shapes" in error.exception_message
+    assert "the prompt is empty. Write the prompt" in error.exception_message
+
+
+@pytest.mark.parametrize("candidates", [0, 10_001])
+def test_too_few_or_too_many_candidates(client: Client, candidates: int) -> None:
+    graph = ShapesGraph()
+    graph.saved(graph.ksampler(graph.search(candidates=candidates)))
+    error = failed(client, graph, status="rejected")
+    assert error.node_type == "RandomSearch"
+    assert "candidates" in error.exception_message
+    assert str(candidates) in error.exception_message
+
+
+def test_candidates_from_a_link_that_is_0(client: Client) -> None:
+    """The server does not check the bounds of what comes through a wire."""
+    graph = ShapesGraph()
+    graph.saved(graph.ksampler(graph.search(candidates=graph.node("PrimitiveInt", value=0))))
+    error = failed(client, graph)
+    assert "candidates is 0" in error.exception_message
+    assert "at least 1" in error.exception_message
+
+
+def test_a_model_where_a_verifier_belongs(client: Client) -> None:
+    graph = ShapesGraph()
+    graph.saved(graph.ksampler(graph.search(verifier=graph.loader)))
+    error = failed(client, graph, status="rejected")
+    assert "VERIFIER" in error.exception_message
+
+
+def test_a_vae_of_another_model(odd_client: Client) -> None:
+    graph = ShapesGraph()
+    vae = graph.node("VAELoader", vae_name=tiny_files.VAE_NAME)
+    graph.saved(graph.ksampler(graph.search(vae=vae)))
+    error = failed(odd_client, graph)
+    assert error.node_type == "KSampler"
+    assert "The VAE does not fit the latent" in error.exception_message
+    assert "Connect the VAE that belongs to the model" in error.exception_message
+
+
+def test_a_sampler_that_adds_no_noise(client: Client) -> None:
+    graph = ShapesGraph()
+    graph.saved(graph.advanced(graph.search(), add_noise="disable"))
+    error = failed(client, graph)
+    assert "no noise to search" in error.exception_message
+    assert "enable add_noise" in error.exception_message
+
+
+def test_disabled_noise(client: Client) -> None:
+    graph = ShapesGraph()
+    graph.saved(graph.guided(graph.basic_guider(graph.search()), graph.node("DisableNoise")))
+    assert "no noise to search" in failed(client, graph).exception_message
+
+
+def test_a_schedule_without_a_step(client: Client) -> None:
+    graph = ShapesGraph()
+    search = graph.search()
+    sigmas = graph.node("BasicScheduler", model=search, scheduler="simple", steps=4, denoise=1.0)
+    only_the_first = graph.node("SplitSigmas", sigmas=sigmas, step=0)
+    graph.saved(graph.guided(graph.basic_guider(search), sigmas=only_the_first))
+    assert "schedule is empty" in failed(client, graph).exception_message
+
+
+def test_a_report_of_a_sampler_that_does_nothing(client: Client) -> None:
+    """With denoise 0 the host returns the latent without sampling."""
+    graph = ShapesGraph()
+    search = graph.search()
+    graph.report(graph.ksampler(search, denoise=0.0), search)
+    assert "run at least one step (check add_noise, denoise" in failed(client, graph).exception_message
+
+
+def test_a_search_on_a_search(client: Client) -> None:
+    graph = ShapesGraph()
+    graph.saved(graph.ksampler(graph.search(model=graph.search())))
+    assert "already has a search" in failed(client, graph).exception_message
+
+
+def test_a_report_of_a_sampler_without_search(client: Client) -> None:
+    graph = ShapesGraph()
+    graph.report(graph.ksampler(graph.loader), graph.search(candidates=7))
+    error = failed(client, graph)
+    assert error.node_type == "SearchReport"
+    assert "has not searched. Its MODEL has to go into the sampler" in error.exception_message
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [
+        ("raises", "odd (raises) failed on candidate 0 to candidate 3: FileNotFoundError: weights.safetensors is gone"),
+        ("nan", "odd (nan) returned nan for candidate 3, which is not a score"),
+        ("too few", "odd (too few) returned 3 scores for 4 images"),
+    ],
+)
+def test_a_verifier_that_goes_wrong(odd_client: Client, behaviour: str, message: str) -> None:
+    graph = ShapesGraph()
+    verifier = graph.node("TestOddVerifier", behaviour=behaviour)
+    search = graph.search(candidates=4, verifier=verifier, batch_size=4)
+    graph.saved(graph.ksampler(search))
+    error = failed(odd_client, graph)
+    assert error.node_type == "KSampler"
+    assert error.exception_message.startswith(f"Random Search (node {search.id}): {message}")
+
+
+def test_a_verifier_that_goes_wrong_in_the_explicit_form(odd_client: Client) -> None:
+    graph = ShapesGraph()
+    seeds = graph.node("NoiseCandidates", seed=SEED, count=3)
+    images = graph.decoded(graph.ksampler(graph.loader, seeds.out(1)))
+    verifier = graph.node("TestOddVerifier", behaviour="nan")
+    judged = graph.node("VerifierScore", images=images, verifier=verifier, prompt="")
+    graph.node("PreviewAny", source=judged)
+    assert "odd (nan) returned nan for image 2" in failed(odd_client, graph).exception_message
+
+
+def test_a_place_that_no_candidate_has(client: Client) -> None:
+    graph = ShapesGraph()
+    seeds = graph.node("NoiseCandidates", seed=SEED, count=3)
+    graph.node("PreviewAny", source=graph.node("SelectCandidate", candidates=seeds.out(1), index=3))
+    assert "no candidate 3; the list holds 3" in failed(client, graph).exception_message
+
+
+def test_an_interruption_ends_a_long_search_and_the_next_prompt_works(client: Client) -> None:
+    graph = ShapesGraph()
+    sampled = graph.ksampler(graph.search(candidates=5000))
+    graph.saved(sampled)
+    asked: list[float] = []
+
+    def interrupt(event: Event) -> None:
+        if event.type == "progress" and not asked:
+            asked.append(time.monotonic())
+            client.interrupt()
+
+    result = client.run(graph, on_event=interrupt)
+    waited = time.monotonic() - asked[0]
+    assert result.status == "interrupted"
+    assert result.of("execution_interrupted")[0]["node_id"] == sampled.id
+    assert waited < 30, "a search of 5000 would take minutes"
+    following = ShapesGraph()
+    search = following.search(candidates=3)
+    shown = following.report(following.ksampler(search), search)
+    assert len(reports(client.run(following).check(), shown)[0]["candidates"]) == 3
+
+
+def test_a_time_limit_ends_a_long_search_with_a_picture(client: Client) -> None:
+    graph = ShapesGraph()
+    search = graph.search(candidates=5000, max_seconds=0.1)
+    sampled = graph.ksampler(search)
+    saved, shown = graph.saved(sampled), graph.report(sampled, search)
+    result: Result = client.run(graph).check()
+    (report,) = reports(result, shown)
+    assert report["stopped"] == "time"
+    assert 1 <= len(report["candidates"]) < 5000
+    assert len(client.images(result, saved)) == 1
