@@ -3,7 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..verifiers import files
-from . import verifier_scores
+from . import verifier_ensemble, verifier_features, verifier_scores
 from .candidates import NoiseCandidates, SelectCandidate
 from .path_search import PathSearch
 from .random_search import RandomSearch
@@ -22,6 +22,8 @@ NODES: list[type[io.ComfyNode]] = [
     VerifierScore,
     SelectCandidate,
     *verifier_scores.NODES,
+    *verifier_features.NODES,
+    *verifier_ensemble.NODES,
 ]
 
 

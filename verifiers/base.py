@@ -30,6 +30,44 @@ class Verifier(Protocol):
         ...
 
 
+@runtime_checkable
+class Ensemble(Verifier, Protocol):
+    """A verifier made of several, whose score of a candidate depends on which others it is judged with.
+
+    Whoever judges candidates one after another asks each of `parts` for its score of every image, once, keeps these
+    numbers, and calls `combine` over all candidates again whenever some were added. Combined scores of different calls
+    can not be compared. `parts` says what to ask, `combine` how it counts; the functions of that name in this module
+    do the same for any verifier.
+
+    parts: verifiers by name. held_out: names of those that are recorded but do not count.
+    """
+
+    parts: dict[str, Verifier]
+    held_out: frozenset[str]
+
+    def combine(self, scores: dict[str, list[float]]) -> list[float]:
+        """One number a candidate, from each part's numbers for the same candidates; higher is better.
+
+        A candidate that no part puts below another never comes out below it: see `contenders`.
+        """
+        ...
+
+
+@runtime_checkable
+class NeedsPrediction(Verifier, Protocol):
+    """A verifier that also looks at what the model predicted on the way: the x0 prediction at a low noise level.
+
+    level: flow time in 0..1 (sigma / (1 + sigma) for models with sigmas); the prediction is that of the last step which
+    starts at this level or above it.
+    """
+
+    level: float
+
+    def score_with_prediction(self, images: Tensor, predictions: Tensor, prompts: list[str]) -> Tensor:
+        """Scores [B] as `score`; predictions: [B, H, W, 3], those of the same candidates, decoded."""
+        ...
+
+
 class VerifierError(RuntimeError):
     """A verifier failed, or answered with something that is not a score for each image."""
 
@@ -55,14 +93,50 @@ def ask(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callabl
     images: [B, H, W, 3], float in 0..1. prompts: B texts. name_of: what to call image i in an error.
     Raises VerifierError, naming verifier and image, from whatever the verifier raised.
     """
-    scores = _answer(verifier, images, prompts, name_of)
-    values = torch.as_tensor(scores).detach().flatten().float().cpu()
+    values = _numbers(verifier, _answer(verifier, images, prompts, name_of))
     if len(values) != len(images):
         raise VerifierError(f"{verifier.name} returned {len(values)} scores for {len(images)} images.")
     for index, value in enumerate(values.tolist()):
         if not torch.isfinite(values[index]):
             raise VerifierError(f"{verifier.name} returned {value} for {name_of(index)}, which is not a score.")
     return values.tolist()
+
+
+def parts(verifier: Verifier) -> dict[str, Verifier]:
+    """What to ask about every image, by name: the verifier, or those it is made of."""
+    return dict(verifier.parts) if isinstance(verifier, Ensemble) else {verifier.name: verifier}
+
+
+def combine(verifier: Verifier, scores: dict[str, list[float]]) -> list[float]:
+    """One number a candidate, from what each of `parts` said of the same candidates."""
+    return verifier.combine(scores) if isinstance(verifier, Ensemble) else list(scores[verifier.name])
+
+
+def contenders(verifier: Verifier, scores: dict[str, list[float]]) -> list[int]:
+    """The candidates that may still turn out best when others are added: of each, no other is better or the same in
+    all that counts (of equal ones the first). Only their latents need to be kept."""
+    ignored = verifier.held_out if isinstance(verifier, Ensemble) else frozenset()
+    points = list(zip(*(values for name, values in scores.items() if name not in ignored)))
+    return [index for index in range(len(points)) if not _is_beaten(index, points)]
+
+
+def _is_beaten(index: int, points: list[tuple[float, ...]]) -> bool:
+    own = points[index]
+    return any(
+        all(theirs >= ours for theirs, ours in zip(other, own)) and (other != own or at < index)
+        for at, other in enumerate(points)
+        if at != index
+    )
+
+
+def _numbers(verifier: Verifier, answer: object) -> Tensor:
+    """The answer as a flat float tensor on the CPU."""
+    try:
+        return torch.as_tensor(answer).detach().flatten().float().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise VerifierError(
+            f"{verifier.name} returned a {type(answer).__name__}, not a number for each image."
+        ) from error
 
 
 def _answer(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]) -> Tensor:

@@ -48,7 +48,7 @@ class Clip:
     @torch.inference_mode()
     def images(self, images: Tensor) -> Tensor:
         """Images [B, H, W, 3] in 0..1 -> unit vectors [B, D], float32 on the CPU."""
-        tower = self.managed.ready(self.memory(images)).image
+        tower = self.managed.ready(memory(self.managed.patcher.model.image, self.pipeline, images)).image
         return F.normalize(tower(self.pipeline(images, self.managed.device)), dim=-1).cpu()
 
     @torch.inference_mode()
@@ -64,17 +64,17 @@ class Clip:
         """How many numbers an embedding has."""
         return self.managed.patcher.model.image.width
 
-    def memory(self, images: Tensor) -> float:
-        """Estimate in bytes of what embedding these images takes beside the weights."""
-        tower: ImageTower = self.managed.patcher.model.image
-        side = self.pipeline.size // tower.patch.stride[0]
-        return 4.0 * len(images) * (side * side * tower.patch.out_channels * SUMS_PER_VALUE + 3 * images[0].numel())
-
     def _encode(self, texts: list[str]) -> Tensor:
         tokens = self.tokenizer(texts)
         towers = self.managed.ready()
         read_at = tokens.last if towers.text.causal else torch.full_like(tokens.last, -1)
         return F.normalize(towers.text(tokens.ids.to(self.managed.device), read_at), dim=-1).cpu()
+
+
+def memory(tower: ImageTower, pipeline: Pipeline, images: Tensor) -> float:
+    """Estimate in bytes of what embedding these images takes beside the weights."""
+    side = pipeline.size // tower.patch.stride[0]
+    return 4.0 * len(images) * (side * side * tower.patch.out_channels * SUMS_PER_VALUE + 3 * images[0].numel())
 
 
 def load(path: Path, title: str, activation: str = "auto", pipeline: Pipeline | None = None, text: bool = True) -> Clip:
@@ -94,6 +94,17 @@ def load(path: Path, title: str, activation: str = "auto", pipeline: Pipeline | 
     tokenizer = Tokenizer(_tokenizer(path, config, causal, title), towers.text.length, title) if text else None
     scale = float(weights["logit_scale"].exp()) if "logit_scale" in weights else 1.0
     return Clip(towers, pipeline or published_pipeline(path, towers.image, keys.family(state)), tokenizer, scale)
+
+
+def dino_with_head(path: Path, config: dict[str, Any]) -> tuple[Weights, Style, Pipeline]:
+    """A Dinov2ForImageClassification: weights named image.* and classifier.*, its style and its pipeline."""
+    state = files.read(path)
+    weights = checked(keys.towers(state), state, path, text=False)
+    if state.get("classifier.weight") is None:
+        raise files.wrong(path, "a DINOv2 model with a linear head (classifier.weight)", state)
+    weights |= {name: state[name] for name in ("classifier.weight", "classifier.bias")}
+    style = styles(weights, "dino", config, {})[0]
+    return weights, style, published_pipeline(path, ImageTower(below(weights, "image"), style), "dino")
 
 
 def checked(weights: Weights, state: Weights, path: Path, text: bool) -> Weights:

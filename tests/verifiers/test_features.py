@@ -1,0 +1,130 @@
+"""Reference, consistency and class verifiers on small models with drawn weights."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+
+from reference_inputs import draw_all, images
+from small_clip import VISION, clip_shapes
+
+pytestmark = pytest.mark.usefixtures("comfy")
+
+
+def module(name: str) -> ModuleType:
+    return importlib.import_module(f"noise_search.verifiers.{name}")
+
+
+@pytest.fixture(scope="module")
+def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "model.safetensors"
+    safetensors.torch.save_file(draw_all(clip_shapes()), path)
+    return path
+
+
+@pytest.fixture
+def model(clip_file: Path) -> Any:
+    return module("clip").load(clip_file, "test")
+
+
+def batch() -> torch.Tensor:
+    return torch.stack([image[:90, :200] for image in images()]).float() / 255
+
+
+def test_an_image_is_most_like_itself(model: Any) -> None:
+    pictures = batch()
+    scores = module("reference").Reference(model, [pictures[1:2]]).score(pictures, [""] * 4)
+    assert scores.argmax() == 1
+    assert scores[1] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_several_references_count_by_mean_or_nearest(model: Any) -> None:
+    pictures = batch()
+    alone = torch.stack(
+        [module("reference").Reference(model, [p[None]]).score(pictures, [""] * 4) for p in pictures[:2]]
+    )
+    references = [pictures[:1], images()[1][None, :90, :200].float() / 255]
+    mean = module("reference").Reference(model, references).score(pictures, [""] * 4)
+    nearest = module("reference").Reference(model, references, nearest=True).score(pictures, [""] * 4)
+    torch.testing.assert_close(mean, alone.mean(0), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(nearest, alone.amax(0), atol=1e-5, rtol=1e-4)
+
+
+def test_consistency_is_one_when_nothing_changed_and_falls_with_change(model: Any) -> None:
+    verifier = module("consistency").FeatureConsistency(model)
+    pictures = batch()
+    changed = (pictures + 0.3 * torch.randn(pictures.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    assert isinstance(verifier, importlib.import_module("noise_search.verifiers.base").NeedsPrediction)
+    assert verifier.score_with_prediction(pictures, pictures, [""] * 4).tolist() == pytest.approx([1.0] * 4, abs=1e-5)
+    assert verifier.score_with_prediction(pictures, changed, [""] * 4).max() < 0.999
+
+
+def test_consistency_of_images_alone_says_where_it_works(model: Any) -> None:
+    base = importlib.import_module("noise_search.verifiers.base")
+    with pytest.raises(base.VerifierError, match=r"feature consistency failed on image 0.*Use it on a search node"):
+        base.ask(module("consistency").FeatureConsistency(model), batch()[:1], [""], lambda index: f"image {index}")
+
+
+def test_zero_shot_is_a_softmax_over_template_means(model: Any) -> None:
+    verifier = module("classes").ZeroShot(model, ["dog", "puppy"], ["cat"], ["a {}.", "art of a {}"])
+    pictures = batch()
+    words = [
+        torch.nn.functional.normalize(model.texts([f"a {word}.", f"art of a {word}"]).mean(0), dim=0)
+        for word in ("dog", "puppy", "cat")
+    ]
+    expected = (model.scale * model.images(pictures) @ torch.stack(words).T).softmax(-1)[:, :2].sum(-1)
+    torch.testing.assert_close(verifier.score(pictures, [""] * 4), expected)
+
+
+@pytest.mark.parametrize(
+    "wanted, others, templates, message",
+    [
+        (["dog"], [], ["a {}"], "one other to tell it from"),
+        ([], ["cat"], ["a {}"], "at least one wanted class"),
+        (["dog"], ["cat"], ["a photo"], "where the class word goes"),
+    ],
+)
+def test_classes_that_are_refused(model: Any, wanted: Any, others: Any, templates: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        module("classes").ZeroShot(model, wanted, others, templates)
+
+
+def dino_folder(folder: Path) -> tuple[Path, Any, Any]:
+    import transformers
+
+    labels = {0: "tench, Tinca tinca", 1: "goldfish", 2: "hen"}
+    config = transformers.Dinov2Config(
+        **VISION, mlp_ratio=2, id2label=labels, label2id={v: k for k, v in labels.items()}
+    )
+    model = transformers.Dinov2ForImageClassification(config)
+    model.load_state_dict(draw_all({key: list(value.shape) for key, value in model.state_dict().items()}))
+    model.eval().save_pretrained(folder)
+    bit = getattr(transformers, "BitImageProcessorPil", None) or transformers.BitImageProcessor
+    processor = bit(size={"shortest_edge": 64}, crop_size={"height": 56, "width": 56}, resample=3)
+    processor.save_pretrained(folder)
+    return folder / "model.safetensors", model, processor
+
+
+@pytest.mark.parametrize("wanted, number", [("Tinca tinca", 0), ("hen", 2), ("1", 1)])
+def test_the_linear_head_is_transformers_own(tmp_path: Path, wanted: str, number: int) -> None:
+    path, published, processor = dino_folder(tmp_path)
+    verifier = module("classes").load(path, [wanted], [], [])
+    for image in images()[:2]:
+        pixels = processor(images=Image.fromarray(numpy.asarray(image)), return_tensors="pt")
+        with torch.inference_mode():
+            expected = published(**pixels).logits.softmax(-1)[0, number]
+        assert verifier.score(image[None].float() / 255, [""])[0] == pytest.approx(expected.item(), abs=2e-3)
+
+
+def test_a_class_the_head_does_not_have_is_refused(tmp_path: Path) -> None:
+    path, _, _ = dino_folder(tmp_path)
+    with pytest.raises(ValueError, match=r"no class 'dragon'\. It has 3, such as tench"):
+        module("classes").load(path, ["dragon"], [], [])
