@@ -1,0 +1,214 @@
+"""Verifier nodes and their files: what combos offer, what works, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from reference_inputs import draw_all, images
+from small_clip import clip_shapes
+
+pytestmark = pytest.mark.usefixtures("pack")
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(f"noise_search.{name}")
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """models/verifiers, in a folder of this test."""
+    folder_paths = importlib.import_module("folder_paths")
+    module("verifiers.files").register()
+    extensions = folder_paths.folder_names_and_paths["verifiers"][1]
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "verifiers", ([str(tmp_path)], extensions))
+    monkeypatch.delitem(folder_paths.filename_list_cache, "verifiers", raising=False)
+    return tmp_path
+
+
+def save(path: Path, shapes: dict[str, list[int]] | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    safetensors.torch.save_file(draw_all(clip_shapes() if shapes is None else shapes), path)
+    return path
+
+
+def references() -> dict[str, Any]:
+    return json.loads((FIXTURES / "references.json").read_text())
+
+
+def refused(call: Any, *arguments: Any) -> str:
+    with pytest.raises(module("verifiers.files").WeightsError) as error:
+        call(*arguments)
+    return str(error.value)
+
+
+def score_nodes() -> Any:
+    return module("nodes.verifier_scores")
+
+
+def picture() -> torch.Tensor:
+    return images()[0][None].float() / 255
+
+
+def options(node: Any, name: str) -> list[str]:
+    return next(entry.options for entry in node.define_schema().inputs if entry.id == name)
+
+
+def test_the_folder_is_the_host_s_and_keeps_what_extra_model_paths_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_paths = importlib.import_module("folder_paths")
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "verifiers", (["/elsewhere/verifiers"], set()))
+    module("verifiers.files").register()
+    paths, extensions = folder_paths.folder_names_and_paths["verifiers"]
+    assert paths == ["/elsewhere/verifiers", str(Path(folder_paths.models_dir) / "verifiers")]
+    assert ".safetensors" in extensions
+
+
+def test_combos_offer_what_is_there_then_what_is_known(models: Path) -> None:
+    save(models / "mine.safetensors", {"x.weight": [2]})
+    save(models / "big-00001-of-00002.safetensors", {"x.weight": [2]})
+    save(models / "big-00002-of-00002.safetensors", {"y.weight": [2]})
+    node = score_nodes().HPSVerifier
+    offered = ["big-00001-of-00002.safetensors", "mine.safetensors", "HPS_v2.1_compressed.pt", "HPS_v2_compressed.pt"]
+    assert options(node, "model") == offered
+    tooltip = node.define_schema().inputs[0].tooltip
+    assert "Not installed: HPS_v2.1_compressed.pt, HPS_v2_compressed.pt" in tooltip
+
+
+def test_a_known_file_that_is_missing_is_named_with_address_and_folder(models: Path) -> None:
+    message = refused(score_nodes().ImageRewardVerifier.execute, "ImageReward/ImageReward.pt")
+    assert message.startswith("ImageReward/ImageReward.pt is not installed. Download it from https://huggingface.co/")
+    assert f"save it as {models / 'ImageReward' / 'ImageReward.pt'}" in message
+    assert "Put vocab.txt" in message
+
+
+def test_another_file_that_is_missing_is_named_with_where_it_was_looked_for(models: Path) -> None:
+    message = refused(score_nodes().CLIPScoreVerifier.execute, "gone.safetensors")
+    assert message == f"gone.safetensors is not installed. Looked in: {models}."
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.pt"])
+def test_a_truncated_file_is_named_as_such(models: Path, name: str) -> None:
+    path = models / name
+    weights = draw_all({"a.weight": [64, 64], "b.weight": [64, 64]})
+    safetensors.torch.save_file(weights, path) if name.endswith("safetensors") else torch.save(weights, path)
+    path.write_bytes(path.read_bytes()[:9000])
+    message = refused(score_nodes().PickScoreVerifier.execute, name)
+    assert str(path) in message
+    assert "incomplete" in message
+    assert "Download it again" in message
+
+
+class Code:
+    def __reduce__(self) -> Any:
+        return print, ("code in a file of weights was run",)
+
+
+def test_a_pickle_with_code_is_refused(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"visual.conv1.weight": torch.zeros(1), "more": Code()}, models / "evil.pt")
+    message = refused(score_nodes().HPSVerifier.execute, "evil.pt")
+    assert "files that hold code are refused" in message
+    assert "was run" not in capsys.readouterr().out
+
+
+def test_a_web_page_saved_under_the_name_of_a_model_is_refused(models: Path) -> None:
+    (models / "page.pt").write_text("<html>Sign in</html>")
+    assert "can not be read as a file of weights" in refused(score_nodes().HPSVerifier.execute, "page.pt")
+
+
+@pytest.mark.parametrize("node", ["CLIPScoreVerifier", "PickScoreVerifier", "HPSVerifier", "ImageRewardVerifier"])
+def test_another_kind_of_model_is_named_as_such(models: Path, node: str) -> None:
+    save(models / "lora.safetensors", {"lora_unet_down.weight": [4, 4]})
+    message = refused(getattr(score_nodes(), node).execute, "lora.safetensors")
+    assert "lora.safetensors is not " in message
+    assert "lora_unet_down.weight [4, 4]" in message
+
+
+def test_half_a_model_is_named_as_such(models: Path) -> None:
+    shapes = clip_shapes()
+    save(models / "image.safetensors", {key: shape for key, shape in shapes.items() if key.startswith("vis")})
+    save(models / "text.safetensors", {key: shape for key, shape in shapes.items() if key.startswith("text")})
+    assert "image half of a model only" in refused(score_nodes().CLIPScoreVerifier.execute, "image.safetensors")
+    assert "text half of a CLIP model only" in refused(score_nodes().CLIPScoreVerifier.execute, "text.safetensors")
+
+
+def test_a_missing_part_of_a_split_model_is_named(models: Path) -> None:
+    save(models / "m-00001-of-00002.safetensors")
+    message = refused(score_nodes().CLIPScoreVerifier.execute, "m-00001-of-00002.safetensors")
+    assert "m-00002-of-00002.safetensors is not beside it" in message
+
+
+def test_a_missing_vocabulary_says_where_it_goes(models: Path) -> None:
+    save(models / "ImageReward.safetensors", references()["image_reward"]["shapes"])
+    message = refused(score_nodes().ImageRewardVerifier.execute, "ImageReward.safetensors")
+    assert f"{models / 'vocab.txt'} is not there" in message
+    assert "https://huggingface.co/google-bert/bert-base-uncased" in message
+
+
+def test_a_siglip_without_its_tokenizer_says_what_is_missing(models: Path) -> None:
+    shapes = {key: shape for key, shape in clip_shapes(words=99).items() if "class_embedding" not in key}
+    position = "vision_model.embeddings.position_embedding.weight"
+    save(models / "siglip.safetensors", shapes | {position: [16, 128]})
+    message = refused(score_nodes().CLIPScoreVerifier.execute, "siglip.safetensors")
+    assert "needs the tokenizer it was published with" in message
+
+
+def test_a_head_that_does_not_fit_its_tower_is_refused(models: Path) -> None:
+    save(models / "clip.safetensors")
+    torch.save(draw_all({"weight": [1, 768], "bias": [1]}), models / "head.pth")
+    message = refused(score_nodes().AestheticVerifier.execute, "head.pth", "clip.safetensors")
+    assert "judges image vectors of 768 numbers" in message
+    assert "some of 48" in message
+
+
+def test_broken_config_is_named(models: Path) -> None:
+    save(models / "clip" / "model.safetensors")
+    (models / "clip" / "config.json").write_text("{")
+    assert "is not valid JSON" in refused(score_nodes().CLIPScoreVerifier.execute, "clip/model.safetensors")
+
+
+def clip_score(models: Path) -> Any:
+    save(models / "clip.safetensors")
+    return score_nodes().CLIPScoreVerifier.execute("clip.safetensors").args[0]
+
+
+def test_500_words_score_as_their_first_77_tokens_with_one_notice(
+    models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    verifier = clip_score(models)
+    long = " ".join(["castle", "dragon", "sunset", "river", "cloud"] * 100)
+    short = " ".join(long.split()[:75])  # one token a word, and the first and last one
+    with caplog.at_level(logging.WARNING):
+        first, again = (verifier.score(picture(), [long]) for _ in range(2))
+        verifier.score(picture(), [long])
+    assert torch.equal(first, again)
+    torch.testing.assert_close(first, verifier.score(picture(), [short]))
+    notices = [record.getMessage() for record in caplog.records if "reads the first" in record.getMessage()]
+    assert len(notices) == 1
+    assert notices[0].startswith(
+        "CLIP score reads the first 77 of this prompt's 502 tokens and ignores the rest: castle"
+    )
+
+
+def test_a_prompt_is_encoded_once_a_search(models: Path) -> None:
+    verifier, encoded = clip_score(models), []
+    tower = verifier.model.managed.patcher.model.text
+    tower.register_forward_pre_hook(lambda _module, arguments: encoded.append(len(arguments[0])))
+    for _ in range(3):
+        verifier.score(picture().expand(4, -1, -1, -1), ["a cat", "a cat", "a dog", "a cat"])
+    assert encoded == [2]
+
+
+def test_weights_are_in_the_host_s_hands(models: Path) -> None:
+    management = importlib.import_module("comfy.model_management")
+    patcher = clip_score(models).model.managed.patcher
+    assert type(patcher).__name__ == "ModelPatcher"
+    assert patcher.load_device == management.get_torch_device()
+    assert patcher.model_size() == pytest.approx(4 * sum(p.numel() for p in patcher.model.parameters()))
