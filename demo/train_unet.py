@@ -31,7 +31,6 @@ class UNetTraining:
     warmup_steps: int = 200
     decay_steps: int = 5000
     final_rate: float = 0.02
-    cooldown_steps: int = 800
     caption_dropout: float = 0.1
     ema_decay: float = 0.998
 
@@ -78,14 +77,10 @@ def mirror_words(ids: Tensor) -> Tensor:
 
 
 def learning_rate(step: int, training: UNetTraining) -> float:
-    """Linear warm-up; linear decay, to `final_rate` of the peak at `decay_steps`; at the end a cool-down to nothing.
-
-    Apart from the cool-down the rate does not depend on the number of steps: a run can be resumed with another one.
-    """
+    """Linear warm-up, then linear decay, to `final_rate` of the peak at `decay_steps`."""
     warmup = min(1.0, (step + 1) / training.warmup_steps)
     decay = 1.0 - (1.0 - training.final_rate) * min(step, training.decay_steps) / training.decay_steps
-    cooldown = min(1.0, (training.steps - step) / training.cooldown_steps)
-    return training.learning_rate * warmup * decay * cooldown
+    return training.learning_rate * warmup * decay
 
 
 def flow_loss(model: TextToImage, images: Tensor, ids: Tensor, generator: torch.Generator) -> Tensor:

@@ -27,7 +27,7 @@ class VerifierTraining:
     seed: int
     threads: int
     batch: int = 128
-    near_misses: int = 6
+    near_misses: int = 4
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_steps: int = 100

@@ -25,7 +25,7 @@ def data() -> Dataset:
 
 
 def unet_training(steps: int, seed: int = 1) -> UNetTraining:
-    return UNetTraining(steps=steps, seed=seed, threads=1, batch=4, warmup_steps=2, decay_steps=8, cooldown_steps=1)
+    return UNetTraining(steps=steps, seed=seed, threads=1, batch=4, warmup_steps=2, decay_steps=8)
 
 
 def same(a: Path, b: Path) -> bool:
@@ -73,11 +73,15 @@ def stop_after(steps: int, data: Dataset, output: Path, monkeypatch: pytest.Monk
     train_unet(data, unet_training(4), output, snapshot_every=2, resume=False)
 
 
-def test_learning_rate_depends_on_the_number_of_steps_only_at_the_end() -> None:
+def test_a_longer_training_begins_like_a_shorter_one() -> None:
     short, long = (UNetTraining(steps=steps, seed=0, threads=1) for steps in (3000, 4000))
-    early = range(0, 3000 - short.cooldown_steps, 100)
-    assert [learning_rate(step, short) for step in early] == [learning_rate(step, long) for step in early]
-    assert learning_rate(2999, short) < 0.01 * learning_rate(2999, long)
+    assert [learning_rate(step, short) for step in range(3000)] == [learning_rate(step, long) for step in range(3000)]
+
+
+def test_learning_rate_rises_then_falls() -> None:
+    training = UNetTraining(steps=5000, seed=0, threads=1)
+    rates = [learning_rate(step, training) for step in (0, 100, 200, 2500, 4999, 9000)]
+    assert rates[0] < rates[1] < rates[2] > rates[3] > rates[4] >= rates[5] > 0
 
 
 def test_mirrored_captions_exchange_left_and_right() -> None:
