@@ -54,5 +54,5 @@ def test_what_is_no_verifier_is_refused() -> None:
 
 def test_a_second_search_on_one_model_is_refused_by_name() -> None:
     model, _ = search()
-    with pytest.raises(ValueError, match=f"{TITLE}: this MODEL already has a search on it"):
+    with pytest.raises(ValueError, match=f"{TITLE}: this MODEL already has a search"):
         search(model=model)
