@@ -1,6 +1,5 @@
 """Search over paths as a patch on MODEL."""
 
-from functools import partial
 from typing import Any
 
 from comfy_api.latest import io
@@ -61,7 +60,7 @@ class PathSearch(io.ComfyNode):
         plan = Plan(
             title=title,
             name="paths",
-            algorithm=partial(path_search, **settings),
+            algorithm=lambda seed, steps: path_search(seed, **settings),
             trajectories=cost(**settings),
             batch_size=batch_size,
             max_seconds=max_seconds,

@@ -1,6 +1,5 @@
 """Zero-order search as a patch on MODEL."""
 
-from functools import partial
 from typing import Any
 
 from comfy_api.latest import io
@@ -71,7 +70,7 @@ class ZeroOrderSearch(io.ComfyNode):
         plan = Plan(
             title=title,
             name="zero-order",
-            algorithm=partial(zero_order, iterations=iterations, neighbors=neighbors, cosine=cosine),
+            algorithm=lambda seed, steps: zero_order(seed, iterations, neighbors, cosine),
             trajectories=1 + iterations * neighbors,
             batch_size=batch_size,
             max_seconds=max_seconds,

@@ -14,33 +14,51 @@ from tqdm.auto import tqdm
 from ..verifiers.base import VerifierError
 from . import thumbnail
 from .budget import TimeLimit
-from .judge import Judge, Judged
-from .random import Algorithm
+from .judge import Judge
+from .pruning import Race
+from .race import Racing, Stopped
+from .random import Algorithm, Heat
 from .recipe import Recipe
 from .report import Candidate, Report, Seconds
 from .source import NoiseSource
-from .trajectory import Finished, SamplerCall, Trajectories
+from .trajectory import Cutting, Finished, SamplerCall, Trajectories
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a search node was set to.
 
-    title: the node's name in messages. algorithm: starts one search, given the sampler's seed. trajectories: how many
-    it will run, with parts of one as fractions. batch_size: candidates in one sampler call, 0 for what fits.
-    max_seconds: 0 for no limit.
+    title: the node's name in messages. algorithm: starts one search, given the sampler's seed and steps. trajectories:
+    how many it will run, with parts of one as fractions. batch_size: candidates in one sampler call, 0 for what fits.
+    max_seconds: 0 for no limit. races: whether the algorithm prunes.
     """
 
     title: str
     name: str
-    algorithm: Callable[[int], Algorithm]
+    algorithm: Callable[[int, int], Algorithm]
     trajectories: float
     batch_size: int = 0
     max_seconds: float = 0.0
+    races: bool = False
 
     def total_steps(self, steps: int) -> int:
         """Of all candidates together, with this many steps a trajectory."""
         return max(1, round(self.trajectories * steps))
+
+
+class _Round(NamedTuple):
+    """Candidates, each a recipe an image, and the race they run if they are pruned."""
+
+    candidates: list[tuple[Recipe, ...]]
+    race: Race | None
+
+
+class _Ended(NamedTuple):
+    """A row that ran to its end: its score and picture [H, W, 3]."""
+
+    score: float
+    picture: Tensor
+    step: None = None
 
 
 class Outcome(NamedTuple):
@@ -78,8 +96,8 @@ class Driver:
         self.call = call
         self.judge = judge
         self.source = source
-        self.trajectories = Trajectories(call, source, plan.batch_size, self._progress)
-        self.items = [_Item(plan.algorithm(call.seed)) for _ in range(self.source.items)]
+        self.trajectories = Trajectories(call, source, plan.batch_size, self._progress, plan.races)
+        self.items = [_Item(plan.algorithm(call.seed, call.steps)) for _ in range(self.source.items)]
         self.limit = TimeLimit(plan.max_seconds)
         self.steps_done = 0
         self.bar = tqdm(total=plan.total_steps(call.steps), desc=plan.title, disable=call.disable_pbar)
@@ -112,19 +130,23 @@ class Driver:
     def _search(self) -> None:
         scores: list[list[float]] | None = None
         while asked := self._next_round(scores):
-            scores = self._run_round(asked)
+            scores = self._run_round(asked.candidates) if asked.race is None else self._run_race(asked)
             self.trajectories.next_round()
             self.rounds += 1
         for item in self.items:
             item.algorithm.close()
 
-    def _next_round(self, scores: list[list[float]] | None) -> list[tuple[Recipe, ...]]:
-        """The candidates to run next, each a recipe an image; none when the search is over."""
+    def _next_round(self, scores: list[list[float]] | None) -> _Round | None:
+        """What to run next; None when the search is over."""
         if self.stopped != "finished":
-            return []
+            return None
         answers = [None] * len(self.items) if scores is None else list(zip(*scores, strict=True))
         asked = [_send(item.algorithm, answer) for item, answer in zip(self.items, answers, strict=True)]
-        return list(zip(*asked, strict=True))
+        if asked[0] is None:
+            return None
+        race = asked[0].race if isinstance(asked[0], Heat) else None
+        recipes = [heat.recipes if isinstance(heat, Heat) else heat for heat in asked]
+        return _Round(list(zip(*recipes, strict=True)), race)
 
     def _run_round(self, asked: list[tuple[Recipe, ...]]) -> list[list[float]]:
         """Scores [candidate][image], as many as there was time for."""
@@ -135,23 +157,57 @@ class Driver:
                 self.stopped = "time"
                 break
             ready = asked[len(scores) : len(scores) + affordable]
-            started = time.perf_counter()
-            finished = self.trajectories.run(ready)
-            self.seconds["sampling"] += time.perf_counter() - started
-            self.steps_done += finished.steps * len(finished)
-            scores += self._judge(ready[: len(finished)], finished)
+            finished = self._sample(ready)
+            scores += self._judge(ready[: len(finished)], finished, {})
             self.limit.spent_on(len(finished))
         return scores
 
-    def _judge(self, recipes: list[tuple[Recipe, ...]], finished: Finished) -> list[list[float]]:
+    def _run_race(self, heat: _Round) -> list[list[float]]:
+        """The same for candidates that are pruned on the way; the score of one that was is its last prediction's."""
+        race = heat.race
+        if not self.trajectories.can_race:
+            logging.warning(
+                "%s: no pruning, because with this sampler and conditioning candidates can only run one by one.",
+                self.plan.title,
+            )
+            return self._run_round(heat.candidates[: -(-race.cost // race.steps)])
+        if not self.limit.affords(race.starts):
+            self.stopped = "time"
+            return []
+        first, items = len(self.items[0].candidates), len(self.items)
+        to_latent = self.call.guider.model_patcher.model.process_latent_out
+        racing = Racing(race, items, self.judge, lambda row: self._name(first + row // items, row % items), to_latent)
+        finished = self._sample(heat.candidates, racing.after_step)
+        self._spent_judging(racing.decoding, racing.scoring)
+        self.seconds["sampling"] -= racing.decoding + racing.scoring
+        scores = self._judge(heat.candidates, finished, racing.stopped)
+        self.limit.spent_on(race.starts)
+        return scores
+
+    def _sample(self, candidates: list[tuple[Recipe, ...]], cutting: Cutting | None = None) -> Finished:
+        started = time.perf_counter()
+        finished = self.trajectories.run(candidates, cutting)
+        self.seconds["sampling"] += time.perf_counter() - started
+        self.steps_done += finished.steps * len(finished)
+        return finished
+
+    def _judge(
+        self, recipes: list[tuple[Recipe, ...]], finished: Finished, stopped: dict[int, Stopped]
+    ) -> list[list[float]]:
+        """Score and record what has run, but for the rows that were stopped and have their score."""
         items, first = len(self.items), len(self.items[0].candidates)
-        latents = self._to_judge(recipes[0][0], finished).flatten(0, 1)
-        judged = self.judge.judge(latents, lambda row: self._name(first + row // items, row % items))
-        self.seconds["decoding"] += judged.decoding
-        self.seconds["scoring"] += judged.scoring
+        rows = [row for row in range(len(finished) * items) if row not in stopped]
+        latents = self._to_judge(recipes[0][0], finished).flatten(0, 1)[rows]
+        judged = self.judge.judge(latents, lambda at: self._name(first + rows[at] // items, rows[at] % items))
+        self._spent_judging(judged.decoding, judged.scoring)
+        outcomes = stopped | dict(zip(rows, map(_Ended, judged.scores, judged.pictures), strict=True))
         for candidate in range(len(finished)):
-            self._record(recipes[candidate], finished, candidate, judged)
-        return [judged.scores[at : at + items] for at in range(0, len(judged.scores), items)]
+            self._record(recipes[candidate], finished, candidate, outcomes)
+        return [[outcomes[at + item].score for item in range(items)] for at in range(0, len(outcomes), items)]
+
+    def _spent_judging(self, decoding: float, scoring: float) -> None:
+        self.seconds["decoding"] += decoding
+        self.seconds["scoring"] += scoring
 
     def _to_judge(self, recipe: Recipe, finished: Finished) -> Tensor:
         """The final latents; where noise is left in them, what the model predicts behind it."""
@@ -159,20 +215,25 @@ class Driver:
             return finished.latents
         return self.call.guider.model_patcher.model.process_latent_out(finished.x0)
 
-    def _record(self, recipes: tuple[Recipe, ...], finished: Finished, candidate: int, judged: Judged) -> None:
-        for number, item in enumerate(self.items):
-            row = candidate * len(self.items) + number
-            score = judged.scores[row]
-            recipe = recipes[number] if self.source.recreates(recipes[number]) else None
+    def _record(
+        self,
+        recipes: tuple[Recipe, ...],
+        finished: Finished,
+        candidate: int,
+        outcomes: dict[int, Stopped | _Ended],
+    ) -> None:
+        for number, (item, recipe) in enumerate(zip(self.items, recipes, strict=True)):
+            outcome = outcomes[candidate * len(self.items) + number]
+            stopped_at_step = finished.steps if recipe.is_open else outcome.step
             record = Candidate(
                 index=len(item.candidates),
                 round=self.rounds,
-                score=score,
-                scores={self.judge.verifier.name: score},
-                recipe=recipe,
-                nfe=finished.nfe,
-                thumbnail=thumbnail.encode(judged.pictures[row]),
-                stopped_at_step=finished.steps if recipes[number].is_open else None,
+                score=outcome.score,
+                scores={self.judge.verifier.name: outcome.score},
+                recipe=recipe if self.source.recreates(recipe) else None,
+                nfe=finished.nfe[candidate][number],
+                thumbnail=thumbnail.encode(outcome.picture),
+                stopped_at_step=stopped_at_step,
             )
             if item.add(record):
                 self._keep(number, finished, candidate)
@@ -201,16 +262,16 @@ class Driver:
             if item.best is None:
                 logging.info("%s %s before anything was scored.", self.plan.title, how)
                 continue
-            best, first = item.candidates[item.best], item.candidates[0]
+            best, tried = item.candidates[item.best], len(item.candidates)
             logging.info(
-                "%s %s after %d candidates: image %d, best score %.4f (candidate %d, recipe %s), without search %.4f.",
-                *(self.plan.title, how, len(item.candidates), number, best.score, best.index, best.recipe, first.score),
+                "%s %s after %d candidates: image %d, best score %.4f (candidate %d, recipe %s).",
+                *(self.plan.title, how, tried, number, best.score, best.index, best.recipe and best.recipe.to_dict()),
             )
 
 
-def _send(algorithm: Algorithm, scores: tuple[float, ...] | None) -> list[Recipe]:
-    """The algorithm's next noises; none when it has ended."""
+def _send(algorithm: Algorithm, scores: tuple[float, ...] | None) -> list[Recipe] | Heat | None:
+    """The algorithm's next noises; None when it has ended."""
     try:
         return algorithm.send(None if scores is None else list(scores))
     except StopIteration:
-        return []
+        return None

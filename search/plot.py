@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import accumulate, pairwise
 
 from PIL import Image, ImageDraw, ImageFont
@@ -22,9 +23,10 @@ def best_curve(report: Report) -> Image.Image:
     draw = ImageDraw.Draw(canvas)
     axes = _Axes(report)
     _draw_grid(draw, axes)
-    baseline = axes.y(report.baseline.score)
-    for at in range(int(axes.left), int(axes.right), 12 * SHARP):
-        draw.line([at, baseline, at + 6 * SHARP, baseline], fill=FAINT, width=SHARP)
+    if report.baseline:
+        baseline = axes.y(report.baseline.score)
+        for at in range(int(axes.left), int(axes.right), 12 * SHARP):
+            draw.line([at, baseline, at + 6 * SHARP, baseline], fill=FAINT, width=SHARP)
     _draw_steps(draw, axes)
     for nfe, candidate in zip(axes.nfes, report.candidates, strict=True):
         _dot(draw, axes.x(nfe), axes.y(candidate.score), 3 * SHARP, FAINT)
@@ -45,8 +47,7 @@ class _Axes:
 
     def __init__(self, report: Report):
         self.nfes = list(accumulate(candidate.nfe for candidate in report.candidates))
-        reached = (c.score if c.is_finished else report.baseline.score for c in report.candidates)
-        self.best = list(accumulate(reached, max))
+        self.best = list(accumulate((c.score if c.is_finished else -math.inf for c in report.candidates), max))
         scores = [candidate.score for candidate in report.candidates]
         spread = max(scores) - min(scores) or abs(scores[0]) or 1.0
         self.low, self.high = min(scores) - 0.05 * spread, max(scores) + 0.05 * spread
@@ -70,16 +71,15 @@ def _draw_grid(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:
 
 
 def _draw_steps(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:
-    points = [(axes.x(nfe), axes.y(score)) for nfe, score in zip(axes.nfes, axes.best, strict=True)]
+    reached = [(nfe, score) for nfe, score in zip(axes.nfes, axes.best, strict=True) if score > -math.inf]
+    points = [(axes.x(nfe), axes.y(score)) for nfe, score in reached]
     for (x0, y0), (x1, y1) in pairwise(points):
         draw.line([x0, y0, x1, y0, x1, y1], fill=LINE, width=2 * SHARP)
 
 
 def _draw_words(draw: ImageDraw.ImageDraw, report: Report, axes: _Axes) -> None:
-    best, base = report.best.score, report.baseline.score
-    title = (
-        f"Best score {best:.4g}, without search {base:.4g} ({len(report.candidates)} candidates, {report.algorithm})"
-    )
+    without = f", without search {report.baseline.score:.4g}" if report.baseline else ""
+    title = f"Best score {report.best.score:.4g}{without} ({len(report.candidates)} candidates, {report.algorithm})"
     draw.text((axes.left, 16 * SHARP), title, fill=INK, font=_font(15))
     draw.text(((axes.left + axes.right) / 2, (HEIGHT - 14) * SHARP), "NFE", fill=INK, font=_font(13), anchor="mb")
 
@@ -93,11 +93,17 @@ def _labelled(candidate: Candidate, is_best: bool) -> Image.Image:
     canvas = Image.new("RGB", (picture.width, picture.height + strip), "white")
     canvas.paste(picture, (0, 0))
     draw = ImageDraw.Draw(canvas)
-    label = f"#{candidate.index}  {candidate.score:.4g}" + ("  no search" if candidate.index == 0 else "")
+    label = f"#{candidate.index}  {candidate.score:.4g}{_remark(candidate)}"
     draw.text((6, picture.height + strip / 2), label, fill=BEST if is_best else INK, font=_font(14, 1), anchor="lm")
     if is_best:
         draw.rectangle([0, 0, canvas.width - 1, canvas.height - 1], outline=BEST, width=3)
     return canvas
+
+
+def _remark(candidate: Candidate) -> str:
+    if not candidate.is_finished:
+        return f"  stopped at {candidate.stopped_at_step}"
+    return "  no search" if candidate.index == 0 else ""
 
 
 def _dot(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, color: str) -> None:

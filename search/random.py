@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import NamedTuple
 
 from .noise import candidate_seed
+from .pruning import Race, plan
 from .recipe import Recipe
 
+
+class Heat(NamedTuple):
+    """Noises that start together in one sampler call and are pruned on the way."""
+
+    recipes: list[Recipe]
+    race: Race
+
+
 # Yields the noises it wants judged, receives their scores in the same order.
-Algorithm = Generator[list[Recipe], list[float], None]
+Algorithm = Generator[list[Recipe] | Heat, list[float], None]
 
 
 def random_search(seed: int, candidates: int) -> Algorithm:
     """Judge the noises of `candidates` consecutive seeds; the first is the one the sampler would have used anyway."""
     yield [Recipe(candidate_seed(seed, index)) for index in range(candidates)]
+
+
+def pruned_random_search(seed: int, candidates: int, steps: int) -> Algorithm:
+    """The cost of `candidates` trajectories of so many steps, spent on more starts: the weaker ones stop on the way."""
+    started = 0
+    for race in plan(candidates, steps):
+        yield Heat([Recipe(candidate_seed(seed, started + index)) for index in range(race.starts)], race)
+        started += race.starts

@@ -74,8 +74,9 @@ class Report:
         return max((c for c in self.candidates if c.is_finished), key=lambda candidate: candidate.score)
 
     @property
-    def baseline(self) -> Candidate:
-        return self.candidates[0]
+    def baseline(self) -> Candidate | None:
+        """Candidate 0, the image without search; None when it was stopped on the way."""
+        return self.candidates[0] if self.candidates[0].is_finished else None
 
     @property
     def nfe(self) -> int:
@@ -92,7 +93,7 @@ class Report:
                 "sampler_steps": self.sampler_steps,
                 "nfe": {"search": self.nfe, "total": self.nfe},
                 "seconds": vars(self.seconds),
-                "baseline": {"score": self.baseline.score},
+                "baseline": {"score": self.baseline.score if self.baseline else None},
                 "best": {"index": best.index, "score": best.score, "recipe": _recipe_dict(best.recipe)},
                 "candidates": [candidate.to_dict() for candidate in self.candidates],
                 "stopped": self.stopped,

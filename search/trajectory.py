@@ -8,7 +8,8 @@ not fit in memory, and stops when the user interrupts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,7 @@ SEEDED_CONDITIONING = (  # conditioning into which the host mixes noise from the
     "minimax_audio_cond_noise_aug",
 )
 
+Cutting = Callable[[int, Tensor], list[int] | None]  # (steps done, x0 [rows, ...]) -> rows that go on, None for all
 Progress = Callable[
     [int, Tensor, Tensor], None
 ]  # (steps done, all candidates of this call together; x0 [B, ...]; x [B, ...])
@@ -67,12 +69,12 @@ class Finished:
     """What came of the candidates of one call.
 
     latents, x0: [candidates, B, ...] on the CPU; latents as the sampler node gives them out, x0 in model space: the
-    last prediction of the clean latent. nfe: denoiser predictions for each of them. steps: the solver's, for each.
+    last prediction of the clean latent. nfe: denoiser predictions [candidates][B]. steps: the solver's, for each.
     """
 
     latents: Tensor
     x0: Tensor
-    nfe: int
+    nfe: list[list[int]]
     steps: int
 
     def __len__(self) -> int:
@@ -82,13 +84,15 @@ class Finished:
 class Trajectories:
     """Runs candidates through one user's sampler call, as many at a time as fit.
 
-    batch_size: candidates in one call; 0 for as many as fit in memory, up to MOST_TOGETHER.
+    batch_size: candidates in one call; 0 for as many as fit in memory, up to MOST_TOGETHER. races: whether there will
+    be races, whose candidates all go through one call; batch_size is then how many of them the model sees at once.
     """
 
-    def __init__(self, call: SamplerCall, source: HostNoise, batch_size: int, progress: Progress):
+    def __init__(self, call: SamplerCall, source: HostNoise, batch_size: int, progress: Progress, races: bool = False):
         self.call = call
         self.source = source
         self.batch_size = batch_size
+        self.races = races
         self.progress = progress
         self.conds = {name: [dict(cond) for cond in conds] for name, conds in call.guider.conds.items()}
         self.stretches = Stretches(call.sigmas, call.guider.model_patcher.get_model_object("model_sampling"))
@@ -97,16 +101,26 @@ class Trajectories:
         self._pending: Sequence[Sequence[Recipe]] = ()
         self._running = 0
         self._steps = 0
-        self._nfe = 0
+        self._nfe: list[int] = []
         self._x0: Tensor | None = None
+        self._cutting: Cutting | None = None
+        self._alive: Tensor | None = None  # the rows still computed; None for all
+        self._last: Tensor | None = None
 
-    def run(self, candidates: Sequence[Sequence[Recipe]]) -> Finished:
+    @property
+    def can_race(self) -> bool:
+        """Whether candidates can go through one call, so that they can be compared on the way."""
+        return self.shared is not None
+
+    def run(self, candidates: Sequence[Sequence[Recipe]], cutting: Cutting | None = None) -> Finished:
         """Denoise the first of `candidates`, as many as go in one call; each has a recipe an item of the batch.
 
         They are all at the same stretch of their way: all from noise to the end, or all from one level to another.
+        cutting: called after every step; then all candidates go in one call.
         """
         call = self.call
-        self._pending, self._nfe, self._x0 = candidates, 0, None
+        self._pending, self._cutting = candidates, cutting
+        self._x0 = self._alive = self._last = None
         call.guider.conds = {name: [dict(cond) for cond in conds] for name, conds in self.conds.items()}
         samples = call.executor(
             call.noise,
@@ -120,7 +134,9 @@ class Trajectories:
             **call.extra,
         )
         x0 = samples if self._x0 is None else self._x0
-        return Finished(self._by_candidate(samples), self._by_candidate(x0), self._nfe, self._steps)
+        items = self.source.items
+        nfe = [self._nfe[at : at + items] for at in range(0, len(self._nfe), items)]
+        return Finished(self._by_candidate(samples), self._by_candidate(x0), nfe, self._steps)
 
     def next_round(self) -> None:
         self.stretches.next_round()
@@ -138,13 +154,16 @@ class Trajectories:
         disable_pbar=False,
     ) -> Tensor:
         """SAMPLER_SAMPLE: the user's solver, on the rows of several candidates instead of one."""
-        count = min(self._together(guider), len(self._pending))
+        together = self._together(guider)
+        count = len(self._pending) if self._cutting else min(together, len(self._pending))
+        if count > together:
+            self.fits = together
         starting = self._pending[:count]
         sigmas = self.stretches.schedule(starting[0][0], sigmas)
         self._steps = len(sigmas) - 1
         full = self.call.sampler.max_denoise(guider, sigmas)
         noises = [self.stretches.start(recipes, self.source, noise, latent_image, full) for recipes in starting]
-        self._running = count
+        self._running, self._nfe = count, [0] * (count * self.source.items)
         _fix_batch(guider.conds, self.source.items)
         if self.shared is not None:
             self.shared.start(noises, [step_seed(recipes[0]) for recipes in starting], sigmas)
@@ -159,31 +178,41 @@ class Trajectories:
     def predict_noise(
         self, executor, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: int | None
     ) -> Tensor:
-        """PREDICT_NOISE: the model, on as many candidates at once as fit; halved when memory runs out."""
-        rows, items = len(x), self.source.items
-        predictions: list[Tensor] = []
+        """PREDICT_NOISE: the model, on as many of the rows alive as fit at once; halved when memory runs out.
+
+        Rows that were cut get their last prediction again, so that the solver goes on and nothing is spent on them.
+        """
+        rows = torch.arange(len(x), device=x.device) if self._alive is None else self._alive
+        out = torch.empty_like(x) if self._last is None else self._last.clone()
         at = 0
-        while at < rows:
+        while at < len(rows):
             comfy.model_management.throw_exception_if_processing_interrupted()
-            size = rows - at if self.fits is None else min(self.fits * items, rows - at)
-            part = slice(at, at + size)
-            prediction = self._predict(executor, x[part], timestep[part], model_options, seed)
+            part = rows[at : at + self._most_rows(len(rows))]
+            prediction = self._predict(executor, x, timestep, part, model_options, seed)
             if prediction is None:
-                self.fits = max(size // items // 2, 1)
+                self.fits = max(len(part) // self.source.items // 2, 1)
                 continue
-            predictions.append(prediction)
-            at += size
-        self._nfe += 1
-        return predictions[0] if len(predictions) == 1 else torch.cat(predictions)
+            out[part] = prediction
+            at += len(part)
+        for row in rows.tolist():
+            self._nfe[row] += 1
+        self._last = out if self._cutting else None
+        return out
+
+    def _most_rows(self, rows: int) -> int:
+        return rows if self.fits is None else self.fits * self.source.items
 
     def _predict(
-        self, executor, x: Tensor, timestep: Tensor, model_options: dict[str, Any], seed: int | None
+        self, executor, x: Tensor, timestep: Tensor, part: Tensor, model_options: dict[str, Any], seed: int | None
     ) -> Tensor | None:
-        """The prediction, or None when several candidates at once were too many for the memory."""
+        """The prediction for these rows, or None when several candidates at once were too many for the memory."""
         try:
-            return executor(x, timestep, model_options, seed)
+            if len(part) == len(x):
+                return executor(x, timestep, model_options, seed)
+            with _conditioning_of(self.call.guider, part % self.source.items):
+                return executor(x[part], timestep[part], model_options, seed)
         except Exception as error:
-            if not comfy.model_management.is_oom(error) or len(x) <= self.source.items:
+            if not comfy.model_management.is_oom(error) or len(part) <= self.source.items:
                 raise
         comfy.model_management.soft_empty_cache(force=True)
         return None
@@ -192,6 +221,17 @@ class Trajectories:
         self._x0 = x0
         items = self.source.items
         self.progress((step + 1) * self._running, x0[:items], x[:items])
+        if self._cutting is not None:
+            self._cut(step + 1, x0)
+
+    def _cut(self, steps: int, x0: Tensor) -> None:
+        alive = self._cutting(steps, x0)
+        if alive is None:
+            return
+        self._alive = torch.tensor(alive, device=x0.device)
+        guider, patcher = self.call.guider, self.call.guider.model_patcher  # judging may have moved the model away
+        needed = patcher.memory_required([2 * self._most_rows(len(alive)), *x0.shape[1:]])
+        comfy.model_management.load_models_gpu([patcher, *guider.loaded_models], memory_required=needed)
 
     def _together(self, guider: comfy.samplers.CFGGuider) -> int:
         """Candidates for the next call."""
@@ -212,9 +252,9 @@ class Trajectories:
 
     def _sharing(self) -> Shared | None:
         call = self.call
-        if self.batch_size == 1 or any(
-            _depends_on_batch(cond, self.source.items) for conds in self.conds.values() for cond in conds
-        ):
+        hints = 1 if self.races else self.source.items
+        conds = [cond for group in self.conds.values() for cond in group]
+        if (self.batch_size == 1 and not self.races) or any(_depends_on_batch(cond, hints) for cond in conds):
             return None
         return share(
             call.sampler, call.guider.model_patcher, call.sigmas, call.noise.ndim, call.denoise_mask is not None
@@ -238,6 +278,32 @@ def _fix_batch(conds: dict[str, list[dict[str, Any]]], items: int) -> None:
         cond["model_conds"] = fixed
 
 
+@contextmanager
+def _conditioning_of(guider: comfy.samplers.CFGGuider, items: Tensor) -> Iterator[None]:
+    """Conditioning that differs by item, for rows of these items, while the block runs."""
+    conds = guider.conds
+    guider.conds = {name: [_rows_of(cond, items) for cond in group] for name, group in conds.items()}
+    try:
+        yield
+    finally:
+        guider.conds = conds
+
+
+def _rows_of(cond: dict[str, Any], items: Tensor) -> dict[str, Any]:
+    model_conds = cond.get("model_conds", {})
+    if all(_batch_of(value) == 1 for value in model_conds.values()):
+        return cond
+    return {**cond, "model_conds": {name: _pick(value, items) for name, value in model_conds.items()}}
+
+
+def _pick(value: Any, items: Tensor) -> Any:
+    if _batch_of(value) == 1:
+        return value
+    data = value.cond
+    picked = [part[items.to(part.device)] for part in (data if isinstance(data, list) else [data])]
+    return value._copy_with(picked if isinstance(data, list) else picked[0])
+
+
 def _batch_of(value: Any) -> int:
     """How many items a host's COND object holds entries for; 1 when it is the same for all."""
     data = getattr(value, "cond", None)
@@ -245,9 +311,12 @@ def _batch_of(value: Any) -> int:
     return max((tensor.shape[0] for tensor in tensors if isinstance(tensor, Tensor) and tensor.ndim > 0), default=1)
 
 
-def _depends_on_batch(cond: dict[str, Any], items: int) -> bool:
-    """Whether a candidate's conditioning comes out differently beside other candidates: then it runs alone."""
-    return any(key in cond for key in SEEDED_CONDITIONING) or _hint_images(cond.get("control")) not in (1, items)
+def _depends_on_batch(cond: dict[str, Any], hints: int) -> bool:
+    """Whether a candidate's conditioning comes out differently beside other candidates: then it runs alone.
+
+    hints: how many hint images a ControlNet may have, when not one.
+    """
+    return any(key in cond for key in SEEDED_CONDITIONING) or _hint_images(cond.get("control")) not in (1, hints)
 
 
 def _hint_images(control: Any) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +24,8 @@ def along(model: Any, levels: dict[str, float], paths: int = 2, branches: int = 
     driver = importlib.import_module("noise_search.search.driver")
     patch = importlib.import_module("noise_search.search.patch")
     chosen = {"paths": paths, "branches": branches, **levels}
-    plan = driver.Plan("Path Search (node 1)", "paths", partial(path_search, **chosen), cost(**chosen), **settings)
+    algorithm = lambda seed, steps: path_search(seed, **chosen)  # noqa: E731
+    plan = driver.Plan("Path Search (node 1)", "paths", algorithm, cost(**chosen), **settings)
     patched, record = patch.put_on(model, plan, SmallVAE(), Brightness(), "")
     return SimpleNamespace(model=patched, search=record)
 

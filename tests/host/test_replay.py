@@ -22,8 +22,13 @@ SOLVERS = ["euler", "heun", "dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde", "dpm_
 def climb(model: Any, **settings: Any) -> SimpleNamespace:
     driver = importlib.import_module("noise_search.search.driver")
     patch = importlib.import_module("noise_search.search.patch")
-    algorithm = partial(zero_order, iterations=4, neighbors=3, cosine=0.8)
-    plan = driver.Plan("Zero-Order Search (node 1)", "zero-order", algorithm, trajectories=13, **settings)
+    plan = driver.Plan(
+        "Zero-Order Search (node 1)",
+        "zero-order",
+        lambda seed, steps: zero_order(seed, iterations=4, neighbors=3, cosine=0.8),
+        trajectories=13,
+        **settings,
+    )
     patched, record = patch.put_on(model, plan, SmallVAE(), Brightness(), "")
     return SimpleNamespace(model=patched, search=record)
 

@@ -32,9 +32,7 @@ def with_candidate(report: Report, index: int, **changes: Any) -> Report:
 
 
 def test_a_report_is_exactly_this() -> None:
-    report = with_candidate(
-        report_of([0.25, 0.5]), 1, recipe=Recipe(100, (Move(9, 0.95),)), round=1, stopped_at_step=8, nfe=8
-    )
+    report = with_candidate(report_of([0.25, 0.5]), 1, recipe=Recipe(100, (Move(9, 0.95),)), round=1, nfe=8)
     assert parsed(reports_json([report])) == {
         "version": 1,
         "algorithm": "random",
@@ -61,7 +59,7 @@ def test_a_report_is_exactly_this() -> None:
                 "scores": {"taste": 0.5},
                 "recipe": {"seed": 100, "moves": [{"seed": 9, "cosine": 0.95}]},
                 "nfe": 8,
-                "stopped_at_step": 8,
+                "stopped_at_step": None,
             },
         ],
         "stopped": "finished",
@@ -123,3 +121,13 @@ def test_one_or_many(values: list[Any], text: str) -> None:
 def test_nfe_adds_up_what_each_candidate_cost() -> None:
     report = replace(report_of([0.1]), candidates=(candidate(0, 0.1, nfe=11), candidate(1, 0.2, nfe=9)))
     assert report.nfe == 20
+
+
+def test_a_candidate_that_was_stopped_is_never_the_best() -> None:
+    report = with_candidate(report_of([0.25, 0.5, 0.4]), 1, stopped_at_step=8)
+    assert report.best.index == 2
+
+
+def test_a_stopped_candidate_0_is_no_baseline() -> None:
+    report = with_candidate(report_of([0.25, 0.5]), 0, stopped_at_step=8)
+    assert parsed(reports_json([report]))["baseline"] == {"score": None}

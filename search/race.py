@@ -1,0 +1,58 @@
+"""A race in the sampler: after some steps, rows are judged by their x0 predictions and the weaker ones stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .judge import Judge
+from .pruning import Cut, Race, survivors
+
+
+class Stopped(NamedTuple):
+    """A row that was cut: the score and picture [H, W, 3] of its last x0 prediction, and the steps it has done."""
+
+    score: float
+    picture: Tensor
+    step: int
+
+
+class Racing:
+    """Cuts the rows of one sampler call, [candidates x items], each item of the user's batch by itself.
+
+    name_of: what to call a row in an error. to_latent: from model space to what a sampler node gives out.
+    """
+
+    def __init__(self, race: Race, items: int, judge: Judge, name_of: Callable[[int], str], to_latent: Any):
+        self.cuts: dict[int, Cut] = {cut.step: cut for cut in race.cuts}
+        self.items = items
+        self.judge = judge
+        self.name_of = name_of
+        self.to_latent = to_latent
+        self.alive = list(range(race.starts * items))
+        self.stopped: dict[int, Stopped] = {}
+        self.decoding = self.scoring = 0.0
+
+    def after_step(self, step: int, x0: Tensor) -> list[int] | None:
+        """The rows that go on after so many steps; None when it is not the time for a cut. x0: [rows, ...]."""
+        cut = self.cuts.get(step)
+        if cut is None:
+            return None
+        rows = self.alive
+        index = torch.tensor(rows, device=x0.device)
+        judged = self.judge.judge(self.to_latent(x0[index]).float().cpu(), lambda at: self.name_of(rows[at]))
+        self.decoding += judged.decoding
+        self.scoring += judged.scoring
+        scores = dict(zip(rows, judged.scores, strict=True))
+        kept = [row for item in range(self.items) for row in survivors(self._of(item, scores), cut.keep)]
+        self.alive = sorted(kept)
+        for row, score, picture in zip(rows, judged.scores, judged.pictures, strict=True):
+            if row not in kept:
+                self.stopped[row] = Stopped(score, picture, step)
+        return self.alive
+
+    def _of(self, item: int, scores: dict[int, float]) -> dict[int, float]:
+        return {row: score for row, score in scores.items() if row % self.items == item}
