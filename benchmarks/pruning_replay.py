@@ -29,10 +29,11 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
 import pack_alias
 
 pack_alias.register()
-from noise_search.search.pruning import KEEP, Cut, Race, plan, survivors  # noqa: E402
+from noise_search.search.pruning import COARSE, FINE, Cut, Race, plan, survivors  # noqa: E402
 
 BUDGETS = (4, 8, 16)
 HALVES = {"all": slice(None), "development": slice(0, None, 2), "held-out": slice(1, None, 2)}
+PACES = {"fine": FINE, "coarse": COARSE}
 BOOTSTRAPS = 400
 Rule = Callable[[int, int], Sequence[Race]]  # (budget, steps) -> races
 
@@ -187,9 +188,8 @@ def command_line(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--array", help="only this one (default: all)")
     parser.add_argument("--budget", type=int, help=f"in full trajectories (default: {BUDGETS})")
     parser.add_argument("--half", choices=HALVES, default="all", help="which prompts: even numbers are development")
-    parser.add_argument(
-        "--keep", type=float, default=KEEP, help="of the rows at each checkpoint (default: %(default)s)"
-    )
+    parser.add_argument("--pace", choices=PACES, default="fine", help="six cuts or three (default: %(default)s)")
+    parser.add_argument("--keep", type=float, help="of the rows at each cut (default: that of the pace)")
     parser.add_argument("--errors", type=float, help="replay a weaker verifier: times the error of early scores")
     parser.add_argument("--searches", type=int, default=100, help="a prompt (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
@@ -224,7 +224,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     budgets = BUDGETS if options.budget is None else (options.budget,)
     jobs = [(name, rewards, budget) for name, rewards in arrays.items() for budget in budgets]
     measured = partial(measure, searches=options.searches, seed=options.seed)
-    results = [measured(*job, rule=partial(plan, keep=options.keep)) for job in jobs]
+    pace = PACES[options.pace]
+    if options.keep is not None:
+        pace = pace._replace(keep=options.keep)
+    results = [measured(*job, rule=partial(plan, pace=pace)) for job in jobs]
     if len(results) == 1:
         print(in_words(results[0]))
         answer = asdict(results[0])

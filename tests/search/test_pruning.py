@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noise_search.search.pruning import CHECKPOINTS, Cut, Race, plan, race, survivors
+from noise_search.search.pruning import COARSE, FINE, Cut, Pace, Race, plan, race, survivors
 
 BUDGETS = st.integers(1, 100)
 STEPS = st.integers(1, 100)
-KEEPS = st.floats(0.05, 1)
+PACES = st.builds(Pace, st.sampled_from([FINE.checkpoints, COARSE.checkpoints, (1, 50, 99)]), st.floats(0.05, 1))
 UNHURRIED = settings(deadline=None)  # on a busy machine any call can take long
 EarlyScore = Callable[[float, random.Random], float]
 
@@ -30,30 +30,30 @@ def row_steps(of: Race) -> int:
 
 
 @UNHURRIED
-@given(BUDGETS, STEPS, KEEPS, st.integers(1, 80))
-def test_the_budget_is_never_exceeded(budget: int, steps: int, keep: float, most_rows: int) -> None:
-    races = plan(budget, steps, keep, most_rows)
+@given(BUDGETS, STEPS, PACES, st.integers(1, 80))
+def test_the_budget_is_never_exceeded(budget: int, steps: int, pace: Pace, most_rows: int) -> None:
+    races = plan(budget, steps, pace, most_rows)
     assert sum(map(row_steps, races)) <= budget * steps
     assert all(race.cost == row_steps(race) for race in races)
 
 
 @UNHURRIED
-@given(BUDGETS, STEPS, KEEPS)
-def test_two_finish_when_the_budget_allows(budget: int, steps: int, keep: float) -> None:
-    assert all(race.finishers >= min(2, budget) for race in plan(budget, steps, keep, most_rows=10**6))
+@given(BUDGETS, STEPS, PACES)
+def test_two_finish_when_the_budget_allows(budget: int, steps: int, pace: Pace) -> None:
+    assert all(race.finishers >= min(2, budget) for race in plan(budget, steps, pace, most_rows=10**6))
 
 
 @UNHURRIED
-@given(BUDGETS, STEPS, KEEPS)
-def test_no_fewer_start_than_without_pruning(budget: int, steps: int, keep: float) -> None:
-    assert race(budget, steps, keep).starts >= budget
+@given(BUDGETS, STEPS, PACES)
+def test_no_fewer_start_than_without_pruning(budget: int, steps: int, pace: Pace) -> None:
+    assert race(budget, steps, pace).starts >= budget
 
 
 @UNHURRIED
-@given(BUDGETS, STEPS, KEEPS)
-def test_cuts_come_in_order_and_each_stops_someone(budget: int, steps: int, keep: float) -> None:
-    planned = race(budget, steps, keep)
-    assert len(planned.cuts) <= len(CHECKPOINTS)
+@given(BUDGETS, STEPS, PACES)
+def test_cuts_come_in_order_and_each_stops_someone(budget: int, steps: int, pace: Pace) -> None:
+    planned = race(budget, steps, pace)
+    assert len(planned.cuts) <= len(pace.checkpoints)
     assert all(a.step < b.step and a.keep > b.keep for a, b in pairwise(planned.cuts))
     assert all(0 < cut.step < steps and cut.keep < planned.starts for cut in planned.cuts)
 
@@ -108,17 +108,25 @@ def test_the_plan_of_the_docstring() -> None:
     assert planned.cuts == (Cut(7, 10), Cut(9, 8), Cut(11, 6), Cut(13, 5), Cut(15, 4), Cut(17, 3))
 
 
+def test_the_coarse_pace_asks_for_fewer_scores() -> None:
+    planned = race(8, 20, COARSE)
+    assert [cut.step for cut in planned.cuts] == [7, 11, 15]
+    assert planned.starts + sum(cut.keep for cut in planned.cuts) == 30
+
+
 def test_cost_grows_by_the_rows_alive() -> None:
     planned = Race(4, 5, (Cut(1, 3), Cut(3, 2)))
     assert [planned.cost_until(step) for step in range(5)] == [0, 5, 8, 11, 13]
 
 
 def test_keeping_all_is_plain_search() -> None:
-    assert race(8, 20, keep=1.0) == Race(20, 8)
+    assert race(8, 20, Pace(FINE.checkpoints, 1.0)) == Race(20, 8)
 
 
-@pytest.mark.parametrize("arguments", [(0, 20), (4, 0), (4, 20, 0.0), (4, 20, 1.1), (4, 20, 0.8, 0)])
-def test_impossible_settings_are_refused_with_their_values(arguments: tuple[float, ...]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [(0, 20), (4, 0), (4, 20, Pace((50,), 0.0)), (4, 20, Pace((50,), 1.1)), (4, 20, FINE, 0)]
+)
+def test_impossible_settings_are_refused_with_their_values(arguments: tuple) -> None:
     with pytest.raises(ValueError, match="but they are"):
         plan(*arguments)
 
