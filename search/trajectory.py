@@ -8,8 +8,7 @@ not fit in memory, and stops when the user interrupts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from .conditioning import conditioning_of, depends_on_batch, fix_batch, tile
 from .recipe import Recipe
 from .sharing import Shared, share
 from .source import HostNoise
@@ -25,17 +25,8 @@ from .stretch import Stretches, step_seed
 
 MOST_TOGETHER = 8  # candidates in one call when the batch size is automatic
 SPARE_MEMORY = 1.5  # the host's own factor when it decides how much to batch (samplers.py)
-SEEDED_CONDITIONING = (  # conditioning into which the host mixes noise from the sampler's seed
-    "unclip_conditioning",
-    "noise_augmentation",
-    "minimax_visual_cond_noise_aug",
-    "minimax_audio_cond_noise_aug",
-)
-
 Cutting = Callable[[int, Tensor], list[int] | None]  # (steps done, x0 [rows, ...]) -> rows that go on, None for all
-Progress = Callable[
-    [int, Tensor, Tensor], None
-]  # (steps done, all candidates of this call together; x0 [B, ...]; x [B, ...])
+Progress = Callable[[int, Tensor, Tensor], None]  # (steps done by all candidates of this call, x0, x [B, ...])
 
 
 @dataclass(frozen=True)
@@ -164,11 +155,11 @@ class Trajectories:
         full = self.call.sampler.max_denoise(guider, sigmas)
         noises = [self.stretches.start(recipes, self.source, noise, latent_image, full) for recipes in starting]
         self._running, self._nfe = count, [0] * (count * self.source.items)
-        _fix_batch(guider.conds, self.source.items)
+        fix_batch(guider.conds, self.source.items)
         if self.shared is not None:
             self.shared.start(noises, [step_seed(recipes[0]) for recipes in starting], sigmas)
         rows = torch.cat(noises)
-        latent_image, denoise_mask = _tile(latent_image, count), _tile(denoise_mask, count)
+        latent_image, denoise_mask = tile(latent_image, count), tile(denoise_mask, count)
         samples = executor(guider, sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar)
         for recipes, ended in zip(starting, samples.unflatten(0, (count, -1)), strict=True):
             if recipes[0].is_open:
@@ -209,7 +200,7 @@ class Trajectories:
         try:
             if len(part) == len(x):
                 return executor(x, timestep, model_options, seed)
-            with _conditioning_of(self.call.guider, part % self.source.items):
+            with conditioning_of(self.call.guider, part % self.source.items):
                 return executor(x[part], timestep[part], model_options, seed)
         except Exception as error:
             if not comfy.model_management.is_oom(error) or len(part) <= self.source.items:
@@ -254,7 +245,7 @@ class Trajectories:
         call = self.call
         hints = 1 if self.races else self.source.items
         conds = [cond for group in self.conds.values() for cond in group]
-        if (self.batch_size == 1 and not self.races) or any(_depends_on_batch(cond, hints) for cond in conds):
+        if (self.batch_size == 1 and not self.races) or any(depends_on_batch(cond, hints) for cond in conds):
             return None
         return share(
             call.sampler, call.guider.model_patcher, call.sigmas, call.noise.ndim, call.denoise_mask is not None
@@ -262,68 +253,3 @@ class Trajectories:
 
     def _by_candidate(self, rows: Tensor) -> Tensor:
         return rows.detach().float().cpu().unflatten(0, (self._running, self.source.items))
-
-
-def _tile(rows: Tensor | None, count: int) -> Tensor | None:
-    return rows if rows is None else rows.repeat(count, *[1] * (rows.ndim - 1))
-
-
-def _fix_batch(conds: dict[str, list[dict[str, Any]]], items: int) -> None:
-    """Bring conditioning that differs by item to one entry an item, so that tiling it fits every candidate."""
-    for cond in (cond for conds_of in conds.values() for cond in conds_of):
-        fixed = {
-            name: value.process_cond(batch_size=items, area=None) if _batch_of(value) not in (1, items) else value
-            for name, value in cond.get("model_conds", {}).items()
-        }
-        cond["model_conds"] = fixed
-
-
-@contextmanager
-def _conditioning_of(guider: comfy.samplers.CFGGuider, items: Tensor) -> Iterator[None]:
-    """Conditioning that differs by item, for rows of these items, while the block runs."""
-    conds = guider.conds
-    guider.conds = {name: [_rows_of(cond, items) for cond in group] for name, group in conds.items()}
-    try:
-        yield
-    finally:
-        guider.conds = conds
-
-
-def _rows_of(cond: dict[str, Any], items: Tensor) -> dict[str, Any]:
-    model_conds = cond.get("model_conds", {})
-    if all(_batch_of(value) == 1 for value in model_conds.values()):
-        return cond
-    return {**cond, "model_conds": {name: _pick(value, items) for name, value in model_conds.items()}}
-
-
-def _pick(value: Any, items: Tensor) -> Any:
-    if _batch_of(value) == 1:
-        return value
-    data = value.cond
-    picked = [part[items.to(part.device)] for part in (data if isinstance(data, list) else [data])]
-    return value._copy_with(picked if isinstance(data, list) else picked[0])
-
-
-def _batch_of(value: Any) -> int:
-    """How many items a host's COND object holds entries for; 1 when it is the same for all."""
-    data = getattr(value, "cond", None)
-    tensors = data if isinstance(data, list) else [data]
-    return max((tensor.shape[0] for tensor in tensors if isinstance(tensor, Tensor) and tensor.ndim > 0), default=1)
-
-
-def _depends_on_batch(cond: dict[str, Any], hints: int) -> bool:
-    """Whether a candidate's conditioning comes out differently beside other candidates: then it runs alone.
-
-    hints: how many hint images a ControlNet may have, when not one.
-    """
-    return any(key in cond for key in SEEDED_CONDITIONING) or _hint_images(cond.get("control")) not in (1, hints)
-
-
-def _hint_images(control: Any) -> int:
-    """The largest number of hint images in a chain of ControlNets."""
-    most = 1
-    while control is not None:
-        hint = getattr(control, "cond_hint_original", None)
-        most = max(most, 1 if hint is None else hint.shape[0])
-        control = getattr(control, "previous_controlnet", None)
-    return most

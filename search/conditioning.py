@@ -1,0 +1,83 @@
+"""What the host prepared for the user's batch, for the rows of several candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import comfy.samplers
+from torch import Tensor
+
+SEEDED_CONDITIONING = (  # conditioning into which the host mixes noise from the sampler's seed
+    "unclip_conditioning",
+    "noise_augmentation",
+    "minimax_visual_cond_noise_aug",
+    "minimax_audio_cond_noise_aug",
+)
+
+
+def tile(rows: Tensor | None, count: int) -> Tensor | None:
+    """[B, ...] for each of `count` candidates, [count * B, ...]."""
+    return rows if rows is None else rows.repeat(count, *[1] * (rows.ndim - 1))
+
+
+def fix_batch(conds: dict[str, list[dict[str, Any]]], items: int) -> None:
+    """Bring conditioning that differs by item to one entry an item, so that tiling it fits every candidate."""
+    for cond in (cond for conds_of in conds.values() for cond in conds_of):
+        fixed = {
+            name: value.process_cond(batch_size=items, area=None) if _batch_of(value) not in (1, items) else value
+            for name, value in cond.get("model_conds", {}).items()
+        }
+        cond["model_conds"] = fixed
+
+
+@contextmanager
+def conditioning_of(guider: comfy.samplers.CFGGuider, items: Tensor) -> Iterator[None]:
+    """Conditioning that differs by item, for rows of these items, while the block runs."""
+    conds = guider.conds
+    guider.conds = {name: [_rows_of(cond, items) for cond in group] for name, group in conds.items()}
+    try:
+        yield
+    finally:
+        guider.conds = conds
+
+
+def _rows_of(cond: dict[str, Any], items: Tensor) -> dict[str, Any]:
+    model_conds = cond.get("model_conds", {})
+    if all(_batch_of(value) == 1 for value in model_conds.values()):
+        return cond
+    return {**cond, "model_conds": {name: _pick(value, items) for name, value in model_conds.items()}}
+
+
+def _pick(value: Any, items: Tensor) -> Any:
+    if _batch_of(value) == 1:
+        return value
+    data = value.cond
+    picked = [part[items.to(part.device)] for part in (data if isinstance(data, list) else [data])]
+    return value._copy_with(picked if isinstance(data, list) else picked[0])
+
+
+def _batch_of(value: Any) -> int:
+    """How many items a host's COND object holds entries for; 1 when it is the same for all."""
+    data = getattr(value, "cond", None)
+    tensors = data if isinstance(data, list) else [data]
+    return max((tensor.shape[0] for tensor in tensors if isinstance(tensor, Tensor) and tensor.ndim > 0), default=1)
+
+
+def depends_on_batch(cond: dict[str, Any], hints: int) -> bool:
+    """Whether a candidate's conditioning comes out differently beside other candidates: then it runs alone.
+
+    hints: how many hint images a ControlNet may have, when not one.
+    """
+    return any(key in cond for key in SEEDED_CONDITIONING) or _hint_images(cond.get("control")) not in (1, hints)
+
+
+def _hint_images(control: Any) -> int:
+    """The largest number of hint images in a chain of ControlNets."""
+    most = 1
+    while control is not None:
+        hint = getattr(control, "cond_hint_original", None)
+        most = max(most, 1 if hint is None else hint.shape[0])
+        control = getattr(control, "previous_controlnet", None)
+    return most
