@@ -91,11 +91,9 @@ def load(path: Path, wanted: Sequence[str], others: Sequence[str], templates: Se
         return ZeroShot(clip.load(path, "Class verifier"), wanted, others, templates)
     weights, style, pipeline = clip.dino_with_head(path, config)
     labels = {label: int(number) for number, label in config.get("id2label", {}).items()}
-    return LinearProbe(
-        LinearHead(weights, style),
-        pipeline,
-        [_number(word, labels, len(weights["classifier.weight"])) for word in wanted],
-    )
+    classes = [_number(word, labels, len(weights["classifier.weight"])) for word in wanted]
+    with files.whole(path):
+        return LinearProbe(LinearHead(weights, style), pipeline, classes)
 
 
 def _number(word: str, labels: dict[str, int], classes: int) -> int:

@@ -90,7 +90,8 @@ def load(path: Path, title: str, activation: str = "auto", pipeline: Pipeline | 
     image, words, causal = styles(weights, keys.family(state), config, files.config(path, "open_clip_config.json"))
     if activation != "auto":
         image, words = (Style(style.heads, activation, style.eps) for style in (image, words))
-    towers = TwoTowers(weights if text else images_only(weights), image, words, causal)
+    with files.whole(path):
+        towers = TwoTowers(weights if text else images_only(weights), image, words, causal)
     tokenizer = Tokenizer(_tokenizer(path, config, causal, title), towers.text.length, title) if text else None
     scale = float(weights["logit_scale"].exp()) if "logit_scale" in weights else 1.0
     return Clip(towers, pipeline or published_pipeline(path, towers.image, keys.family(state)), tokenizer, scale)

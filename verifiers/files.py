@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,17 @@ def wrong(path: Path, wanted: str, weights: Weights) -> WeightsError:
     """The error for a file that is not `wanted`, with what it holds instead."""
     sample = ", ".join(f"{key} {list(value.shape)}" for key, value in list(weights.items())[:3])
     return WeightsError(f"{path} is not {wanted}. It holds {len(weights)} tensors: {sample} ...")
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Names the file when a network that is made from it misses one of its weights."""
+    try:
+        yield
+    except KeyError as error:
+        raise WeightsError(
+            f"{path} lacks the weight {error.args[0]}: it is incomplete, or of another model."
+        ) from error
 
 
 def config(path: Path, name: str = "config.json") -> dict[str, Any]:

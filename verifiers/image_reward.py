@@ -70,7 +70,8 @@ def load(path: Path) -> ImageReward:
     if not all(f"{part}.weight" in weights for part in ("image.patch", "text.token", "text.blocks.0.cross.q")):
         raise files.wrong(path, "ImageReward v1.0", state)
     tokenizer = Tokenizer(bert_tokenizer(path.parent, "ImageReward"), TOKENS, "ImageReward")
-    return ImageReward(Network(weights), tokenizer)
+    with files.whole(path):
+        return ImageReward(Network(weights), tokenizer)
 
 
 def named(state: Weights) -> Weights:

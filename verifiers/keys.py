@@ -64,6 +64,8 @@ DINO: Rules = (
     (r"attention\.attention\.key\.", "attn.k."),
     (r"attention\.attention\.value\.", "attn.v."),
     (r"attention\.output\.dense\.", "attn.out."),
+    (r"attention\.([qkv])_proj\.", r"attn.\1."),  # transformers 5, in memory
+    (r"attention\.o_proj\.", "attn.out."),
     (r"layer_scale([12])\.lambda1$", r"scale\1"),
     (r"^layernorm\.", "norm_post."),
 )

@@ -131,6 +131,14 @@ def test_another_kind_of_model_is_named_as_such(models: Path, node: str) -> None
     assert "lora_unet_down.weight [4, 4]" in message
 
 
+def test_a_model_without_some_of_its_weights_is_named_as_such(models: Path) -> None:
+    shapes = clip_shapes()
+    del shapes["text_model.encoder.layers.1.mlp.fc2.weight"]
+    save(models / "holes.safetensors", shapes)
+    message = refused(score_nodes().CLIPScoreVerifier.execute, "holes.safetensors")
+    assert "lacks the weight blocks.1.mlp.fc2.weight" in message
+
+
 def test_half_a_model_is_named_as_such(models: Path) -> None:
     shapes = clip_shapes()
     save(models / "image.safetensors", {key: shape for key, shape in shapes.items() if key.startswith("vis")})
