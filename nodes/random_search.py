@@ -9,7 +9,7 @@ from ..search.driver import Plan
 from ..search.patch import put_on
 from ..search.random import Algorithm, pruned_random_search, random_search
 from ..verifiers.base import require
-from .types import CATEGORY, at_least, search_inputs, search_outputs
+from .types import CATEGORY, at_least, patience_input, search_inputs, search_outputs
 
 
 class RandomSearch(io.ComfyNode):
@@ -24,23 +24,27 @@ class RandomSearch(io.ComfyNode):
             "image you would have got anyway, so the result is never worse by the verifier. "
             "Cost: candidates x the sampler's steps.",
             search_aliases=["best of n", "seed search", "noise search", "inference-time scaling", "image reward"],
-            inputs=search_inputs(
-                io.Int.Input(
-                    "candidates",
-                    default=16,
-                    min=1,
-                    max=10_000,
-                    tooltip="How many full images to generate and compare. Candidate i has the sampler's seed + i.",
+            inputs=[
+                *search_inputs(
+                    io.Int.Input(
+                        "candidates",
+                        default=16,
+                        min=1,
+                        max=10_000,
+                        tooltip="How many full images to generate and compare. Candidate i has the sampler's seed + i.",
+                    ),
+                    io.Combo.Input(
+                        "pruning",
+                        options=["none", "progressive"],
+                        default="none",
+                        tooltip="none: every candidate runs to the end. progressive: the same cost on about 1.5 times "
+                        "as many starts, of which the weaker ones stop on the way, judged by what the model predicts "
+                        "there. It pays when the verifier sees early what an image will become; candidate 0 may be "
+                        "stopped like any other.",
+                    ),
                 ),
-                io.Combo.Input(
-                    "pruning",
-                    options=["none", "progressive"],
-                    default="none",
-                    tooltip="none: every candidate runs to the end. progressive: the same cost on about 1.5 times as "
-                    "many starts, of which the weaker ones stop on the way, judged by what the model predicts there. "
-                    "It pays when the verifier sees early what an image will become.",
-                ),
-            ),
+                patience_input(),
+            ],
             outputs=search_outputs(),
             hidden=[io.Hidden.unique_id],
         )
@@ -56,6 +60,7 @@ class RandomSearch(io.ComfyNode):
         pruning: str = "none",
         max_seconds: float = 0.0,
         batch_size: int = 0,
+        patience: int = 0,
     ) -> io.NodeOutput:
         title = f"Random Search (node {cls.hidden.unique_id})"
         at_least(title, candidates=(candidates, 1))
@@ -66,6 +71,7 @@ class RandomSearch(io.ComfyNode):
             trajectories=candidates,
             batch_size=batch_size,
             max_seconds=max_seconds,
+            patience=patience,
             races=pruning == "progressive",
         )
         return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))

@@ -48,6 +48,17 @@ def search_inputs(*own: io.Input) -> list[io.Input]:
     ]
 
 
+def patience_input() -> io.Int.Input:
+    return io.Int.Input(
+        "patience",
+        default=0,
+        min=0,
+        max=10_000,
+        optional=True,
+        tooltip="Stop when this many candidates in a row brought nothing better. 0 never does.",
+    )
+
+
 def search_outputs() -> list[io.Output]:
     return [
         io.Model.Output(display_name="model", tooltip="The model, searching. Goes into the sampler."),

@@ -8,7 +8,7 @@ from ..search.driver import Plan
 from ..search.patch import put_on
 from ..search.zero_order import zero_order
 from ..verifiers.base import require
-from .types import CATEGORY, at_least, search_inputs, search_outputs
+from .types import CATEGORY, at_least, patience_input, search_inputs, search_outputs
 
 
 class ZeroOrderSearch(io.ComfyNode):
@@ -23,27 +23,34 @@ class ZeroOrderSearch(io.ComfyNode):
             "between the model loader and the sampler you already use. "
             "Cost: (1 + iterations x neighbors) x the sampler's steps.",
             search_aliases=["refine", "hill climbing", "local search", "seed variation", "noise search"],
-            inputs=search_inputs(
-                io.Int.Input(
-                    "iterations", default=5, min=1, max=10_000, tooltip="How many times to look around the best noise."
+            inputs=[
+                *search_inputs(
+                    io.Int.Input(
+                        "iterations",
+                        default=5,
+                        min=1,
+                        max=10_000,
+                        tooltip="How many times to look around the best noise.",
+                    ),
+                    io.Int.Input(
+                        "neighbors",
+                        default=4,
+                        min=1,
+                        max=1024,
+                        tooltip="How many noises near the best one to try each time.",
+                    ),
+                    io.Float.Input(
+                        "cosine",
+                        default=0.95,
+                        min=0.0,
+                        max=0.9999,
+                        step=0.01,
+                        tooltip="How similar a neighbour is to the noise it starts from: 0.95 is close, 0 is "
+                        "unrelated. The step shortens after a round without improvement and lengthens after one with.",
+                    ),
                 ),
-                io.Int.Input(
-                    "neighbors",
-                    default=4,
-                    min=1,
-                    max=1024,
-                    tooltip="How many noises near the best one to try each time.",
-                ),
-                io.Float.Input(
-                    "cosine",
-                    default=0.95,
-                    min=0.0,
-                    max=0.9999,
-                    step=0.01,
-                    tooltip="How similar a neighbour is to the noise it starts from: 0.95 is close, 0 is unrelated. "
-                    "The step shortens after a round without improvement and lengthens after one with.",
-                ),
-            ),
+                patience_input(),
+            ],
             outputs=search_outputs(),
             hidden=[io.Hidden.unique_id],
         )
@@ -60,6 +67,7 @@ class ZeroOrderSearch(io.ComfyNode):
         cosine: float,
         max_seconds: float = 0.0,
         batch_size: int = 0,
+        patience: int = 0,
     ) -> io.NodeOutput:
         title = f"Zero-Order Search (node {cls.hidden.unique_id})"
         at_least(title, iterations=(iterations, 1), neighbors=(neighbors, 1))
@@ -74,5 +82,6 @@ class ZeroOrderSearch(io.ComfyNode):
             trajectories=1 + iterations * neighbors,
             batch_size=batch_size,
             max_seconds=max_seconds,
+            patience=patience,
         )
         return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))

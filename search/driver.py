@@ -30,7 +30,8 @@ class Plan:
 
     title: the node's name in messages. algorithm: starts one search, given the sampler's seed and steps. trajectories:
     how many it will run, with parts of one as fractions. batch_size: candidates in one sampler call, 0 for what fits.
-    max_seconds: 0 for no limit. races: whether the algorithm prunes.
+    max_seconds: 0 for no limit. patience: candidates without anything better before it stops, 0 for no limit.
+    races: whether the algorithm prunes.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Plan:
     trajectories: float
     batch_size: int = 0
     max_seconds: float = 0.0
+    patience: int = 0
     races: bool = False
 
     def total_steps(self, steps: int) -> int:
@@ -76,6 +78,11 @@ class _Item:
     algorithm: Algorithm
     candidates: list[Candidate] = field(default_factory=list)
     best: int | None = None
+
+    @property
+    def since_best(self) -> int:
+        """Candidates that came after the best one."""
+        return 0 if self.best is None else len(self.candidates) - 1 - self.best
 
     def add(self, candidate: Candidate) -> bool:
         """Record the candidate; true when it is the best so far."""
@@ -160,7 +167,15 @@ class Driver:
             finished = self._sample(ready)
             scores += self._judge(ready[: len(finished)], finished, {})
             self.limit.spent_on(len(finished))
+            if self._out_of_patience():
+                break
         return scores
+
+    def _out_of_patience(self) -> bool:
+        """Whether no image of the batch has found anything better for a while; then the search stops."""
+        if self.plan.patience and all(item.since_best >= self.plan.patience for item in self.items):
+            self.stopped = "patience"
+        return self.stopped == "patience"
 
     def _run_race(self, heat: _Round) -> list[list[float]]:
         """The same for candidates that are pruned on the way; the score of one that was is its last prediction's."""
@@ -182,6 +197,7 @@ class Driver:
         self.seconds["sampling"] -= racing.decoding + racing.scoring
         scores = self._judge(heat.candidates, finished, racing.stopped)
         self.limit.spent_on(race.starts)
+        self._out_of_patience()
         return scores
 
     def _sample(self, candidates: list[tuple[Recipe, ...]], cutting: Cutting | None = None) -> Finished:

@@ -299,6 +299,20 @@ def test_a_time_limit_ends_the_search_after_a_round() -> None:
     assert len(report.candidates) == 2
 
 
+def test_patience_ends_a_search_that_finds_nothing_better() -> None:
+    class Declining(Brightness):
+        def score(self, images: torch.Tensor, prompts: list[str]) -> torch.Tensor:
+            self.asked.append(len(images))
+            return torch.full((len(images),), -float(len(self.asked)))
+
+    found = search(small_model("EPS"), candidates=50, batch_size=2, verifier=Declining(), patience=5)
+    sample(found.model)
+    report = best_report(found)
+    assert report.stopped == "patience"
+    assert len(report.candidates) == 6
+    assert report.best.index == 0
+
+
 def test_caches_on_the_model_start_afresh_for_every_candidate() -> None:
     easycache = importlib.import_module("comfy_extras.nodes_easycache")
     model = small_model("FLOW")
