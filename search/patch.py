@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import comfy.utils
 import torch
 from torch import Tensor
 
@@ -18,14 +20,14 @@ from .source import NoiseSource
 from .trajectory import SamplerCall
 from .wrappers import Wrappers
 
-RUNS_KEPT = 8
+RUNS_KEPT = 256
 
 
 @dataclass(frozen=True)
 class Run:
-    """One sampler call that searched: its result [B, ...] and a report an image."""
+    """One sampler call that searched: by what its result is known, and a report an image."""
 
-    latents: Tensor
+    result: bytes
     reports: list[Report]
 
 
@@ -40,16 +42,30 @@ class Search:
         self.runs = [*self.runs, run][-RUNS_KEPT:]
 
     def run_of(self, latents: Tensor) -> Run:
-        """The run whose result these latents are, else the newest.
+        """The run whose result these latents are; the only one there is, whatever became of its result since.
 
-        Raises ValueError when no sampler has searched with this model.
+        Raises ValueError when no sampler has searched with this model, or it is not clear which one is meant.
         """
         if not self.runs:
             raise ValueError(
                 f"{self.title} has not searched. Its MODEL has to go into the sampler whose LATENT comes in here, and "
                 "that sampler has to add noise and run at least one step (check add_noise, denoise, start_at_step)."
             )
-        return next((run for run in reversed(self.runs) if _same(run.latents, latents)), self.runs[-1])
+        known = fingerprint(latents)
+        for run in reversed(self.runs):
+            if run.result == known or len(self.runs) == 1:
+                return run
+        raise ValueError(
+            f"{self.title} has searched {len(self.runs)} times, and none of the results is this latent. Connect the "
+            "sampler's LATENT to Search Report directly, before anything that changes it."
+        )
+
+
+def fingerprint(latents: Tensor) -> bytes:
+    """The same for a sampler's result before and after the host has cast it or taken its parts from one another."""
+    if latents.is_nested:
+        latents = comfy.utils.pack_latents(latents.unbind())[0]
+    return hashlib.sha1(latents.detach().cpu().half().numpy().tobytes(), usedforsecurity=False).digest()
 
 
 def put_on(model: Any, plan: Plan, vae: Any, verifier: Verifier, prompt: str) -> tuple[Any, Search]:
@@ -79,7 +95,7 @@ class _Searching(Wrappers):
         driver = Driver(self.plan, call, judge, NoiseSource(call.noise, call.seed, call.shapes))
         self.trajectories = driver.trajectories
         outcome = driver.run()
-        self.search.add(Run(outcome.latents, outcome.reports))
+        self.search.add(Run(fingerprint(outcome.latents), outcome.reports))
         if call.callback is not None:  # the sampler node takes its last x0 from here
             total = self.plan.total_steps(call.steps)
             call.callback(total - 1, outcome.x0.to(call.latent_image.device), outcome.latents, total)
@@ -106,7 +122,3 @@ def _starts_from_pure_noise(call: SamplerCall) -> bool:
     top = float(call.guider.model_patcher.get_model_object("model_sampling").sigma_max)
     first = float(call.sigmas[0])
     return first > top or math.isclose(first, top, rel_tol=1e-5)
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return not b.is_nested and a.shape == b.shape and torch.equal(a.to(b), b)

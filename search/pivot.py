@@ -25,6 +25,11 @@ class NoiseNear:
 
     def generate_noise(self, latent: dict[str, Any]) -> Tensor:
         pivot = self.pivot.generate_noise(latent)
+        if not all(torch.count_nonzero(part) for part in (pivot.unbind() if pivot.is_nested else [pivot])):
+            raise ValueError(
+                "Noise Candidates: the pivot is empty, so nothing lies near it. Connect a noise such as Random Noise, "
+                "not Disable Noise."
+            )
         generator = torch.Generator().manual_seed(self.direction_seed)
         if pivot.is_nested:
             return comfy.nested_tensor.NestedTensor([self._move(part, generator) for part in pivot.unbind()])

@@ -232,6 +232,15 @@ def test_the_same_model_in_two_samplers_keeps_both_reports() -> None:
     assert found.search.run_of(second).reports[0].seed == 100
 
 
+def test_a_latent_that_changed_since_is_not_guessed_at() -> None:
+    found = search(small_model("EPS"), candidates=3)
+    first = sample(found.model, seed=1)
+    assert found.search.run_of(first + 1).reports[0].seed == 1, "there is only one search it can be of"
+    sample(found.model, seed=100)
+    with pytest.raises(ValueError, match="has searched 2 times, and none of the results is this latent"):
+        found.search.run_of(first + 1)
+
+
 def test_custom_samplers_get_the_winners_prediction_too() -> None:
     custom = importlib.import_module("comfy_extras.nodes_custom_sampler")
     samplers = importlib.import_module("comfy.samplers")

@@ -116,7 +116,6 @@ def test_two_samplers_share_one_searched_model(client: Client) -> None:
     assert [reports(result, node)[0]["seed"] for node in shown] == [1, 1000]
 
 
-@pytest.mark.xfail(strict=True, reason="SEARCH keeps 8 runs; beyond, SearchReport shows the newest run's numbers")
 def test_a_searched_model_in_ten_samplers_keeps_every_report(client: Client) -> None:
     graph = ShapesGraph(side=16, steps=1)
     search = graph.search(candidates=2)
