@@ -1,0 +1,122 @@
+"""Vision-language models as judges: ComfyUI's own Qwen3-VL, made small, and a stand-in that answers as told."""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from reference_inputs import images
+
+pytestmark = pytest.mark.usefixtures("comfy")
+SMALL = {
+    "hidden_size": 64,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 1,
+    "num_key_value_heads": 1,
+}
+EYE = {"hidden_size": 128, "intermediate_size": 128, "depth": 3, "deepstack_visual_indexes": [0, 1]}
+
+
+def vlm() -> Any:
+    return importlib.import_module("noise_search.verifiers.vlm")
+
+
+@pytest.fixture(scope="module")
+def clip(comfy: Any) -> Any:
+    """A CLIP with ComfyUI's Qwen3-VL, of random weights."""
+    qwen = importlib.import_module("comfy.text_encoders.qwen3vl")
+    sd = importlib.import_module("comfy.sd")
+    patcher = importlib.import_module("comfy.model_patcher").ModelPatcher
+    before, qwen.QWEN3VL_VISION["qwen3vl_4b"] = qwen.QWEN3VL_VISION["qwen3vl_4b"], EYE
+    torch.manual_seed(0)
+    model = qwen.te(model_type="qwen3vl_4b")(
+        device="cpu", dtype=torch.float32, model_options={"qwen3vl_4b_model_config": SMALL}
+    )
+    qwen.QWEN3VL_VISION["qwen3vl_4b"] = before
+    for name, value in model.named_parameters():
+        torch.nn.init.constant_(value, 1.0) if "norm" in name else torch.nn.init.normal_(value, std=0.1)
+    clip = sd.CLIP(no_init=True)
+    clip.cond_stage_model, clip.tokenizer = model, qwen.tokenizer("qwen3vl_4b")()
+    clip.tokenizer_options = {}
+    clip.patcher = patcher(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu"))
+    return clip
+
+
+def pictures() -> torch.Tensor:
+    return torch.stack([image[:64, :96] for image in images()]).float() / 255
+
+
+def test_probability_of_yes_from_the_host_s_own_model(clip: Any) -> None:
+    verifier = vlm().YesVerifier(vlm().HostModel(clip))
+    scores = verifier.score(pictures(), ["a cat"] * 4)
+    assert scores.shape == (4,)
+    assert ((scores > 0) & (scores < 1)).all()
+    assert len(set(scores.tolist())) == 4
+    assert torch.equal(scores, verifier.score(pictures(), ["a cat"] * 4))
+    assert not torch.equal(scores, verifier.score(pictures(), ["a dog"] * 4))
+
+
+def test_the_words_are_single_tokens_of_its_tokenizer(clip: Any) -> None:
+    model = vlm().HostModel(clip)
+    yes = model.first_tokens(vlm().YES)
+    assert [model.tokenizer.decode([token]).strip().lower() for token in yes] == ["yes"] * 4
+    assert not set(yes) & set(model.first_tokens(vlm().NO))
+
+
+def test_a_model_that_only_rambles_is_an_error_with_its_answer(clip: Any) -> None:
+    base = importlib.import_module("noise_search.verifiers.base")
+    verifier = vlm().GradeVerifier(vlm().HostModel(clip), tries=1)
+    with pytest.raises(base.VerifierError, match=r"VLM grade failed on candidate 7: .*in 1 tries\. The last: "):
+        base.ask(verifier, pictures()[:1], ["a cat"], lambda index: f"candidate {7 + index}")
+
+
+def test_a_clip_that_does_not_generate_is_refused() -> None:
+    with pytest.raises(ValueError, match="can not answer questions"):
+        vlm().HostModel(SimpleNamespace(cond_stage_model=torch.nn.Linear(1, 1)))
+
+
+class Told:
+    """Answers with the next of the given texts."""
+
+    def __init__(self, *answers: str):
+        self.answers, self.asked = list(answers), []
+
+    def answer(self, image: torch.Tensor, text: str) -> str:
+        self.asked.append(text)
+        return self.answers[min(len(self.asked), len(self.answers)) - 1]
+
+
+GOOD = '```json\n{"accuracy_to_prompt": {"score": 7, "why": "..."}, "overall_score": 6.5}\n```'
+
+
+@pytest.mark.parametrize("aspect, grade", [("overall_score", 6.5), ("accuracy_to_prompt", 7.0)])
+def test_a_grade_is_read_from_json(aspect: str, grade: float) -> None:
+    model = Told(GOOD)
+    assert vlm().GradeVerifier(model, aspect).score(pictures()[:2], ["a cat"] * 2).tolist() == [grade] * 2
+    assert 'the prompt "a cat"' in model.asked[0]
+    assert all(name in model.asked[0] for name in vlm().ASPECTS)
+
+
+def test_an_answer_that_can_not_be_read_is_asked_for_again_more_firmly() -> None:
+    model = Told("A lovely picture!", GOOD)
+    assert vlm().GradeVerifier(model).score(pictures()[:1], ["a cat"]).tolist() == [6.5]
+    assert model.asked[1] == model.asked[0] + vlm().AGAIN
+
+
+@pytest.mark.parametrize("answer", ["no", '{"overall_score": 11}', '{"overall_score": "good"}', "{", '{"x": 1}', "[6]"])
+def test_after_the_last_try_the_answer_is_shown(answer: str) -> None:
+    model = Told(answer)
+    with pytest.raises(ValueError) as error:
+        vlm().GradeVerifier(model, tries=3).score(pictures()[:1], ["a cat"])
+    assert str(error.value) == f"no overall_score from 0 to 10 in its answer, in 3 tries. The last: {answer}"
+    assert len(model.asked) == 3
+
+
+def test_a_question_without_a_place_for_the_prompt_is_refused() -> None:
+    with pytest.raises(ValueError, match="where the prompt goes"):
+        vlm().YesVerifier(Told(), "Is it good?")

@@ -1,0 +1,173 @@
+"""A vision-language model as judge, through ComfyUI's own text encoders that generate (Qwen3-VL, Gemma and others).
+
+Two ways to ask. The probability of "yes" to "does this image show ...?" takes one forward pass and needs no parsing
+(VQAScore, Lin et al. 2024). The five aspects of Ma et al. 2025 (figure 16) are graded from 0 to 10 as JSON; decoding is
+greedy, so the same image gets the same grade.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+ASPECTS = (
+    "accuracy_to_prompt",
+    "creativity_and_originality",
+    "visual_quality_and_realism",
+    "consistency_and_cohesion",
+    "emotional_or_thematic_resonance",
+)
+OVERALL = "overall_score"
+QUESTION = 'Does this image show "{}"? Answer with yes or no.'
+GRADING = (
+    'Grade this image as an answer to the prompt "{prompt}". Give a number from 0 to 10 for each of: {aspects}; and an '
+    "overall_score, their average weighted by how much each matters for this prompt. Answer with one JSON object that "
+    "has these six names and only numbers as values."
+)
+AGAIN = " Write nothing but the JSON object, beginning with {."
+YES, NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
+ANSWER_TOKENS = 256
+SHOWN = 400
+
+
+class Answerer(Protocol):
+    """A model that looks at one image [1, H, W, 3] and reads a text."""
+
+    def next_token(self, image: Tensor, text: str) -> Tensor:
+        """Logits [vocabulary] of the answer's first token."""
+        ...
+
+    def answer(self, image: Tensor, text: str) -> str:
+        """The answer, decoded greedily."""
+        ...
+
+    def first_tokens(self, words: tuple[str, ...]) -> list[int]:
+        """The ids with which these words begin."""
+        ...
+
+
+class HostModel:
+    """A CLIP of ComfyUI whose text encoder generates. ComfyUI loads and unloads it."""
+
+    def __init__(self, clip: Any):
+        self.clip = clip
+        self.transformer = _generating_part(clip)
+        self.tokenizer = _tokenizer(clip)
+
+    def next_token(self, image: Tensor, text: str) -> Tensor:
+        with _watched(self.transformer) as logits:
+            self._generate(image, text, 1)
+        return logits[0][0].float().cpu()
+
+    def answer(self, image: Tensor, text: str) -> str:
+        return self.clip.decode(self._generate(image, text, ANSWER_TOKENS))
+
+    def first_tokens(self, words: tuple[str, ...]) -> list[int]:
+        ids = [self.tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
+        return sorted({tokens[0] for tokens in ids if len(tokens) == 1})
+
+    def _generate(self, image: Tensor, text: str, length: int) -> Any:
+        tokens = self.clip.tokenize(text, image=image, skip_template=False, min_length=1, thinking=False)
+        return self.clip.generate(tokens, do_sample=False, max_length=length)
+
+
+class YesVerifier:
+    """Probability of yes, of yes and no, to a question with the prompt in it."""
+
+    name = "VLM"
+    needs_prompt = True
+
+    def __init__(self, model: Answerer, question: str = QUESTION):
+        if "{}" not in question:
+            raise ValueError(f"The question needs {{}} where the prompt goes: {question!r}.")
+        self.model = model
+        self.question = question
+        self.yes, self.no = model.first_tokens(YES), model.first_tokens(NO)
+
+    @torch.inference_mode()
+    def score(self, images: Tensor, prompts: list[str]) -> Tensor:
+        """images: [B, H, W, 3] in 0..1; prompts: B texts -> [B]."""
+        return torch.stack([self._yes(image[None], prompt) for image, prompt in zip(images, prompts)])
+
+    def _yes(self, image: Tensor, prompt: str) -> Tensor:
+        logits = self.model.next_token(image, self.question.replace("{}", prompt))
+        return torch.sigmoid(logits[self.yes].logsumexp(0) - logits[self.no].logsumexp(0))
+
+
+class GradeVerifier:
+    """The paper's grader: one of its aspects, or the overall score; 0 to 10."""
+
+    name = "VLM grade"
+    needs_prompt = True
+
+    def __init__(self, model: Answerer, aspect: str = OVERALL, tries: int = 3):
+        self.model = model
+        self.aspect = aspect
+        self.tries = tries
+
+    @torch.inference_mode()
+    def score(self, images: Tensor, prompts: list[str]) -> Tensor:
+        """images: [B, H, W, 3] in 0..1; prompts: B texts -> [B]."""
+        return torch.tensor([self._grade(image[None], prompt) for image, prompt in zip(images, prompts)])
+
+    def _grade(self, image: Tensor, prompt: str) -> float:
+        text = GRADING.format(prompt=prompt, aspects=", ".join(ASPECTS))
+        for attempt in range(self.tries):
+            answer = self.model.answer(image, text + attempt * AGAIN)
+            grade = read_grade(answer, self.aspect)
+            if grade is not None:
+                return grade
+        raise ValueError(
+            f"no {self.aspect} from 0 to 10 in its answer, in {self.tries} tries. The last: {answer[:SHOWN]}"
+        )
+
+
+def read_grade(answer: str, aspect: str) -> float | None:
+    """The aspect's number in the first JSON object of the answer; None when it is not there or not in 0..10."""
+    match = re.search(r"\{.*\}", answer, re.DOTALL)
+    try:
+        grade = json.loads(match[0])[aspect] if match else None
+        grade = grade["score"] if isinstance(grade, dict) else grade
+    except (ValueError, KeyError, TypeError):
+        return None
+    good = isinstance(grade, (int, float)) and not isinstance(grade, bool) and 0 <= grade <= 10
+    return float(grade) if good else None
+
+
+@contextmanager
+def _watched(transformer: nn.Module) -> Iterator[list[Tensor]]:
+    """Collects the logits [1, vocabulary] from which the host picks each token."""
+    seen: list[Tensor] = []
+    pick = transformer.sample_token
+
+    def watch(logits: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        seen.append(logits.clone())
+        return pick(logits, *arguments, **options)
+
+    transformer.sample_token = watch
+    try:
+        yield seen
+    finally:
+        del transformer.sample_token
+
+
+def _generating_part(clip: Any) -> nn.Module:
+    for module in clip.cond_stage_model.modules():
+        if hasattr(module, "sample_token"):
+            return module
+    raise ValueError(
+        "This CLIP can not answer questions. Load a vision-language model with ComfyUI's CLIP loader, such as Qwen3-VL."
+    )
+
+
+def _tokenizer(clip: Any) -> Any:
+    for part in vars(clip.tokenizer).values():
+        if hasattr(part, "tokenizer"):
+            return part.tokenizer
+    raise ValueError("This CLIP's tokenizer is of an unknown kind; Qwen3-VL's is known to work.")
