@@ -204,7 +204,7 @@ class Driver:
         started = time.perf_counter()
         finished = self.trajectories.run(candidates, cutting)
         self.seconds["sampling"] += time.perf_counter() - started
-        self.steps_done += finished.steps * len(finished)
+        self.steps_done += finished.work
         return finished
 
     def _judge(

@@ -60,13 +60,15 @@ class Finished:
     """What came of the candidates of one call.
 
     latents, x0: [candidates, B, ...] on the CPU; latents as the sampler node gives them out, x0 in model space: the
-    last prediction of the clean latent. nfe: denoiser predictions [candidates][B]. steps: the solver's, for each.
+    last prediction of the clean latent. nfe: denoiser predictions [candidates][B]. steps: the solver's, for each;
+    work: those of all candidates together, without the steps of the ones that were cut.
     """
 
     latents: Tensor
     x0: Tensor
     nfe: list[list[int]]
     steps: int
+    work: int
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -92,6 +94,7 @@ class Trajectories:
         self._pending: Sequence[Sequence[Recipe]] = ()
         self._running = 0
         self._steps = 0
+        self._work = 0.0  # steps done by all candidates of this call
         self._nfe: list[int] = []
         self._x0: Tensor | None = None
         self._cutting: Cutting | None = None
@@ -112,6 +115,7 @@ class Trajectories:
         call = self.call
         self._pending, self._cutting = candidates, cutting
         self._x0 = self._alive = self._last = None
+        self._work = 0.0
         call.guider.conds = {name: [dict(cond) for cond in conds] for name, conds in self.conds.items()}
         samples = call.executor(
             call.noise,
@@ -127,7 +131,7 @@ class Trajectories:
         x0 = samples if self._x0 is None else self._x0
         items = self.source.items
         nfe = [self._nfe[at : at + items] for at in range(0, len(self._nfe), items)]
-        return Finished(self._by_candidate(samples), self._by_candidate(x0), nfe, self._steps)
+        return Finished(self._by_candidate(samples), self._by_candidate(x0), nfe, self._steps, round(self._work))
 
     def next_round(self) -> None:
         self.stretches.next_round()
@@ -211,7 +215,8 @@ class Trajectories:
     def _on_step(self, step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
         self._x0 = x0
         items = self.source.items
-        self.progress((step + 1) * self._running, x0[:items], x[:items])
+        self._work += (self._running * items if self._alive is None else len(self._alive)) / items
+        self.progress(round(self._work), x0[:items], x[:items])
         if self._cutting is not None:
             self._cut(step + 1, x0)
 
