@@ -3,7 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..verifiers import files
-from . import verifier_ensemble, verifier_features, verifier_scores, verifier_vlm
+from . import verifier_distribution, verifier_ensemble, verifier_features, verifier_scores, verifier_vlm
 from .candidates import NoiseCandidates, SelectCandidate
 from .path_search import PathSearch
 from .random_search import RandomSearch
@@ -24,6 +24,7 @@ NODES: list[type[io.ComfyNode]] = [
     *verifier_scores.NODES,
     *verifier_features.NODES,
     *verifier_vlm.NODES,
+    *verifier_distribution.NODES,
     *verifier_ensemble.NODES,
 ]
 

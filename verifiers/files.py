@@ -17,7 +17,8 @@ import torch
 from .towers import Weights
 
 FOLDER = "verifiers"
-EXTENSIONS = {".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt"}
+WEIGHTS = (".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt")
+STATISTICS = (".npz",)
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=\.)")
 
 
@@ -44,13 +45,14 @@ def register() -> None:
     """Make models/verifiers known to ComfyUI, beside the folders that extra_model_paths names."""
     folder_paths.add_model_folder_path(FOLDER, str(Path(folder_paths.models_dir) / FOLDER))
     paths, extensions = folder_paths.folder_names_and_paths[FOLDER]
-    folder_paths.folder_names_and_paths[FOLDER] = (paths, set(extensions) | EXTENSIONS)
+    folder_paths.folder_names_and_paths[FOLDER] = (paths, {*extensions, *WEIGHTS, *STATISTICS})
 
 
-def installed(folders: Sequence[str] = (FOLDER,)) -> list[str]:
-    """The weight files of these model folders; of one in several parts only the first."""
-    names = [name.replace("\\", "/") for folder in folders for name in folder_paths.get_filename_list(folder)]
-    return sorted({name for name in names if (part := SHARD.search(name)) is None or int(part[1]) == 1})
+def installed(folders: Sequence[str] = (FOLDER,), suffixes: tuple[str, ...] = WEIGHTS) -> list[str]:
+    """The files of these model folders that end so; of weights in several parts only the first."""
+    names = {name.replace("\\", "/") for folder in folders for name in folder_paths.get_filename_list(folder)}
+    firsts = {name for name in names if (part := SHARD.search(name)) is None or int(part[1]) == 1}
+    return sorted(name for name in firsts if name.lower().endswith(suffixes))
 
 
 def choices(known: Iterable[Known], folders: Sequence[str] = (FOLDER,)) -> list[str]:

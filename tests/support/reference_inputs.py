@@ -25,6 +25,8 @@ def draw(name: str, shape: list[int]) -> Tensor:
     values = torch.randn(shape, generator=generator)
     if len(shape) == 0:
         return torch.tensor(4.0)
+    if name.endswith("running_var"):
+        return 1 + values.abs()
     if len(shape) == 1:
         return 0.1 * values + ("weight" in name)
     return values * (0.2 if "emb" in name or "token" in name else 1.5 / max(values[0].numel(), 1) ** 0.5)
@@ -46,3 +48,10 @@ def _image(number: int, height: int, width: int) -> Tensor:
     waves = torch.sin(rows * (1 + number) + phase[0]) + torch.sin(columns + phase[1] + rows * phase[2] / 3)
     noise = torch.rand(height, width, 3, generator=generator)
     return ((waves / 4 + 0.5) * 200 + noise * 55).clamp(0, 255).to(torch.uint8)
+
+
+def features(number: int, count: int, width: int = 48) -> Tensor:
+    """Features of a set of images, as made up as the weights: correlated, not centred."""
+    generator = torch.Generator().manual_seed(number)
+    mix = torch.randn(width, width, generator=generator)
+    return torch.randn(count, width, generator=generator) @ mix / 4 + torch.rand(width, generator=generator)
