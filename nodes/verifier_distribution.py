@@ -18,7 +18,7 @@ class DistributionVerifier(io.ComfyNode):
             node_id="DistributionVerifier",
             display_name="Distribution Verifier",
             category=f"{CATEGORY}/verifiers",
-            description="Judges an image by the set it joins: by how much the set's FID to a reference falls, or what it "
+            description="Judges an image by the set it joins: how much the set's FID to a reference falls, or what it "
             "adds to the Inception Score. For experiments: it looks at the benchmark itself.",
             search_aliases=[*ALIASES, "fid", "inception score", "frechet", "oracle"],
             inputs=[
@@ -36,8 +36,7 @@ class DistributionVerifier(io.ComfyNode):
                     options=[NO_STATISTICS, *files.installed(suffixes=files.STATISTICS)],
                     default=NO_STATISTICS,
                     optional=True,
-                    tooltip="For FID: an .npz file in models/verifiers with mu and sigma of the reference, as pytorch-fid "
-                    "writes it.",
+                    tooltip="For FID: an .npz file in models/verifiers with mu and sigma, as pytorch-fid writes it.",
                 ),
                 io.Image.Input(
                     "reference_images",

@@ -55,8 +55,7 @@ class VLMVerifier(io.ComfyNode):
                     max=10,
                     optional=True,
                     advanced=True,
-                    tooltip="For grade: how often it is asked for an answer that can be read before "
-                    "it is an error.",
+                    tooltip="For grade: how often it is asked for an answer that can be read before it is an error.",
                 ),
             ],
             outputs=[verifier_output("Scores are from 0 to 1, grades from 0 to 10.")],

@@ -1,5 +1,5 @@
 """The paper's oracles for class-conditional models (Ma et al. 2025, figure 3): how an image changes the FID of a set,
-and what it contributes to the Inception Score. Both look at the benchmark itself: an upper bound, not a judge of quality.
+and what it contributes to the Inception Score. Both look at the benchmark: an upper bound, not a judge of quality.
 
 FID: Heusel et al. 2017. Inception Score: Salimans et al. 2016.
 """
