@@ -4,11 +4,12 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..verifiers import vlm
+from ..verifiers import files, vlm
 from .types import CATEGORY
 from .verifier_scores import ALIASES, verifier_output
 
 YES, GRADE = "probability of yes", "grade"
+NO_FOLDER = "none"
 
 
 class VLMVerifier(io.ComfyNode):
@@ -24,6 +25,7 @@ class VLMVerifier(io.ComfyNode):
             inputs=[
                 io.Clip.Input(
                     "clip",
+                    optional=True,
                     tooltip="A text encoder that looks at images and writes, from the CLIP loader: Qwen3-VL 4B or "
                     "8B, for example. A CLIP that only encodes text can not judge.",
                 ),
@@ -57,17 +59,40 @@ class VLMVerifier(io.ComfyNode):
                     advanced=True,
                     tooltip="For grade: how often it is asked for an answer that can be read before it is an error.",
                 ),
+                io.Combo.Input(
+                    "folder",
+                    options=[NO_FOLDER, *files.folders()],
+                    default=NO_FOLDER,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Instead of a CLIP: a folder in models/verifiers with a vision-language model, as "
+                    "transformers saves it.",
+                ),
             ],
             outputs=[verifier_output("Scores are from 0 to 1, grades from 0 to 10.")],
         )
 
     @classmethod
     def execute(
-        cls, clip: Any, ask: str, question: str = vlm.QUESTION, aspect: str = vlm.OVERALL, tries: int = 3
+        cls,
+        ask: str,
+        clip: Any = None,
+        question: str = vlm.QUESTION,
+        aspect: str = vlm.OVERALL,
+        tries: int = 3,
+        folder: str = NO_FOLDER,
     ) -> io.NodeOutput:
-        model = vlm.HostModel(clip)
+        model = _model(clip, folder)
         judge = vlm.YesVerifier(model, question) if ask == YES else vlm.GradeVerifier(model, aspect, tries)
         return io.NodeOutput(judge)
+
+
+def _model(clip: Any, folder: str) -> vlm.Answerer:
+    if folder != NO_FOLDER:
+        return vlm.FolderModel(files.locate(f"{folder}/config.json").parent)
+    if clip is None:
+        raise ValueError("VLM Verifier: connect a CLIP that looks at images, such as Qwen3-VL, or choose a folder.")
+    return vlm.HostModel(clip)
 
 
 NODES: list[type[io.ComfyNode]] = [VLMVerifier]

@@ -55,6 +55,12 @@ def installed(folders: Sequence[str] = (FOLDER,), suffixes: tuple[str, ...] = WE
     return sorted(name for name in firsts if name.lower().endswith(suffixes))
 
 
+def folders() -> list[str]:
+    """The folders in models/verifiers that hold a model as transformers saves it, with config.json."""
+    parents = {name.rpartition("/")[0] for name in installed()} - {""}
+    return sorted(name for name in parents if folder_paths.get_full_path(FOLDER, f"{name}/config.json"))
+
+
 def choices(known: Iterable[Known], folders: Sequence[str] = (FOLDER,)) -> list[str]:
     """What a combo offers: the files there are, then the known ones there are not (see `locate`)."""
     there = installed(folders)

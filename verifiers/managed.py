@@ -13,9 +13,13 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Managed(Generic[Network]):
-    """A network that is on the device whenever `ready` has been called, and wherever the host put it otherwise."""
+    """A network that is on the device whenever `ready` has been called, and wherever the host put it otherwise.
 
-    def __init__(self, network: Network):
+    whole: load it whole or not at all; for networks that are not made of comfy.ops, which the host can not split.
+    """
+
+    def __init__(self, network: Network, whole: bool = False):
+        self.whole = whole
         network.eval().requires_grad_(False)
         self.patcher = comfy.model_patcher.ModelPatcher(
             network,
@@ -29,5 +33,5 @@ class Managed(Generic[Network]):
 
     def ready(self, memory: float = 0.0) -> Network:
         """The network, loaded; memory: bytes that computing needs beside the weights."""
-        comfy.model_management.load_models_gpu([self.patcher], memory_required=memory)
+        comfy.model_management.load_models_gpu([self.patcher], memory_required=memory, force_full_load=self.whole)
         return self.patcher.model

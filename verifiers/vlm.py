@@ -1,4 +1,5 @@
-"""A vision-language model as judge, through ComfyUI's own text encoders that generate (Qwen3-VL, Gemma and others).
+"""A vision-language model as judge: one of ComfyUI's text encoders that generate (Qwen3-VL, Gemma and others), or one
+in a folder as transformers saves it.
 
 Two ways to ask. The probability of "yes" to "does this image show ...?" takes one forward pass and needs no parsing
 (VQAScore, Lin et al. 2024). The five aspects of Ma et al. 2025 (figure 16) are graded from 0 to 10 as JSON; decoding is
@@ -11,10 +12,15 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
+
+from .files import WeightsError
+from .managed import Managed
 
 ASPECTS = (
     "accuracy_to_prompt",
@@ -34,6 +40,7 @@ AGAIN = " Write nothing but the JSON object, beginning with {."
 YES, NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
 ANSWER_TOKENS = 256
 SHOWN = 400
+MEMORY = 2 * 1024**3  # of a forward pass beside the weights
 
 
 class Answerer(Protocol):
@@ -48,7 +55,7 @@ class Answerer(Protocol):
         ...
 
     def first_tokens(self, words: tuple[str, ...]) -> list[int]:
-        """The ids with which these words begin."""
+        """The ids of those words that are one token."""
         ...
 
 
@@ -69,12 +76,49 @@ class HostModel:
         return self.clip.decode(self._generate(image, text, ANSWER_TOKENS))
 
     def first_tokens(self, words: tuple[str, ...]) -> list[int]:
-        ids = [self.tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
-        return sorted({tokens[0] for tokens in ids if len(tokens) == 1})
+        return _single_tokens(self.tokenizer, words)
 
     def _generate(self, image: Tensor, text: str, length: int) -> Any:
         tokens = self.clip.tokenize(text, image=image, skip_template=False, min_length=1, thinking=False)
         return self.clip.generate(tokens, do_sample=False, max_length=length)
+
+
+class FolderModel:
+    """A vision-language model of transformers, from its folder."""
+
+    def __init__(self, folder: Path):
+        import transformers
+
+        dtype = "dtype" if int(transformers.__version__.partition(".")[0]) >= 5 else "torch_dtype"
+        try:
+            network = transformers.AutoModelForImageTextToText.from_pretrained(
+                str(folder), local_files_only=True, **{dtype: "auto"}
+            )
+            self.processor = transformers.AutoProcessor.from_pretrained(str(folder), local_files_only=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise WeightsError(f"{folder} can not be loaded as a vision-language model: {error}") from error
+        self.managed = Managed(nn.Sequential(network), whole=True)  # the host sets `device`, which transformers forbids
+
+    def next_token(self, image: Tensor, text: str) -> Tensor:
+        network, inputs = self._prepared(image, text)
+        return network(**inputs).logits[0, -1].float().cpu()
+
+    def answer(self, image: Tensor, text: str) -> str:
+        network, inputs = self._prepared(image, text)
+        ids = network.generate(**inputs, do_sample=False, max_new_tokens=ANSWER_TOKENS)
+        return self.processor.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+
+    def first_tokens(self, words: tuple[str, ...]) -> list[int]:
+        return _single_tokens(self.processor.tokenizer, words)
+
+    def _prepared(self, image: Tensor, text: str) -> tuple[nn.Module, Any]:
+        """The network, loaded, and what goes into it."""
+        content = [{"type": "image"}, {"type": "text", "text": text}]
+        chat = self.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+        picture = Image.fromarray((image[0, ..., :3].float().clamp(0, 1) * 255).round().byte().cpu().numpy())
+        network = self.managed.ready(MEMORY)[0]
+        inputs = self.processor(images=[picture], text=[chat], return_tensors="pt")
+        return network, inputs.to(self.managed.device, network.dtype)
 
 
 class YesVerifier:
@@ -89,6 +133,8 @@ class YesVerifier:
         self.model = model
         self.question = question
         self.yes, self.no = model.first_tokens(YES), model.first_tokens(NO)
+        if not self.yes or not self.no:
+            raise ValueError("This model's tokenizer has no token for yes or for no: ask for a grade instead.")
 
     @torch.inference_mode()
     def score(self, images: Tensor, prompts: list[str]) -> Tensor:
@@ -126,6 +172,12 @@ class GradeVerifier:
         raise ValueError(
             f"no {self.aspect} from 0 to 10 in its answer, in {self.tries} tries. The last: {answer[:SHOWN]}"
         )
+
+
+def _single_tokens(tokenizer: Any, words: tuple[str, ...]) -> list[int]:
+    """The ids of those words that are one token."""
+    ids = [tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
+    return sorted({tokens[0] for tokens in ids if len(tokens) == 1})
 
 
 def read_grade(answer: str, aspect: str) -> float | None:

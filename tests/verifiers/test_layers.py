@@ -1,4 +1,4 @@
-"""What the verifiers may import: neither nodes nor search, nothing that reaches the network, no library at the start."""
+"""What verifiers may import: neither nodes nor search, nothing that reaches the network, no library at the start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from layout import ROOT
 
 FILES = sorted((ROOT / "verifiers").glob("*.py"))
 AT_THE_START = {"__future__", "collections", "comfy", "contextlib", "dataclasses", "folder_paths", "json", "logging"}
-AT_THE_START |= {"numpy", "pathlib", "re", "torch", "typing"}
+AT_THE_START |= {"PIL", "numpy", "pathlib", "re", "torch", "typing"}
 WHEN_NEEDED = AT_THE_START | {"transformers"}
 
 

@@ -80,6 +80,74 @@ def test_a_clip_that_does_not_generate_is_refused() -> None:
         vlm().HostModel(SimpleNamespace(cond_stage_model=torch.nn.Linear(1, 1)))
 
 
+WORDS = (
+    "<pad> </s> <unk> <image> yes no Yes No USER: ASSISTANT: Does this image show Answer with or . ? a cat dog".split()
+)
+CHAT = (
+    "{% for m in messages %}USER: {% for c in m['content'] %}{{ '<image> ' if c['type'] == 'image' else c['text'] }}"
+    "{% endfor %}{% endfor %} ASSISTANT:"
+)
+
+
+@pytest.fixture(scope="module")
+def llava(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The folder of a small LLaVA with random weights, as transformers saves it."""
+    import tokenizers
+    import transformers
+
+    words = tokenizers.models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="<unk>")
+    tokenizer = tokenizers.Tokenizer(words)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+        extra_special_tokens={"image_token": "<image>"}, model_input_names=["input_ids", "attention_mask"],
+    )  # fmt: skip
+    eye = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.LlavaConfig(
+        vision_config=transformers.CLIPVisionConfig(**eye, image_size=56, patch_size=14),
+        text_config=transformers.LlamaConfig(**eye, vocab_size=len(WORDS), eos_token_id=1, pad_token_id=0),
+        image_token_index=3, vision_feature_layer=-1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = transformers.LlavaForConditionalGeneration(config)
+    for value in model.parameters():
+        torch.nn.init.normal_(value, std=0.2)
+    eyes = transformers.CLIPImageProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
+    processor = transformers.LlavaProcessor(
+        eyes, fast, patch_size=14, vision_feature_select_strategy="default", chat_template=CHAT, image_token="<image>",
+        num_additional_image_tokens=1,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("llava")
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def test_probability_of_yes_from_a_transformers_folder(llava: Any) -> None:
+    model = vlm().FolderModel(llava)
+    scores = vlm().YesVerifier(model).score(pictures(), ["a cat"] * 4)
+    assert ((scores > 0) & (scores < 1)).all()
+    assert len(set(scores.tolist())) == 4
+    text = vlm().QUESTION.replace("{}", "a cat")
+    network, inputs = model._prepared(pictures()[:1], text)
+    expected = network(**inputs).logits[0, -1][model.first_tokens(("yes", "no", "Yes", "No"))].softmax(0)
+    yes = [WORDS[token].lower() == "yes" for token in model.first_tokens(("yes", "no", "Yes", "No"))]
+    assert scores[0] == pytest.approx(expected[torch.tensor(yes)].sum().item(), abs=1e-5)
+
+
+def test_a_transformers_folder_answers_the_same_again(llava: Any) -> None:
+    model = vlm().FolderModel(llava)
+    answers = [model.answer(pictures()[:1], "Does this image show a cat ?") for _ in range(2)]
+    assert answers[0] == answers[1]
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Any) -> None:
+    errors = importlib.import_module("noise_search.verifiers.files").WeightsError
+    (tmp_path / "config.json").write_text('{"model_type": "clip"}')
+    with pytest.raises(errors, match="can not be loaded as a vision-language model"):
+        vlm().FolderModel(tmp_path)
+
+
 class Told:
     """Answers with the next of the given texts."""
 
