@@ -7,7 +7,7 @@ from comfy_api.latest import io
 
 from ..search.judge import score_images
 from ..verifiers.base import Verifier as VerifierProtocol
-from ..verifiers.base import require
+from ..verifiers.base import combine, require
 from .types import CATEGORY, Verifier, prompt_input
 
 
@@ -50,7 +50,7 @@ class VerifierScore(io.ComfyNode):
             raise ValueError("Verifier Score: there are no images to score.")
         prompts = _prompt_of_each(prompt, count)
         judge = _judge(verifier[0], prompts)
-        scores = _score_all(judge, images, prompts)
+        scores = combine(judge, _score_all(judge, images, prompts))
         best = max(range(count), key=scores.__getitem__)
         winner = [image for batch in images for image in batch][best].unsqueeze(0)
         return io.NodeOutput(scores, winner, best)
@@ -72,15 +72,16 @@ def _judge(verifier: Any, prompts: list[str]) -> VerifierProtocol:
     return verifier
 
 
-def _score_all(verifier: VerifierProtocol, batches: list[torch.Tensor], prompts: list[str]) -> list[float]:
-    """Scores in input order; neighbouring batches of the same image size are judged together."""
-    scores: list[float] = []
+def _score_all(verifier: VerifierProtocol, batches: list[torch.Tensor], prompts: list[str]) -> dict[str, list[float]]:
+    """Of each verifier, in input order; neighbouring batches of the same image size are judged together."""
+    scores: dict[str, list[float]] = {}
+    at = 0
     while batches:
         size = batches[0].shape[1:]
         same = next((i for i, batch in enumerate(batches) if batch.shape[1:] != size), len(batches))
-        together, at = torch.cat(batches[:same])[..., :3], len(scores)
-        scores += score_images(
-            verifier, together, prompts[at : at + len(together)], lambda row, at=at: f"image {at + row}"
-        )
-        batches = batches[same:]
+        together = torch.cat(batches[:same])[..., :3]
+        told = prompts[at : at + len(together)]
+        for name, values in score_images(verifier, together, told, lambda row, at=at: f"image {at + row}").items():
+            scores.setdefault(name, []).extend(values)
+        batches, at = batches[same:], at + len(together)
     return scores

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -19,8 +20,9 @@ from .pruning import Race
 from .race import Racing, Stopped
 from .random import Algorithm, Heat
 from .recipe import Recipe
-from .report import Candidate, Report, Seconds
+from .report import Report, Seconds
 from .source import NoiseSource
+from .standing import Result, Seen, Standing
 from .trajectory import Cutting, Finished, SamplerCall, Trajectories
 
 
@@ -56,9 +58,9 @@ class _Round(NamedTuple):
 
 
 class _Ended(NamedTuple):
-    """A row that ran to its end: its score and picture [H, W, 3]."""
+    """A row that ran to its end: its scores by verifier, and its picture [H, W, 3]."""
 
-    score: float
+    scores: dict[str, float]
     picture: Tensor
     step: None = None
 
@@ -71,30 +73,6 @@ class Outcome(NamedTuple):
     x0: Tensor
 
 
-@dataclass
-class _Item:
-    """The search for one image of the user's batch."""
-
-    algorithm: Algorithm
-    candidates: list[Candidate] = field(default_factory=list)
-    best: int | None = None
-
-    @property
-    def since_best(self) -> int:
-        """Candidates that came after the best one."""
-        return 0 if self.best is None else len(self.candidates) - 1 - self.best
-
-    def add(self, candidate: Candidate) -> bool:
-        """Record the candidate; true when it is the best so far."""
-        self.candidates.append(candidate)
-        if not candidate.is_finished:
-            return False
-        if self.best is not None and candidate.score <= self.candidates[self.best].score:
-            return False
-        self.best = candidate.index
-        return True
-
-
 class Driver:
     """One search around one call of the user's sampler. The images of a batch are searched side by side."""
 
@@ -104,15 +82,13 @@ class Driver:
         self.judge = judge
         self.source = source
         self.trajectories = Trajectories(call, source, plan.batch_size, self._progress, plan.races)
-        self.items = [_Item(plan.algorithm(call.seed, call.steps)) for _ in range(self.source.items)]
+        self.items = [Standing(plan.algorithm(call.seed, call.steps), judge.verifier) for _ in range(source.items)]
         self.limit = TimeLimit(plan.max_seconds)
         self.steps_done = 0
         self.bar = tqdm(total=plan.total_steps(call.steps), desc=plan.title, disable=call.disable_pbar)
         self.seconds = {"sampling": 0.0, "decoding": 0.0, "scoring": 0.0}
         self.rounds = 0
         self.stopped = "finished"
-        self.best_latents: Tensor | None = None
-        self.best_x0: Tensor | None = None
 
     def run(self) -> Outcome:
         try:
@@ -125,7 +101,9 @@ class Driver:
             self._log_best("ended early")
             raise
         self._log_best(self.stopped)
-        return Outcome([self._report(item) for item in self.items], self.best_latents, self.best_x0)
+        winners = [item.results[item.best] for item in self.items]
+        latents, x0 = (torch.stack(parts) for parts in zip(*winners, strict=True))
+        return Outcome([self._report(item) for item in self.items], latents, x0)
 
     def _progress(self, steps: int, x0: Tensor, x: Tensor) -> None:
         """Show one bar over the whole search, on the sampler node with its preview and in the console."""
@@ -135,41 +113,42 @@ class Driver:
             self.call.callback(done - 1, x0, x, self.bar.total)
 
     def _search(self) -> None:
-        scores: list[list[float]] | None = None
-        while asked := self._next_round(scores):
-            scores = self._run_round(asked.candidates) if asked.race is None else self._run_race(asked)
+        while asked := self._next_round():
+            if asked.race is None:
+                self._run_round(asked.candidates)
+            else:
+                self._run_race(asked)
             self.trajectories.next_round()
             self.rounds += 1
         for item in self.items:
             item.algorithm.close()
 
-    def _next_round(self, scores: list[list[float]] | None) -> _Round | None:
+    def _next_round(self) -> _Round | None:
         """What to run next; None when the search is over."""
         if self.stopped != "finished":
             return None
-        answers = [None] * len(self.items) if scores is None else list(zip(*scores, strict=True))
-        asked = [_send(item.algorithm, answer) for item, answer in zip(self.items, answers, strict=True)]
+        asked = [_send(item.algorithm, item.scores() or None) for item in self.items]
         if asked[0] is None:
             return None
         race = asked[0].race if isinstance(asked[0], Heat) else None
         recipes = [heat.recipes if isinstance(heat, Heat) else heat for heat in asked]
         return _Round(list(zip(*recipes, strict=True)), race)
 
-    def _run_round(self, asked: list[tuple[Recipe, ...]]) -> list[list[float]]:
-        """Scores [candidate][image], as many as there was time for."""
-        scores: list[list[float]] = []
-        while len(scores) < len(asked):
-            affordable = self.limit.affords(len(asked) - len(scores))
+    def _run_round(self, asked: list[tuple[Recipe, ...]]) -> None:
+        """Run and judge the candidates, as many as there is time for."""
+        done = 0
+        while done < len(asked):
+            affordable = self.limit.affords(len(asked) - done)
             if not affordable:
                 self.stopped = "time"
-                break
-            ready = asked[len(scores) : len(scores) + affordable]
+                return
+            ready = asked[done : done + affordable]
             finished = self._sample(ready)
-            scores += self._judge(ready[: len(finished)], finished, {})
+            self._judge(ready[: len(finished)], finished, {})
             self.limit.spent_on(len(finished))
+            done += len(finished)
             if self._out_of_patience():
-                break
-        return scores
+                return
 
     def _out_of_patience(self) -> bool:
         """Whether no image of the batch has found anything better for a while; then the search stops."""
@@ -177,7 +156,7 @@ class Driver:
             self.stopped = "patience"
         return self.stopped == "patience"
 
-    def _run_race(self, heat: _Round) -> list[list[float]]:
+    def _run_race(self, heat: _Round) -> None:
         """The same for candidates that are pruned on the way; the score of one that was is its last prediction's."""
         race = heat.race
         if not self.trajectories.can_race:
@@ -185,20 +164,20 @@ class Driver:
                 "%s: no pruning, because with this sampler and conditioning candidates can only run one by one.",
                 self.plan.title,
             )
-            return self._run_round(heat.candidates[: -(-race.cost // race.steps)])
+            self._run_round(heat.candidates[: -(-race.cost // race.steps)])
+            return
         if not self.limit.affords(race.starts):
             self.stopped = "time"
-            return []
-        first, items = len(self.items[0].candidates), len(self.items)
+            return
+        first, items = len(self.items[0].seen), len(self.items)
         to_latent = self.call.guider.model_patcher.model.process_latent_out
         racing = Racing(race, items, self.judge, lambda row: self._name(first + row // items, row % items), to_latent)
         finished = self._sample(heat.candidates, racing.after_step)
         self._spent_judging(racing.decoding, racing.scoring)
         self.seconds["sampling"] -= racing.decoding + racing.scoring
-        scores = self._judge(heat.candidates, finished, racing.stopped)
+        self._judge(heat.candidates, finished, racing.stopped)
         self.limit.spent_on(race.starts)
         self._out_of_patience()
-        return scores
 
     def _sample(self, candidates: list[tuple[Recipe, ...]], cutting: Cutting | None = None) -> Finished:
         started = time.perf_counter()
@@ -207,19 +186,21 @@ class Driver:
         self.steps_done += finished.work
         return finished
 
-    def _judge(
-        self, recipes: list[tuple[Recipe, ...]], finished: Finished, stopped: dict[int, Stopped]
-    ) -> list[list[float]]:
-        """Score and record what has run, but for the rows that were stopped and have their score."""
-        items, first = len(self.items), len(self.items[0].candidates)
+    def _judge(self, recipes: list[tuple[Recipe, ...]], finished: Finished, stopped: dict[int, Stopped]) -> None:
+        """Score and record what has run, but for the rows that were stopped and have their scores."""
+        items, first = len(self.items), len(self.items[0].seen)
         rows = [row for row in range(len(finished) * items) if row not in stopped]
         latents = self._to_judge(recipes[0][0], finished).flatten(0, 1)[rows]
         judged = self.judge.judge(latents, lambda at: self._name(first + rows[at] // items, rows[at] % items))
         self._spent_judging(judged.decoding, judged.scoring)
         outcomes = stopped | dict(zip(rows, map(_Ended, judged.scores, judged.pictures), strict=True))
-        for candidate in range(len(finished)):
-            self._record(recipes[candidate], finished, candidate, outcomes)
-        return [[outcomes[at + item].score for item in range(items)] for at in range(0, len(outcomes), items)]
+        for number, item in enumerate(self.items):
+            item.add(
+                [
+                    self._seen(recipes[at][number], finished, at, number, outcomes[at * items + number])
+                    for at in range(len(finished))
+                ]
+            )
 
     def _spent_judging(self, decoding: float, scoring: float) -> None:
         self.seconds["decoding"] += decoding
@@ -231,41 +212,25 @@ class Driver:
             return finished.latents
         return self.call.guider.model_patcher.model.process_latent_out(finished.x0)
 
-    def _record(
-        self,
-        recipes: tuple[Recipe, ...],
-        finished: Finished,
-        candidate: int,
-        outcomes: dict[int, Stopped | _Ended],
-    ) -> None:
-        for number, (item, recipe) in enumerate(zip(self.items, recipes, strict=True)):
-            outcome = outcomes[candidate * len(self.items) + number]
-            stopped_at_step = finished.steps if recipe.is_open else outcome.step
-            record = Candidate(
-                index=len(item.candidates),
-                round=self.rounds,
-                score=outcome.score,
-                scores={self.judge.verifier.name: outcome.score},
-                recipe=recipe if self.source.recreates(recipe) else None,
-                nfe=finished.nfe[candidate][number],
-                thumbnail=thumbnail.encode(outcome.picture),
-                stopped_at_step=stopped_at_step,
-            )
-            if item.add(record):
-                self._keep(number, finished, candidate)
+    def _seen(
+        self, recipe: Recipe, finished: Finished, at: int, number: int, outcome: Stopped | _Ended
+    ) -> tuple[Seen, Result]:
+        seen = Seen(
+            scores=outcome.scores,
+            recipe=recipe if self.source.recreates(recipe) else None,
+            round=self.rounds,
+            nfe=finished.nfe[at][number],
+            thumbnail=thumbnail.encode(outcome.picture),
+            stopped_at_step=finished.steps if recipe.is_open else outcome.step,
+        )
+        return seen, Result(finished.latents[at, number].clone(), finished.x0[at, number].clone())
 
-    def _keep(self, number: int, finished: Finished, candidate: int) -> None:
-        if self.best_latents is None:
-            self.best_latents, self.best_x0 = finished.latents[candidate].clone(), finished.x0[candidate].clone()
-        self.best_latents[number] = finished.latents[candidate, number]
-        self.best_x0[number] = finished.x0[candidate, number]
-
-    def _report(self, item: _Item) -> Report:
+    def _report(self, item: Standing) -> Report:
         return Report(
             algorithm=self.plan.name,
             seed=self.call.seed,
             sampler_steps=self.call.steps,
-            candidates=tuple(item.candidates),
+            candidates=item.candidates(),
             stopped=self.stopped,
             seconds=Seconds(**self.seconds, total=self.limit.elapsed),
         )
@@ -278,16 +243,17 @@ class Driver:
             if item.best is None:
                 logging.info("%s %s before anything was scored.", self.plan.title, how)
                 continue
-            best, tried = item.candidates[item.best], len(item.candidates)
+            best, score = item.seen[item.best], item.candidates()[item.best].score
             logging.info(
                 "%s %s after %d candidates: image %d, best score %.4f (candidate %d, recipe %s).",
-                *(self.plan.title, how, tried, number, best.score, best.index, best.recipe and best.recipe.to_dict()),
+                *(self.plan.title, how, len(item.seen), number, score),
+                *(item.best, best.recipe and best.recipe.to_dict()),
             )
 
 
-def _send(algorithm: Algorithm, scores: tuple[float, ...] | None) -> list[Recipe] | Heat | None:
-    """The algorithm's next noises; None when it has ended."""
+def _send(algorithm: Algorithm, scores: list[float] | None) -> list[Recipe] | Heat | None:
+    """The algorithm's next noises; None when it has ended. scores: None starts it."""
     try:
-        return algorithm.send(None if scores is None else list(scores))
+        return algorithm.send(scores)
     except StopIteration:
         return None

@@ -11,15 +11,16 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from ..verifiers.base import Verifier, VerifierError, ask
+from ..verifiers.base import Verifier, VerifierError, ask, parts
 
 CHUNK = 16  # images in one question to the verifier
 
 
 class Judged(NamedTuple):
-    """Scores of some latents, the picture of each [H, W, 3] (the middle frame of a video), and the seconds it took."""
+    """Scores of some latents, of each verifier by name; the picture of each [H, W, 3] (the middle frame of a video);
+    the seconds it took."""
 
-    scores: list[float]
+    scores: list[dict[str, float]]
     pictures: list[Tensor]
     decoding: float
     scoring: float
@@ -56,9 +57,10 @@ class Judge:
         decoded = time.perf_counter()
         frames = images.shape[1]
         prompts = [self.prompt] * (len(images) * frames)
-        scores = score_images(self.verifier, images.flatten(0, 1), prompts, lambda row: name_of(row // frames))
-        means = torch.tensor(scores).reshape(-1, frames).mean(1).tolist()
-        return Judged(means, list(images[:, frames // 2]), decoded - started, time.perf_counter() - decoded)
+        by_name = score_images(self.verifier, images.flatten(0, 1), prompts, lambda row: name_of(row // frames))
+        means = {name: torch.tensor(scores).reshape(-1, frames).mean(1).tolist() for name, scores in by_name.items()}
+        scores = [{name: values[row] for name, values in means.items()} for row in range(len(images))]
+        return Judged(scores, list(images[:, frames // 2]), decoded - started, time.perf_counter() - decoded)
 
     def _decode(self, latents: Tensor) -> Tensor:
         """Images [N, frames, H, W, 3], float in 0..1; frames is 1 unless it is a video."""
@@ -67,11 +69,20 @@ class Judge:
         return (images if images.ndim == 5 else images.unsqueeze(1))[..., :3].float()
 
 
-def score_images(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]) -> list[float]:
-    """Scores of `images` [N, H, W, 3], in chunks that are halved when memory runs out.
+def score_images(
+    verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]
+) -> dict[str, list[float]]:
+    """What each verifier says of `images` [N, H, W, 3], by its name: one, or those of an ensemble.
 
-    Raises VerifierError when the verifier fails or answers with something that is not a finite number for each image.
+    Raises VerifierError when a verifier fails or answers with something that is not a finite number for each image.
     """
+    return {name: _score_in_chunks(part, images, prompts, name_of) for name, part in parts(verifier).items()}
+
+
+def _score_in_chunks(
+    verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]
+) -> list[float]:
+    """Chunks are halved when memory runs out."""
     scores: list[float] = []
     chunk = CHUNK
     while len(scores) < len(images):

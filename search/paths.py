@@ -25,7 +25,8 @@ def path_search(seed: int, paths: int, branches: int, start: float, forward: flo
     rng = random.Random(seed)
     for up, down in turns(start, forward, backward):
         around = [recipe.turned(rng.randrange(TURN_SEEDS), up, down) for recipe in kept for _ in range(branches)]
-        kept = _best(around, (yield around), paths)
+        scores = yield around
+        kept = _best(around, scores[-len(around) :], paths)
     yield [recipe.finished() for recipe in kept]
 
 

@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..verifiers.base import combine
 from .judge import Judge
 from .pruning import Cut, Race, survivors
 
 
 class Stopped(NamedTuple):
-    """A row that was cut: the score and picture [H, W, 3] of its last x0 prediction, and the steps it has done."""
+    """A row that was cut: the scores by verifier and the picture [H, W, 3] of its last x0 prediction, and the steps it
+    has done."""
 
-    score: float
+    scores: dict[str, float]
     picture: Tensor
     step: int
 
@@ -47,12 +49,15 @@ class Racing:
         self.decoding += judged.decoding
         self.scoring += judged.scoring
         scores = dict(zip(rows, judged.scores, strict=True))
-        kept = [row for item in range(self.items) for row in survivors(self._of(item, scores), cut.keep)]
+        kept = [row for item in range(self.items) for row in survivors(self._ranked(item, scores), cut.keep)]
         self.alive = sorted(kept)
-        for row, score, picture in zip(rows, judged.scores, judged.pictures, strict=True):
+        for row, picture in zip(rows, judged.pictures, strict=True):
             if row not in kept:
-                self.stopped[row] = Stopped(score, picture, step)
+                self.stopped[row] = Stopped(scores[row], picture, step)
         return self.alive
 
-    def _of(self, item: int, scores: dict[int, float]) -> dict[int, float]:
-        return {row: score for row, score in scores.items() if row % self.items == item}
+    def _ranked(self, item: int, scores: dict[int, dict[str, float]]) -> dict[int, float]:
+        """One number for each row of this item, ranked among those still alive."""
+        rows = [row for row in scores if row % self.items == item]
+        by_name = {name: [scores[row][name] for row in rows] for name in scores[rows[0]]}
+        return dict(zip(rows, combine(self.judge.verifier, by_name), strict=True))

@@ -17,7 +17,8 @@ class Heat(NamedTuple):
     race: Race
 
 
-# Yields the noises it wants judged, receives their scores in the same order.
+# Yields the noises it wants judged; receives the scores of everything it has asked for so far, in that order, because
+# some verifiers rank candidates among each other.
 Algorithm = Generator[list[Recipe] | Heat, list[float], None]
 
 

@@ -23,14 +23,16 @@ def zero_order(seed: int, iterations: int, neighbors: int, cosine: float) -> Alg
     """
     rng = random.Random(seed)
     asked = angle = math.acos(cosine)
-    pivot = Recipe(seed)
-    best = (yield [pivot])[0]
+    asked_for = [Recipe(seed)]
+    pivot = 0
+    scores = yield asked_for
     for _ in range(iterations):
-        around = [pivot.moved(rng.randrange(MOVE_SEEDS), math.cos(angle)) for _ in range(neighbors)]
+        around = [asked_for[pivot].moved(rng.randrange(MOVE_SEEDS), math.cos(angle)) for _ in range(neighbors)]
+        asked_for = asked_for + around
         scores = yield around
-        top = max(range(neighbors), key=scores.__getitem__)
-        if scores[top] > best:
-            pivot, best = around[top], scores[top]
+        top = max(range(len(scores) - neighbors, len(scores)), key=scores.__getitem__)
+        if scores[top] > scores[pivot]:
+            pivot = top
             angle = min(angle * GROW, asked * LONGEST, math.pi / 2)
         else:
             angle = max(angle * SHRINK, asked * SHORTEST)

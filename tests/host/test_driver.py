@@ -322,6 +322,33 @@ def test_patience_ends_a_search_that_finds_nothing_better() -> None:
     assert report.best.index == 0
 
 
+class Redness(Brightness):
+    name = "redness"
+
+    def score(self, images: torch.Tensor, prompts: list[str]) -> torch.Tensor:
+        return (images[..., 0] - images[..., 1]).flatten(1).mean(1)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "FLOW"])
+def test_an_ensemble_ranks_the_whole_search_whatever_ran_together(kind: str) -> None:
+    ensembles = importlib.import_module("noise_search.verifiers.ensemble")
+    model, reports, results = small_model(kind), [], []
+    for size in (1, 3, 9):
+        verifier = ensembles.Ensemble([Brightness(), Redness()])
+        found = search(model, candidates=9, batch_size=size, verifier=verifier)
+        results.append(sample(found.model))
+        reports.append(best_report(found))
+    assert len({report.best.index for report in reports}) == 1
+    assert torch.allclose(results[0], results[2], atol=1e-4)
+    first = reports[0]
+    expected = ensembles.Ensemble([Brightness(), Redness()]).combine(
+        {name: [candidate.scores[name] for candidate in first.candidates] for name in ("brightness", "redness")}
+    )
+    assert [candidate.score for candidate in first.candidates] == pytest.approx(expected)
+    stock = sample(model, seed=first.best.recipe.seed)
+    assert torch.allclose(results[0], stock, atol=1e-4)
+
+
 def test_caches_on_the_model_start_afresh_for_every_candidate() -> None:
     easycache = importlib.import_module("comfy_extras.nodes_easycache")
     model = small_model("FLOW")

@@ -14,9 +14,11 @@ def run(scores, **settings):
     """Every round a search asks for; `scores` judges a round."""
     algorithm = path_search(5, **settings)
     rounds = [next(algorithm)]
+    known: list[float] = []
     while True:
+        known += scores(rounds[-1])
         try:
-            rounds.append(algorithm.send(scores(rounds[-1])))
+            rounds.append(algorithm.send(known))
         except StopIteration:
             return rounds
 

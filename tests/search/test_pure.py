@@ -9,7 +9,8 @@ from layout import ROOT
 
 PURE = (
     *("search.noise", "search.recipe", "search.random", "search.report", "search.budget"),
-    *("search.plot", "search.thumbnail", "verifiers.base"),
+    *("search.plot", "search.thumbnail", "search.pruning", "search.zero_order", "search.paths", "search.standing"),
+    "verifiers.base",
 )
 IMPORT = """
 import importlib, sys, types

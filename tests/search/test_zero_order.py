@@ -40,10 +40,9 @@ def climb(reward: Reward, seed: int, iterations: int, neighbors: int, cosine: fl
     scores: list[float] = []
     asked = next(algorithm)
     while True:
-        answer = [reward(realise(recipe)) for recipe in asked]
-        scores += answer
+        scores += [reward(realise(recipe)) for recipe in asked]
         try:
-            asked = algorithm.send(answer)
+            asked = algorithm.send(scores)
         except StopIteration:
             return scores
 
@@ -107,12 +106,12 @@ def test_the_pivot_is_kept_when_it_is_best_and_never_asked_again() -> None:
     (pivot,) = next(algorithm)
     assert pivot == Recipe(3)
     seen = [pivot]
-    answer = [1.0]
+    scores = [1.0]
     for _ in range(4):
-        asked = algorithm.send(answer)
+        asked = algorithm.send(scores)
         assert all(recipe.moves[:-1] == () for recipe in asked), "neighbours of the first pivot, every time"
         seen += asked
-        answer = [0.0] * len(asked)
+        scores = scores + [0.0] * len(asked)
     assert len(set(seen)) == len(seen)
 
 
@@ -120,7 +119,7 @@ def test_the_best_neighbour_becomes_the_pivot() -> None:
     algorithm = zero_order(3, 2, 3, 0.9)
     next(algorithm)
     first = algorithm.send([0.0])
-    second = algorithm.send([0.5, 2.0, 1.0])
+    second = algorithm.send([0.0, 0.5, 2.0, 1.0])
     assert all(recipe.moves[:-1] == first[1].moves for recipe in second)
 
 
@@ -128,11 +127,22 @@ def test_the_step_shortens_without_and_lengthens_with_improvement() -> None:
     algorithm = zero_order(3, 3, 1, 0.9)
     next(algorithm)
     (first,) = algorithm.send([0.0])
-    (second,) = algorithm.send([-1.0])
-    (third,) = algorithm.send([1.0])
+    (second,) = algorithm.send([0.0, -1.0])
+    (third,) = algorithm.send([0.0, -1.0, 1.0])
     assert first.moves[-1].cosine == pytest.approx(0.9)
     assert second.moves[-1].cosine > first.moves[-1].cosine
     assert third.moves[-1].cosine < second.moves[-1].cosine
+
+
+def test_the_pivot_is_ranked_anew_with_its_neighbours() -> None:
+    """A verifier that ranks candidates among each other may change its mind about old ones when new ones come."""
+    algorithm = zero_order(3, 3, 1, 0.9)
+    next(algorithm)
+    (first,) = algorithm.send([0.0])
+    (second,) = algorithm.send([0.0, 1.0])
+    assert second.moves[:-1] == first.moves
+    (third,) = algorithm.send([0.0, 0.2, 0.5])
+    assert third.moves[:-1] == second.moves
 
 
 def test_norms_are_kept_along_a_path() -> None:

@@ -1,0 +1,81 @@
+"""How the search for one image stands: what was seen, how it ranks, and the latents that may still win."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from ..verifiers.base import Verifier, combine, contenders
+from .random import Algorithm
+from .recipe import Recipe
+from .report import Candidate
+
+
+class Seen(NamedTuple):
+    """A candidate that was judged. scores: of each verifier, by name; the other fields as in report.Candidate."""
+
+    scores: dict[str, float]
+    recipe: Recipe | None
+    round: int
+    nfe: int
+    thumbnail: bytes
+    stopped_at_step: int | None
+
+
+class Result(NamedTuple):
+    """A candidate's latent and x0 prediction, [...] on the CPU."""
+
+    latent: Tensor
+    x0: Tensor
+
+
+class Standing:
+    """One image of the user's batch. Candidates are ranked among all that were seen (verifiers.base.Ensemble)."""
+
+    def __init__(self, algorithm: Algorithm, verifier: Verifier):
+        self.algorithm = algorithm
+        self.verifier = verifier
+        self.seen: list[Seen] = []
+        self.results: dict[int, Result] = {}  # of those that may still turn out best
+        self.best: int | None = None
+
+    @property
+    def since_best(self) -> int:
+        """Candidates that came after the best one."""
+        return 0 if self.best is None else len(self.seen) - 1 - self.best
+
+    def add(self, candidates: list[tuple[Seen, Result]]) -> None:
+        """Record candidates; only those that ran to their end can win."""
+        for seen, result in candidates:
+            if seen.stopped_at_step is None:
+                self.results[len(self.seen)] = result
+            self.seen.append(seen)
+        running = list(self.results)
+        kept = contenders(self.verifier, self._by_name(running))
+        self.results = {running[at]: self.results[running[at]] for at in kept}
+        finished = self._finished()
+        if finished:
+            ranked = combine(self.verifier, self._by_name(finished))
+            self.best = finished[max(range(len(finished)), key=ranked.__getitem__)]
+
+    def scores(self) -> list[float]:
+        """One number for everything seen, finished or not."""
+        return combine(self.verifier, self._by_name(range(len(self.seen)))) if self.seen else []
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Those that ran to their end ranked among themselves, the others among all."""
+        scores, finished = self.scores(), self._finished()
+        for index, score in zip(finished, combine(self.verifier, self._by_name(finished)) if finished else []):
+            scores[index] = score
+        return tuple(
+            Candidate(index=index, score=score, **seen._asdict())
+            for index, (seen, score) in enumerate(zip(self.seen, scores, strict=True))
+        )
+
+    def _finished(self) -> list[int]:
+        return [index for index, seen in enumerate(self.seen) if seen.stopped_at_step is None]
+
+    def _by_name(self, indices: range | list[int]) -> dict[str, list[float]]:
+        names = self.seen[0].scores if self.seen else ()
+        return {name: [self.seen[index].scores[name] for index in indices] for name in names}
