@@ -21,6 +21,7 @@ IMAGE_HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16}  # others have 64 channel
 TEXT_HEADS = {1152: 16}
 CLIP, SIGLIP, DINO = ("quick_gelu", 1e-5), ("gelu_pytorch_tanh", 1e-6), ("gelu", 1e-6)
 WIDEST_OPENAI = 1024
+UNUSED = ("position_ids", "mask_token", "attn_mask")
 PROMPTS_KEPT = 256
 SUMS_PER_VALUE = 16  # tensors of the size of a block's input that are alive at a time
 
@@ -92,6 +93,7 @@ def load(path: Path, title: str, activation: str = "auto", pipeline: Pipeline | 
         image, words = (Style(style.heads, activation, style.eps) for style in (image, words))
     with files.whole(path):
         towers = TwoTowers(weights if text else images_only(weights), image, words, causal)
+    refuse_strangers(path, towers, weights if text else images_only(weights))
     tokenizer = Tokenizer(_tokenizer(path, config, causal, title), towers.text.length, title) if text else None
     scale = float(weights["logit_scale"].exp()) if "logit_scale" in weights else 1.0
     return Clip(towers, pipeline or published_pipeline(path, towers.image, keys.family(state)), tokenizer, scale)
@@ -114,6 +116,8 @@ def checked(weights: Weights, state: Weights, path: Path, text: bool) -> Weights
         if "text.token.weight" in weights:
             raise files.WeightsError(f"{path} has the text half of a CLIP model only. The whole model is needed.")
         raise files.wrong(path, "a CLIP, OpenCLIP, SigLIP or DINOv2 model", state)
+    if "image.norm_post.weight" not in weights:
+        raise files.wrong(path, "a model with a vision transformer (ResNets are not supported)", state)
     if weights["image.patch.weight"].ndim != 4:
         raise files.wrong(path, "a model of square images (this is a SigLIP 2 NaFlex model)", state)
     if text and "text.token.weight" not in weights:
@@ -121,6 +125,17 @@ def checked(weights: Weights, state: Weights, path: Path, text: bool) -> Weights
             f"{path} has the image half of a model only, and can not judge by a text. The whole model is needed."
         )
     return weights
+
+
+def refuse_strangers(path: Path, towers: TwoTowers, weights: Weights) -> None:
+    """Weights of the towers that ours have no place for mean another kind of model, whose scores would be wrong."""
+    known = towers.state_dict()
+    unknown = [key for key in weights if key.startswith(("image.", "text.")) and key not in known]
+    if unknown := [key for key in unknown if not key.endswith(UNUSED)]:
+        raise files.WeightsError(
+            f"{path} is of a kind that is not supported: it has {', '.join(unknown[:3])}, which CLIP, SigLIP and "
+            "DINOv2 do not have."
+        )
 
 
 def images_only(weights: Weights) -> Weights:

@@ -53,6 +53,7 @@ OPEN_CLIP: Rules = (
     (r"^text\.ln_final\.", "text.norm_post."),
     (r"^image\.proj$", "image.projection"),
     (r"^text\.text_projection$", "text.projection"),
+    (r"^text\.text_projection\.", "text.projection."),
 )
 DINO: Rules = (
     (r"^(dinov2|dinov2_with_registers)\.", ""),

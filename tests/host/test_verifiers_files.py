@@ -139,6 +139,18 @@ def test_a_model_without_some_of_its_weights_is_named_as_such(models: Path) -> N
     assert "lacks the weight blocks.1.mlp.fc2.weight" in message
 
 
+def test_a_model_with_more_than_we_know_is_refused(models: Path) -> None:
+    save(models / "odd.safetensors", clip_shapes() | {"vision_model.encoder.layers.0.self_attn.gate.weight": [4, 4]})
+    message = refused(score_nodes().CLIPScoreVerifier.execute, "odd.safetensors")
+    assert "is of a kind that is not supported: it has image.blocks.0.self_attn.gate.weight" in message
+
+
+def test_a_resnet_is_refused(models: Path) -> None:
+    shapes = {"visual.conv1.weight": [32, 3, 3, 3], "visual.layer1.0.conv1.weight": [32, 32, 1, 1]}
+    save(models / "rn50.safetensors", shapes | {"token_embedding.weight": [9, 8], "logit_scale": []})
+    assert "ResNets are not supported" in refused(score_nodes().CLIPScoreVerifier.execute, "rn50.safetensors")
+
+
 def test_half_a_model_is_named_as_such(models: Path) -> None:
     shapes = clip_shapes()
     save(models / "image.safetensors", {key: shape for key, shape in shapes.items() if key.startswith("vis")})
