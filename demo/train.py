@@ -29,7 +29,7 @@ def main() -> None:
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--steps", type=int, default=5000, help="steps of the UNet, 64 pictures each")
+    parser.add_argument("--steps", type=int, default=4500, help="steps of the UNet, 64 pictures each")
     parser.add_argument("--verifier-steps", type=int, default=1000, help="steps of the verifier, 128 pictures each")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to train")
     parser.add_argument("--pictures", type=int, default=60_000, help="pictures drawn ahead")
