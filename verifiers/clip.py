@@ -21,6 +21,7 @@ IMAGE_HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16}  # others have 64 channel
 TEXT_HEADS = {1152: 16}
 CLIP, SIGLIP, DINO = ("quick_gelu", 1e-5), ("gelu_pytorch_tanh", 1e-6), ("gelu", 1e-6)
 WIDEST_OPENAI = 1024
+TANH_WIDTH = 1152
 UNUSED = ("position_ids", "mask_token", "attn_mask")
 PROMPTS_KEPT = 256
 SUMS_PER_VALUE = 16  # tensors of the size of a block's input that are alive at a time
@@ -151,7 +152,9 @@ def styles(
     if config.get("model_type"):
         image = _configured(config.get("vision_config") or config, default, 12)
         return image, _configured(config.get("text_config") or {}, default, 12 if siglip else 8), not siglip
-    activation = _activation(weights, family, open_clip) if default == CLIP else default[0]
+    activation = default[0] if siglip or family == "dino" else _activation(weights, family, open_clip)
+    if family == "open_clip_siglip" and len(weights["image.norm_post.weight"]) < TANH_WIDTH:
+        activation = "gelu"  # timm's smaller ones
     image = Style(_heads(weights, "image", IMAGE_HEADS), activation, default[1])
     return image, Style(_heads(weights, "text", TEXT_HEADS), activation, default[1]), not siglip
 
@@ -190,7 +193,11 @@ def published_pipeline(path: Path, tower: ImageTower, family: str | None) -> Pip
     else:
         default = Pipeline(tower.size, center="round" if family == "open_clip" else "floor")
     preprocessor = files.config(path, "preprocessor_config.json")
-    return from_preprocessor(preprocessor, default) if preprocessor and family != "open_clip" else default
+    return (
+        from_preprocessor(preprocessor, default)
+        if preprocessor and not str(family).startswith("open_clip")
+        else default
+    )
 
 
 def _tokenizer(path: Path, config: dict[str, Any], causal: bool, title: str) -> Any:

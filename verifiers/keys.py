@@ -6,7 +6,7 @@ import re
 
 from torch import Tensor
 
-from .towers import Weights
+from .towers import Weights, below
 
 Rules = tuple[tuple[str, str], ...]
 
@@ -74,8 +74,12 @@ TIMM: Rules = (
     (r"^cls_token$", "class_token"),
     (r"^pos_embed$", "position"),
     (r"^patch_embed\.proj\.", "patch."),
-    (r"attn\.proj\.", "attn.out."),
+    (r"\battn\.proj\.", "attn.out."),
     (r"^norm\.", "norm_post."),
+    (r"^attn_pool\.latent$", "pool.probe"),
+    (r"^attn_pool\.(q|kv)\.", r"pool.attn.\1."),
+    (r"^attn_pool\.proj\.", "pool.attn.out."),
+    (r"^attn_pool\.", "pool."),
 )
 
 
@@ -93,13 +97,19 @@ def from_open_clip(state: Weights) -> Weights:
     return weights
 
 
+def from_open_clip_siglip(state: Weights) -> Weights:
+    """SigLIP in open_clip: timm's image tower and open_clip's text tower."""
+    text = {key: value for key, value in from_open_clip(state).items() if not key.startswith("image.")}
+    return text | {f"image.{key}": value for key, value in from_timm(below(state, "visual.trunk")).items()}
+
+
 def from_dino(state: Weights) -> Weights:
     """Dinov2Model or Dinov2ForImageClassification of transformers."""
     return _without_batch(renamed(state, DINO))
 
 
 def from_timm(state: Weights) -> Weights:
-    """timm's VisionTransformer, which BLIP's image tower is."""
+    """timm's VisionTransformer, which the image towers of BLIP and of open_clip's SigLIP are."""
     return _without_batch(split_qkv(renamed(state, TIMM)))
 
 
@@ -123,17 +133,20 @@ def split_qkv(weights: Weights) -> Weights:
     """Query, key and value of a joint projection, as views of it."""
     split: dict[str, Tensor] = {}
     for key, value in weights.items():
-        if match := re.fullmatch(r"(.*\battn\.)qkv\.(weight|bias)", key):
-            split |= {f"{match[1]}{part}.{match[2]}": x for part, x in zip("qkv", value.chunk(3))}
+        if match := re.fullmatch(r"(.*\battn\.)(qkv|kv)\.(weight|bias)", key):
+            parts = zip(match[2], value.chunk(len(match[2])))
+            split |= {f"{match[1]}{part}.{match[3]}": x for part, x in parts}
         else:
             split[key] = value
     return split
 
 
 def family(state: Weights) -> str | None:
-    """Which family's names these are: transformers, open_clip, dino, or None."""
+    """Which family's names these are: transformers, open_clip, open_clip_siglip, dino, or None."""
     if any(key.startswith(("vision_model.", "text_model.")) for key in state):
         return "transformers"
+    if "visual.trunk.attn_pool.latent" in state:
+        return "open_clip_siglip"
     if "visual.conv1.weight" in state or "transformer.resblocks.0.attn.in_proj_weight" in state:
         return "open_clip"
     if any(re.search(r"encoder\.layer\.0\.layer_scale1", key) for key in state):
@@ -148,6 +161,8 @@ def towers(state: Weights) -> Weights:
             return from_transformers(state)
         case "open_clip":
             return from_open_clip(state)
+        case "open_clip_siglip":
+            return from_open_clip_siglip(state)
         case "dino":
             return {f"image.{key}": value for key, value in from_dino(state).items()}
     return {}

@@ -67,6 +67,21 @@ def test_open_clip_config_beside_the_weights_tells_the_activation(tmp_path: Path
     assert_same(module("clip_score").load(path), REFERENCES["open_clip_quick_gelu"]["scores"])
 
 
+def test_clip_score_of_an_open_clip_siglip_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, tokens = REFERENCES["open_clip_siglip"], module("tokens")
+    ids = dict(zip(PROMPTS, torch.tensor(reference["ids"])))
+
+    class Given(tokens.Tokenizer):
+        def __call__(self, texts: list[str]) -> Any:
+            rows = torch.stack([ids[text] for text in texts])
+            return tokens.Tokens(rows, torch.ones_like(rows).bool(), torch.zeros(len(rows), dtype=torch.long))
+
+    monkeypatch.setattr(module("clip"), "Tokenizer", Given)
+    monkeypatch.setattr(module("clip"), "folder_tokenizer", lambda folder, title: None)
+    verifier = module("clip_score").load(reference_file(tmp_path, "open_clip_siglip"))
+    assert_same(verifier, reference["scores"])
+
+
 def test_hps(tmp_path: Path) -> None:
     checkpoint = {"state_dict": draw_all(REFERENCES["hps"]["shapes"]), "epoch": 1, "name": "published like this"}
     torch.save(checkpoint, tmp_path / "HPS_v2.1_compressed.pt")
