@@ -19,6 +19,7 @@ from .unet import UNet, init_for_training
 from .weights import save_weights
 
 log = logging.getLogger(__name__)
+LOG_EVERY = 50
 
 
 @dataclass(frozen=True)
@@ -100,62 +101,84 @@ def update_average(average: nn.Module, model: nn.Module, step: int, decay: float
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), weight)
 
 
-def train_unet(data: Dataset, training: UNetTraining, output: Path, snapshot_every: int, resume: bool) -> None:
-    """Train for `training.steps` and write the averaged weights to `output`, with snapshots on the way."""
+@dataclass
+class Run:
+    """Everything that changes during a training; what a checkpoint holds."""
+
+    model: TextToImage
+    average: TextToImage
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    step: int = 0
+    seconds: float = 0.0
+    loss: float = 0.0
+
+    def state(self) -> dict:
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "state": {"step": self.step, "seconds": self.seconds, "loss": self.loss},
+        }
+
+    def load(self, state: dict) -> None:
+        for name in ("model", "average", "optimizer"):
+            getattr(self, name).load_state_dict(state[name])
+        self.generator.set_state(state["generator"])
+        self.step, self.seconds, self.loss = (state["state"][name] for name in ("step", "seconds", "loss"))
+
+
+def start(training: UNetTraining) -> Run:
+    """A fresh run, fixed by the seed."""
     torch.set_num_threads(training.threads)
     torch.manual_seed(training.seed)
-    generator = torch.Generator().manual_seed(training.seed)
     model = TextToImage().to(memory_format=torch.channels_last)
-    average = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=training.learning_rate, weight_decay=0.0)
-    batches = Batches(data, training, generator)
+    return Run(model, copy.deepcopy(model), optimizer, torch.Generator().manual_seed(training.seed))
+
+
+def train_step(run: Run, batches: Batches, training: UNetTraining) -> None:
+    """One update of the weights and of their average."""
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(run.step, training)
+    loss = flow_loss(run.model, *batches.draw(), run.generator)
+    run.optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+    run.optimizer.step()
+    update_average(run.average, run.model, run.step, training.ema_decay)
+    run.step += 1
+    run.loss += (loss.item() - run.loss) / min(run.step, 100)
+
+
+def train_unet(data: Dataset, training: UNetTraining, output: Path, snapshot_every: int, resume: bool) -> None:
+    """Train for `training.steps` and write the averaged weights to `output`, with snapshots on the way."""
+    run = start(training)
     checkpoint = output.with_suffix(".checkpoint")
-    state = {"step": 0, "seconds": 0.0, "loss": 1.0}
     if resume and checkpoint.exists():
-        state = _load_checkpoint(checkpoint, model, average, optimizer, generator)
-    started = time.monotonic() - state["seconds"]
-    loss_average = state["loss"]
-    for step in range(state["step"], training.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, training)
-        loss = flow_loss(model, *batches.draw(), generator)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        update_average(average, model, step, training.ema_decay)
-        loss_average += (loss.item() - loss_average) / min(step + 1, 100)
-        done, seconds = step + 1, time.monotonic() - started
-        if done % 50 == 0:
-            log.info("step %d loss %.4f, %.1f pictures/s", done, loss_average, done * training.batch / seconds)
-        if done % snapshot_every == 0 or done == training.steps:
-            state = {"step": done, "seconds": seconds, "loss": loss_average}
-            _save(output, checkpoint, model, average, optimizer, generator, state, training)
+        run.load(torch.load(checkpoint, weights_only=True))
+    batches = Batches(data, training, run.generator)
+    started = time.monotonic() - run.seconds
+    while run.step < training.steps:
+        train_step(run, batches, training)
+        run.seconds = time.monotonic() - started
+        if run.step % LOG_EVERY == 0:
+            rate = run.step * training.batch / run.seconds
+            log.info("step %d loss %.4f, %.1f pictures/s", run.step, run.loss, rate)
+        if run.step % snapshot_every == 0 or run.step == training.steps:
+            save_snapshot(run, training, output)
+            torch.save(run.state(), checkpoint)
 
 
-def _save(output, checkpoint, model, average, optimizer, generator, state: dict, training: UNetTraining) -> None:
+def save_snapshot(run: Run, training: UNetTraining, output: Path) -> None:
+    """Write the averaged weights."""
     metadata = asdict(training) | {
-        "steps_done": state["step"],
-        "pictures": state["step"] * training.batch,
-        "seconds": round(state["seconds"]),
-        "loss": round(state["loss"], 5),
+        "steps_done": run.step,
+        "pictures": run.step * training.batch,
+        "seconds": round(run.seconds),
+        "loss": round(run.loss, 5),
         "torch": torch.__version__,
     }
-    save_weights(output, average, metadata)
+    save_weights(output, run.average, metadata)
     log.info("wrote %s: %s", output.name, json.dumps(metadata))
-    tensors = {
-        "model": model.state_dict(),
-        "average": average.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "generator": generator.get_state(),
-    }
-    torch.save(tensors | {"state": state}, checkpoint)
-
-
-def _load_checkpoint(checkpoint: Path, model, average, optimizer, generator) -> dict:
-    saved = torch.load(checkpoint, weights_only=True)
-    model.load_state_dict(saved["model"])
-    average.load_state_dict(saved["average"])
-    optimizer.load_state_dict(saved["optimizer"])
-    generator.set_state(saved["generator"])
-    return saved["state"]
