@@ -13,6 +13,7 @@ from . import clip, files
 from .managed import Managed
 from .towers import ImageTower, below, fill, linear
 
+CHUNK = 64  # texts encoded at a time
 TEMPLATES = (  # the seven that Radford et al. 2021 found best on ImageNet
     "itap of a {}.",
     "a bad photo of the {}.",
@@ -35,6 +36,7 @@ class ZeroShot:
         self.wanted = list(dict.fromkeys(wanted))
         self.classes = list(dict.fromkeys([*wanted, *others]))
         self.templates = list(templates) or list(TEMPLATES)
+        self._vectors: Tensor | None = None
         if not self.wanted or len(self.classes) == len(self.wanted):
             raise ValueError("The class verifier needs at least one wanted class, and one other to tell it from.")
         if bad := [template for template in self.templates if "{}" not in template]:
@@ -46,10 +48,12 @@ class ZeroShot:
         return logits.softmax(-1)[:, : len(self.wanted)].sum(-1)
 
     def _class_vectors(self) -> Tensor:
-        """[classes, D]: of each the mean over all templates, as a unit vector."""
-        texts = [template.replace("{}", word) for word in self.classes for template in self.templates]
-        vectors = torch.cat([self.model.texts(texts[at : at + 64]) for at in range(0, len(texts), 64)])
-        return F.normalize(vectors.unflatten(0, (len(self.classes), -1)).mean(1), dim=-1)
+        """[classes, D]: of each the mean over all templates, as a unit vector. Made when first needed."""
+        if self._vectors is None:
+            texts = [template.replace("{}", word) for word in self.classes for template in self.templates]
+            vectors = torch.cat([self.model.texts(texts[at : at + CHUNK]) for at in range(0, len(texts), CHUNK)])
+            self._vectors = F.normalize(vectors.unflatten(0, (len(self.classes), -1)).mean(1), dim=-1)
+        return self._vectors
 
 
 class LinearHead(nn.Module):

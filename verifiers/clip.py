@@ -57,9 +57,10 @@ class Clip:
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Texts -> unit vectors [B, D], float32 on the CPU."""
         if new := [text for text in dict.fromkeys(texts) if text not in self._texts]:
-            kept = list(self._texts.items())[-PROMPTS_KEPT:]
-            self._texts = dict(kept) | dict(zip(new, self._encode(new)))
-        return torch.stack([self._texts[text] for text in texts])
+            self._texts |= dict(zip(new, self._encode(new)))
+        vectors = torch.stack([self._texts[text] for text in texts])
+        self._texts = dict(list(self._texts.items())[-PROMPTS_KEPT:])
+        return vectors
 
     @property
     def width(self) -> int:

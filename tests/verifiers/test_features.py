@@ -84,6 +84,18 @@ def test_zero_shot_is_a_softmax_over_template_means(model: Any) -> None:
     torch.testing.assert_close(verifier.score(pictures, [""] * 4), expected)
 
 
+def test_many_classes_are_encoded_once(model: Any) -> None:
+    encoded: list[int] = []
+    model.managed.patcher.model.text.register_forward_pre_hook(lambda _module, given: encoded.append(len(given[0])))
+    verifier = module("classes").ZeroShot(model, ["dog"], [f"thing {number}" for number in range(299)], ["a {}."])
+    for _ in range(2):
+        verifier.score(batch(), [""] * 4)
+    assert sum(encoded) == 300
+    assert len(model._texts) == module("clip").PROMPTS_KEPT
+    some = model.texts(["a dog.", "a thing 298.", "new"])
+    torch.testing.assert_close(some[0], model.texts(["a dog."])[0])
+
+
 @pytest.mark.parametrize(
     "wanted, others, templates, message",
     [
