@@ -20,4 +20,5 @@ KNOWN = (
 
 
 def load(path: Path) -> ClipScore:
-    return ClipScore(clip.load(path, "HPS", "gelu", Pipeline(224, "pad", levels=False)), "HPS v2")
+    name = "HPS v2.1" if "2.1" in path.name else "HPS v2"  # nothing in the weights tells
+    return ClipScore(clip.load(path, name, "gelu", Pipeline(224, "pad", levels=False)), name)
