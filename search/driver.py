@@ -81,7 +81,9 @@ class Driver:
         self.call = call
         self.judge = judge
         self.source = source
-        self.trajectories = Trajectories(call, source, plan.batch_size, self._progress, plan.races)
+        self.trajectories = Trajectories(
+            call, source, plan.batch_size, self._progress, plan.races, judge.prediction_levels
+        )
         self.items = [Standing(plan.algorithm(call.seed, call.steps), judge.verifier) for _ in range(source.items)]
         self.limit = TimeLimit(plan.max_seconds)
         self.steps_done = 0
@@ -170,8 +172,8 @@ class Driver:
             self.stopped = "time"
             return
         first, items = len(self.items[0].seen), len(self.items)
-        to_latent = self.call.guider.model_patcher.model.process_latent_out
-        racing = Racing(race, items, self.judge, lambda row: self._name(first + row // items, row % items), to_latent)
+        name = lambda row: self._name(first + row // items, row % items)  # noqa: E731
+        racing = Racing(race, items, self.judge, name, self._to_latent)
         finished = self._sample(heat.candidates, racing.after_step)
         self._spent_judging(racing.decoding, racing.scoring)
         self.seconds["sampling"] -= racing.decoding + racing.scoring
@@ -191,7 +193,12 @@ class Driver:
         items, first = len(self.items), len(self.items[0].seen)
         rows = [row for row in range(len(finished) * items) if row not in stopped]
         latents = self._to_judge(recipes[0][0], finished).flatten(0, 1)[rows]
-        judged = self.judge.judge(latents, lambda at: self._name(first + rows[at] // items, rows[at] % items))
+        predictions = {
+            level: self._to_latent(prediction.flatten(0, 1)[rows]) for level, prediction in finished.predictions.items()
+        }
+        judged = self.judge.judge(
+            latents, lambda at: self._name(first + rows[at] // items, rows[at] % items), predictions
+        )
         self._spent_judging(judged.decoding, judged.scoring)
         outcomes = stopped | dict(zip(rows, map(_Ended, judged.scores, judged.pictures), strict=True))
         for number, item in enumerate(self.items):
@@ -210,7 +217,11 @@ class Driver:
         """The final latents; where noise is left in them, what the model predicts behind it."""
         if float(self.call.sigmas[-1]) == 0 and not recipe.is_open:
             return finished.latents
-        return self.call.guider.model_patcher.model.process_latent_out(finished.x0)
+        return self._to_latent(finished.x0)
+
+    def _to_latent(self, x0: Tensor) -> Tensor:
+        """From model space to what a sampler node gives out."""
+        return self.call.guider.model_patcher.model.process_latent_out(x0)
 
     def _seen(
         self, recipe: Recipe, finished: Finished, at: int, number: int, outcome: Stopped | _Ended

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import comfy.model_management
@@ -11,7 +11,7 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from ..verifiers.base import Verifier, VerifierError, ask, parts
+from ..verifiers.base import NeedsPrediction, Verifier, VerifierError, ask, parts
 
 CHUNK = 16  # images in one question to the verifier
 
@@ -38,6 +38,11 @@ class Judge:
         self.prompt = prompt
         self.shapes = [tuple(shape) for shape in shapes]
 
+    @property
+    def prediction_levels(self) -> list[float]:
+        """Noise levels at which a verifier wants to see the x0 prediction as well."""
+        return sorted({part.level for part in parts(self.verifier).values() if isinstance(part, NeedsPrediction)})
+
     def misfit(self) -> str | None:
         """Why the VAE can not decode this latent into images; None when it can."""
         shape, dimensions, channels = list(self.shapes[0]), self.vae.latent_dim, self.vae.latent_channels
@@ -50,14 +55,22 @@ class Judge:
             )
         return None
 
-    def judge(self, latents: Tensor, name_of: Callable[[int], str]) -> Judged:
-        """Judge each of `latents` [N, ...], as a sampler gives them out; name_of: what to call latent i in an error."""
+    def judge(
+        self, latents: Tensor, name_of: Callable[[int], str], predictions: Mapping[float, Tensor] | None = None
+    ) -> Judged:
+        """Judge each of `latents` [N, ...], as a sampler gives them out.
+
+        name_of: what to call latent i in an error. predictions: x0 predictions of the same, by prediction level.
+        """
         started = time.perf_counter()
         images = self._decode(latents)
+        predicted = {level: self._decode(x0).flatten(0, 1) for level, x0 in (predictions or {}).items()}
         decoded = time.perf_counter()
         frames = images.shape[1]
         prompts = [self.prompt] * (len(images) * frames)
-        by_name = score_images(self.verifier, images.flatten(0, 1), prompts, lambda row: name_of(row // frames))
+        by_name = score_images(
+            self.verifier, images.flatten(0, 1), prompts, lambda row: name_of(row // frames), predicted
+        )
         means = {name: torch.tensor(scores).reshape(-1, frames).mean(1).tolist() for name, scores in by_name.items()}
         scores = [{name: values[row] for name, values in means.items()} for row in range(len(images))]
         return Judged(scores, list(images[:, frames // 2]), decoded - started, time.perf_counter() - decoded)
@@ -70,13 +83,36 @@ class Judge:
 
 
 def score_images(
-    verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]
+    verifier: Verifier,
+    images: Tensor,
+    prompts: list[str],
+    name_of: Callable[[int], str],
+    predictions: Mapping[float, Tensor] | None = None,
 ) -> dict[str, list[float]]:
     """What each verifier says of `images` [N, H, W, 3], by its name: one, or those of an ensemble.
 
+    predictions: what the model predicted on the way to the images, the same shape, by level.
     Raises VerifierError when a verifier fails or answers with something that is not a finite number for each image.
     """
-    return {name: _score_in_chunks(part, images, prompts, name_of) for name, part in parts(verifier).items()}
+    scores: dict[str, list[float]] = {}
+    for name, part in parts(verifier).items():
+        asked, seen = part, images
+        if isinstance(part, NeedsPrediction) and predictions:
+            asked, seen = _Paired(part), torch.cat([images, predictions[part.level]], dim=-1)
+        scores[name] = _score_in_chunks(asked, seen, prompts, name_of)
+    return scores
+
+
+class _Paired:
+    """A verifier that compares an image with its prediction, as one that sees both side by side in the channels."""
+
+    def __init__(self, verifier: NeedsPrediction):
+        self.verifier = verifier
+        self.name = verifier.name
+        self.needs_prompt = verifier.needs_prompt
+
+    def score(self, images: Tensor, prompts: list[str]) -> Tensor:
+        return self.verifier.score_with_prediction(images[..., :3], images[..., 3:], prompts)
 
 
 def _score_in_chunks(

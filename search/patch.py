@@ -92,6 +92,11 @@ class _Searching(Wrappers):
         misfit = judge.misfit()
         if misfit:
             raise ValueError(f"{self.plan.title}: {misfit}")
+        if self.plan.races and judge.prediction_levels:
+            raise ValueError(
+                f"{self.plan.title}: {self.verifier.name} compares an image with what was predicted on the way to it, "
+                "so it can not judge candidates that are still on the way. Set pruning to none."
+            )
         driver = Driver(self.plan, call, judge, NoiseSource(call.noise, call.seed, call.shapes))
         self.trajectories = driver.trajectories
         outcome = driver.run()

@@ -61,7 +61,8 @@ class Finished:
 
     latents, x0: [candidates, B, ...] on the CPU; latents as the sampler node gives them out, x0 in model space: the
     last prediction of the clean latent. nfe: denoiser predictions [candidates][B]. steps: the solver's, for each;
-    work: those of all candidates together, without the steps of the ones that were cut.
+    work: those of all candidates together, without the steps of the ones that were cut. predictions: as x0, the one of
+    the last step at each level that was asked for or above it, or of the first step.
     """
 
     latents: Tensor
@@ -69,6 +70,7 @@ class Finished:
     nfe: list[list[int]]
     steps: int
     work: int
+    predictions: dict[float, Tensor]
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -79,13 +81,23 @@ class Trajectories:
 
     batch_size: candidates in one call; 0 for as many as fit in memory, up to MOST_TOGETHER. races: whether there will
     be races, whose candidates all go through one call; batch_size is then how many of them the model sees at once.
+    levels: at which predictions are kept, see Finished.
     """
 
-    def __init__(self, call: SamplerCall, source: HostNoise, batch_size: int, progress: Progress, races: bool = False):
+    def __init__(
+        self,
+        call: SamplerCall,
+        source: HostNoise,
+        batch_size: int,
+        progress: Progress,
+        races: bool = False,
+        levels: Sequence[float] = (),
+    ):
         self.call = call
         self.source = source
         self.batch_size = batch_size
         self.races = races
+        self.levels = levels
         self.progress = progress
         self.conds = {name: [dict(cond) for cond in conds] for name, conds in call.guider.conds.items()}
         self.stretches = Stretches(call.sigmas, call.guider.model_patcher.get_model_object("model_sampling"))
@@ -95,6 +107,8 @@ class Trajectories:
         self._running = 0
         self._steps = 0
         self._work = 0.0  # steps done by all candidates of this call
+        self._sigmas = call.sigmas
+        self._predictions: dict[float, Tensor] = {}
         self._nfe: list[int] = []
         self._x0: Tensor | None = None
         self._cutting: Cutting | None = None
@@ -115,6 +129,7 @@ class Trajectories:
         call = self.call
         self._pending, self._cutting = candidates, cutting
         self._x0 = self._alive = self._last = None
+        self._predictions = {}
         self._work = 0.0
         call.guider.conds = {name: [dict(cond) for cond in conds] for name, conds in self.conds.items()}
         samples = call.executor(
@@ -131,7 +146,9 @@ class Trajectories:
         x0 = samples if self._x0 is None else self._x0
         items = self.source.items
         nfe = [self._nfe[at : at + items] for at in range(0, len(self._nfe), items)]
-        return Finished(self._by_candidate(samples), self._by_candidate(x0), nfe, self._steps, round(self._work))
+        predictions = {level: self._by_candidate(prediction) for level, prediction in self._predictions.items()}
+        latents, x0 = self._by_candidate(samples), self._by_candidate(x0)
+        return Finished(latents, x0, nfe, self._steps, round(self._work), predictions)
 
     def next_round(self) -> None:
         self.stretches.next_round()
@@ -155,7 +172,7 @@ class Trajectories:
             self.fits = together
         starting = self._pending[:count]
         sigmas = self.stretches.schedule(starting[0][0], sigmas)
-        self._steps = len(sigmas) - 1
+        self._steps, self._sigmas = len(sigmas) - 1, sigmas
         full = self.call.sampler.max_denoise(guider, sigmas)
         noises = [self.stretches.start(recipes, self.source, noise, latent_image, full) for recipes in starting]
         self._running, self._nfe = count, [0] * (count * self.source.items)
@@ -214,6 +231,9 @@ class Trajectories:
 
     def _on_step(self, step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
         self._x0 = x0
+        for wanted in self.levels:
+            if step == 0 or self.stretches.levels.level(float(self._sigmas[min(step, self._steps)])) >= wanted:
+                self._predictions[wanted] = x0
         items = self.source.items
         self._work += (self._running * items if self._alive is None else len(self._alive)) / items
         self.progress(round(self._work), x0[:items], x[:items])

@@ -349,6 +349,53 @@ def test_an_ensemble_ranks_the_whole_search_whatever_ran_together(kind: str) -> 
     assert torch.allclose(results[0], stock, atol=1e-4)
 
 
+class Consistent:
+    """How little an image differs from what was predicted at a level."""
+
+    name, needs_prompt, level = "consistent", False, 0.5
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def score(self, images: torch.Tensor, prompts: list[str]) -> torch.Tensor:
+        raise AssertionError("it was given images alone")
+
+    def score_with_prediction(
+        self, images: torch.Tensor, predictions: torch.Tensor, prompts: list[str]
+    ) -> torch.Tensor:
+        self.pairs.append((images, predictions))
+        return -(images - predictions).abs().flatten(1).mean(1)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_verifier_may_see_what_was_predicted_on_the_way(batch_size: int) -> None:
+    model = small_model("FLOW")
+    verifier = Consistent()
+    found = search(model, candidates=4, batch_size=batch_size, verifier=verifier)
+    sample(found.model, steps=10)
+    predicted = torch.cat([predictions for _, predictions in verifier.pairs])
+    assert predicted.shape == (4, 8, 8, 3)
+    kept: list[torch.Tensor] = []
+    comfy_sample = importlib.import_module("comfy.sample")
+    with torch.inference_mode():
+        latent = torch.zeros(1, 4, 8, 8)
+        comfy_sample.sample(
+            model, comfy_sample.prepare_noise(latent, 7), 10, 2.0, "euler", "simple", conditioning(1), conditioning(2),
+            latent, seed=7, callback=lambda step, x0, x, total: kept.append(x0),
+        )  # fmt: skip
+    at_half = kept[5]  # sigmas 1, .9, .. : the last step that starts at 0.5 or above
+    expected = torch.sigmoid(model.model.process_latent_out(at_half)[:, :3]).movedim(1, -1)
+    assert torch.allclose(predicted[:1], expected, atol=1e-5)
+
+
+def test_a_verifier_of_predictions_does_not_go_with_pruning() -> None:
+    patch = importlib.import_module("noise_search.search.patch")
+    plan = plan_of(4, races=True)
+    model, _ = patch.put_on(small_model("FLOW"), plan, SmallVAE(), Consistent(), "")
+    with pytest.raises(ValueError, match="Set pruning to none"):
+        sample(model)
+
+
 def test_caches_on_the_model_start_afresh_for_every_candidate() -> None:
     easycache = importlib.import_module("comfy_extras.nodes_easycache")
     model = small_model("FLOW")
