@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,9 +26,10 @@ RUNS_KEPT = 256
 
 @dataclass(frozen=True)
 class Run:
-    """One sampler call that searched: by what its result is known, and a report an image."""
+    """One sampler call that searched: what came of it, by which it is known, and a report an image."""
 
-    result: bytes
+    result: weakref.ref[Tensor]
+    fingerprint: bytes
     reports: list[Report]
 
 
@@ -51,10 +53,12 @@ class Search:
                 f"{self.title} has not searched. Its MODEL has to go into the sampler whose LATENT comes in here, and "
                 "that sampler has to add noise and run at least one step (check add_noise, denoise, start_at_step)."
             )
-        known = fingerprint(latents)
-        for run in reversed(self.runs):
-            if run.result == known or len(self.runs) == 1:
-                return run
+        same = [run for run in self.runs if run.result() is latents]
+        if not same:  # the host has copied it, to another device or precision
+            known = fingerprint(latents)
+            same = [run for run in self.runs if run.fingerprint == known or len(self.runs) == 1]
+        if same:
+            return same[-1]
         raise ValueError(
             f"{self.title} has searched {len(self.runs)} times, and none of the results is this latent. Connect the "
             "sampler's LATENT to Search Report directly, before anything that changes it."
@@ -100,7 +104,7 @@ class _Searching(Wrappers):
         driver = Driver(self.plan, call, judge, NoiseSource(call.noise, call.seed, call.shapes))
         self.trajectories = driver.trajectories
         outcome = driver.run()
-        self.search.add(Run(fingerprint(outcome.latents), outcome.reports))
+        self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), outcome.reports))
         if call.callback is not None:  # the sampler node takes its last x0 from here
             total = self.plan.total_steps(call.steps)
             call.callback(total - 1, outcome.x0.to(call.latent_image.device), outcome.latents, total)

@@ -52,11 +52,11 @@ def cached_client(cache: str, start_server) -> Client:
 
 @pytest.fixture(scope="module")
 def of_default(start_server) -> Ran:
-    return run(Client(start_server().url), seed=900, candidates=4)
+    return run(Client(start_server().url), seed=905, candidates=8)
 
 
 def test_every_cache_has_the_same_winner(cached_client: Client, of_default: Ran) -> None:
-    ran = run(cached_client, seed=900, candidates=4)
+    ran = run(cached_client, seed=905, candidates=8)
     assert ran.report["best"]["recipe"] == of_default.report["best"]["recipe"]
     assert ran.report["best"]["index"] > 0
     assert difference(ran.picture, of_default.picture) <= ROUNDING
