@@ -40,7 +40,7 @@ class RandomSearch(io.ComfyNode):
                         tooltip="none: every candidate runs to the end. progressive: the same cost on about 1.5 times "
                         "as many starts, of which the weaker ones stop on the way, judged by what the model predicts "
                         "there. It pays when the verifier sees early what an image will become; candidate 0 may be "
-                        "stopped like any other.",
+                        "stopped like any other. For max_seconds all starts, up to 64, are one round.",
                     ),
                 ),
                 patience_input(),

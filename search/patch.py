@@ -21,7 +21,7 @@ from .source import NoiseSource
 from .trajectory import SamplerCall
 from .wrappers import Wrappers
 
-RUNS_KEPT = 256
+CANDIDATES_KEPT = 4096  # of all runs together; each has a thumbnail of some kilobytes
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,11 @@ class Search:
     runs: list[Run] = field(default_factory=list)
 
     def add(self, run: Run) -> None:
-        self.runs = [*self.runs, run][-RUNS_KEPT:]
+        """Keep the run, and as many of those before it as have not too many candidates together."""
+        runs = [*self.runs, run]
+        while len(runs) > 1 and sum(len(report.candidates) for r in runs for report in r.reports) > CANDIDATES_KEPT:
+            runs = runs[1:]
+        self.runs = runs
 
     def run_of(self, latents: Tensor) -> Run:
         """The run whose result these latents are; the only one there is, whatever became of its result since.

@@ -232,6 +232,14 @@ def test_the_same_model_in_two_samplers_keeps_both_reports() -> None:
     assert found.search.run_of(second).reports[0].seed == 100
 
 
+def test_old_reports_give_way_to_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("noise_search.search.patch"), "CANDIDATES_KEPT", 7)
+    found = search(small_model("EPS"), candidates=3)
+    for seed in (1, 100, 200):
+        sample(found.model, seed=seed)
+    assert [run.reports[0].seed for run in found.search.runs] == [100, 200]
+
+
 def test_a_latent_that_changed_since_is_not_guessed_at() -> None:
     found = search(small_model("EPS"), candidates=3)
     first = sample(found.model, seed=1)
