@@ -67,7 +67,8 @@ class LinearHead(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         tokens = self.image.tokens(pixels)
-        return self.classifier(torch.cat([tokens[:, 0], tokens[:, 1:].mean(1)], dim=-1))
+        patches = tokens[:, self.image.before_patches :]
+        return self.classifier(torch.cat([tokens[:, 0], patches.mean(1)], dim=-1))
 
 
 class LinearProbe:
@@ -91,7 +92,7 @@ class LinearProbe:
 def load(path: Path, wanted: Sequence[str], others: Sequence[str], templates: Sequence[str]) -> ZeroShot | LinearProbe:
     """CLIP-like models compare words; a DINOv2 model with a linear head has its own classes, by name or number."""
     config = files.config(path)
-    if config.get("model_type") != "dinov2":
+    if not str(config.get("model_type")).startswith("dinov2"):
         return ZeroShot(clip.load(path, "Class verifier"), wanted, others, templates)
     weights, style, pipeline = clip.dino_with_head(path, config)
     labels = {label: int(number) for number, label in config.get("id2label", {}).items()}

@@ -59,6 +59,7 @@ DINO: Rules = (
     (r"^(dinov2|dinov2_with_registers)\.", ""),
     (r"^embeddings\.cls_token$", "class_token"),
     (r"^embeddings\.position_embeddings$", "position"),
+    (r"^embeddings\.register_tokens$", "registers"),
     (r"^embeddings\.patch_embeddings\.projection\.", "patch."),
     (r"^encoder\.layer\.", "blocks."),
     (r"attention\.attention\.query\.", "attn.q."),
@@ -104,7 +105,7 @@ def from_open_clip_siglip(state: Weights) -> Weights:
 
 
 def from_dino(state: Weights) -> Weights:
-    """Dinov2Model or Dinov2ForImageClassification of transformers."""
+    """Dinov2Model or Dinov2ForImageClassification of transformers, or these with registers."""
     return _without_batch(renamed(state, DINO))
 
 
@@ -114,8 +115,9 @@ def from_timm(state: Weights) -> Weights:
 
 
 def _without_batch(weights: Weights) -> Weights:
-    """Class token [1, 1, W] and position [1, N, W] as [W] and [N, W]."""
-    shapes = {"class_token": (-1,), "position": weights["position"].shape[1:]} if "position" in weights else {}
+    """Class token [1, 1, W], position and registers [1, N, W] as [W] and [N, W]."""
+    shapes = {"class_token": (-1,)}
+    shapes |= {name: weights[name].shape[1:] for name in ("position", "registers") if name in weights}
     return {key: value.reshape(shapes[key]) if key in shapes else value for key, value in weights.items()}
 
 

@@ -154,13 +154,14 @@ class AttentionPool(nn.Module):
 
 
 class ImageTower(nn.Module):
-    """A vision transformer."""
+    """A vision transformer. Registers are tokens without a place, between the class token and the patches."""
 
     def __init__(self, weights: Weights, style: Style):
         super().__init__()
         width, _, side, _ = weights["patch.weight"].shape
         self.patch = ops.Conv2d(3, width, side, stride=side, bias="patch.bias" in weights, device=META)
         self.class_token = parameter(weights, "class_token") if "class_token" in weights else None
+        self.registers = parameter(weights, "registers") if "registers" in weights else None
         self.position = parameter(weights, "position")
         self.norm_pre = norm(weights, "norm_pre", style.eps) if "norm_pre.weight" in weights else None
         self.blocks = nn.ModuleList(Block(weights, f"blocks.{i}", style) for i in range(count(weights, "blocks")))
@@ -179,12 +180,17 @@ class ImageTower(nn.Module):
         return round(self._grid * self.patch.stride[0])
 
     @property
+    def before_patches(self) -> int:
+        """How many of the tokens are not of a patch."""
+        return (self.class_token is not None) + (0 if self.registers is None else len(self.registers))
+
+    @property
     def _grid(self) -> int:
         patches = len(self.position) - (self.class_token is not None)
         return round(patches**0.5)
 
     def tokens(self, pixels: Tensor) -> Tensor:
-        """Pixels [B, 3, H, W] -> the last block's tokens [B, N, W], normalised; a class token is the first."""
+        """Pixels [B, 3, H, W] -> the last block's tokens [B, N, W], normalised: class token, registers, patches."""
         return self.norm_post(self._blocks(pixels))
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -199,19 +205,23 @@ class ImageTower(nn.Module):
         if self.class_token is not None:
             x = torch.cat([cast_to_input(self.class_token, x).expand(len(x), 1, -1), x], dim=1)
         x = x + self._position(x, *patches.shape[2:])
+        if self.registers is not None:
+            registers = cast_to_input(self.registers, x).expand(len(x), -1, -1)
+            x = torch.cat([x[:, :1], registers, x[:, 1:]], dim=1)
         x = x if self.norm_pre is None else self.norm_pre(x)
         for block in self.blocks:
             x = block(x)
         return x
 
     def _position(self, x: Tensor, height: int, width: int) -> Tensor:
-        """The learned positions [N, W]; for another grid than the trained one, interpolated as DINOv2 does."""
+        """The learned positions [N, W]; for another grid than the trained one, interpolated as DINOv2 does, which is
+        with antialias where it has registers."""
         position = cast_to_input(self.position, x)
         if (height, width) == (self._grid, self._grid):
             return position
         special, patches = position[: len(position) - self._grid**2], position[len(position) - self._grid**2 :]
         image = patches.T.reshape(1, -1, self._grid, self._grid)
-        image = F.interpolate(image, size=(height, width), mode="bicubic", align_corners=False)
+        image = F.interpolate(image, size=(height, width), mode="bicubic", antialias=self.registers is not None)
         return torch.cat([special, image.flatten(2)[0].T])
 
 

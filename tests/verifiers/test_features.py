@@ -109,14 +109,14 @@ def test_classes_that_are_refused(model: Any, wanted: Any, others: Any, template
         module("classes").ZeroShot(model, wanted, others, templates)
 
 
-def dino_folder(folder: Path) -> tuple[Path, Any, Any]:
+def dino_folder(folder: Path, kind: str = "Dinov2") -> tuple[Path, Any, Any]:
     import transformers
 
     labels = {0: "tench, Tinca tinca", 1: "goldfish", 2: "hen"}
-    config = transformers.Dinov2Config(
+    config = getattr(transformers, f"{kind}Config")(
         **VISION, mlp_ratio=2, id2label=labels, label2id={v: k for k, v in labels.items()}
     )
-    model = transformers.Dinov2ForImageClassification(config)
+    model = getattr(transformers, f"{kind}ForImageClassification")(config)
     model.load_state_dict(draw_all({key: list(value.shape) for key, value in model.state_dict().items()}))
     model.eval().save_pretrained(folder)
     bit = getattr(transformers, "BitImageProcessorPil", None) or transformers.BitImageProcessor
@@ -134,6 +134,18 @@ def test_the_linear_head_is_transformers_own(tmp_path: Path, wanted: str, number
         with torch.inference_mode():
             expected = published(**pixels).logits.softmax(-1)[0, number]
         assert verifier.score(image[None].float() / 255, [""])[0] == pytest.approx(expected.item(), abs=2e-3)
+
+
+def test_the_linear_head_of_a_model_with_registers_sees_the_class_token_and_the_patches(tmp_path: Path) -> None:
+    """Not the registers, as published; transformers 4 took them for patches."""
+    path, published, processor = dino_folder(tmp_path, "Dinov2WithRegisters")
+    pixels = processor(images=Image.fromarray(numpy.asarray(images()[0])), return_tensors="pt")
+    with torch.inference_mode():
+        tokens = published.dinov2_with_registers(**pixels).last_hidden_state[0]
+        head = torch.cat([tokens[0], tokens[1 + published.config.num_register_tokens :].mean(0)])
+        expected = published.classifier(head).softmax(-1)[2]
+    score = module("classes").load(path, ["hen"], [], []).score(images()[0][None].float() / 255, [""])
+    assert score[0] == pytest.approx(expected.item(), abs=2e-3)
 
 
 def test_a_class_the_head_does_not_have_is_refused(tmp_path: Path) -> None:

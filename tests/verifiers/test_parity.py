@@ -223,11 +223,12 @@ def test_clip_score_of_siglip(tmp_path: Path) -> None:
     assert_same(module("clip_score").load(path), published_scores(model, processor, texts))
 
 
-def test_features_of_dino(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["Dinov2", "Dinov2WithRegisters"])
+def test_features_of_dino(tmp_path: Path, kind: str) -> None:
     import transformers
 
-    config = transformers.Dinov2Config(**{**VISION, "image_size": 70}, mlp_ratio=2)
-    model = transformers.Dinov2Model(config)
+    config = getattr(transformers, f"{kind}Config")(**{**VISION, "image_size": 70}, mlp_ratio=2)
+    model = getattr(transformers, f"{kind}Model")(config)
     processor = image_processor("Bit")(
         size={"shortest_edge": 64}, crop_size={"height": 56, "width": 56}, image_mean=[0.485, 0.456, 0.406],
         image_std=[0.229, 0.224, 0.225], resample=3,

@@ -132,13 +132,14 @@ def as_saved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return weights
 
 
+@pytest.mark.parametrize("kind", ["Dinov2", "Dinov2WithRegisters"])
 @pytest.mark.parametrize("gated", [False, True])
-def test_dino(monkeypatch: pytest.MonkeyPatch, gated: bool) -> None:
+def test_dino(monkeypatch: pytest.MonkeyPatch, gated: bool, kind: str) -> None:
     transformers = importlib.import_module("transformers")
     clip = module("clip")
     size = {"hidden_size": 1536, "num_hidden_layers": 40, "num_attention_heads": 24} if gated else {}
-    config = transformers.Dinov2Config(**size, image_size=518, patch_size=14, use_swiglu_ffn=gated)
-    weights = as_saved(transformers_weights("Dinov2Model", config))
+    config = getattr(transformers, f"{kind}Config")(**size, image_size=518, patch_size=14, use_swiglu_ffn=gated)
+    weights = as_saved(transformers_weights(f"{kind}Model", config))
     model = loaded(monkeypatch, weights, lambda path: clip.load(path, "test", text=False))
     tower = model.managed.patcher.model.image
     assert_all_used(tower, weights, ("embeddings.mask_token",))
