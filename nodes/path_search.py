@@ -8,7 +8,7 @@ from ..search.driver import Plan
 from ..search.patch import put_on
 from ..search.paths import cost, path_search
 from ..verifiers.base import require
-from .types import CATEGORY, at_least, search_inputs, search_outputs
+from .types import CATEGORY, FRAMES, at_least, frames_input, search_inputs, search_outputs
 
 
 class PathSearch(io.ComfyNode):
@@ -23,17 +23,22 @@ class PathSearch(io.ComfyNode):
             "1 (noise) to 0 (image). The defaults are the paper's and begin near the end; start 0.7, forward 0.1, "
             "backward 0.3 begins early, where the composition is still open.",
             search_aliases=["search over paths", "noise search", "inference-time scaling", "resample"],
-            inputs=search_inputs(
-                io.Int.Input(
-                    "paths", default=2, min=1, max=1024, tooltip="How many images are kept from turn to turn."
+            inputs=[
+                *search_inputs(
+                    io.Int.Input(
+                        "paths", default=2, min=1, max=1024, tooltip="How many images are kept from turn to turn."
+                    ),
+                    io.Int.Input(
+                        "branches", default=2, min=1, max=1024, tooltip="How many ways each is noised at every turn."
+                    ),
+                    _level("start", 0.11, "The level to denoise to before the first turn. 0.11 is nearly the image."),
+                    _level("forward", 0.78, "How far each turn noises."),
+                    _level(
+                        "backward", 0.81, "How far each turn denoises; more than forward, or the search would not end."
+                    ),
                 ),
-                io.Int.Input(
-                    "branches", default=2, min=1, max=1024, tooltip="How many ways each is noised at every turn."
-                ),
-                _level("start", 0.11, "The level to denoise to before the first turn. 0.11 is nearly the image."),
-                _level("forward", 0.78, "How far each turn noises."),
-                _level("backward", 0.81, "How far each turn denoises; more than forward, or the search would not end."),
-            ),
+                frames_input(),
+            ],
             outputs=search_outputs(),
             hidden=[io.Hidden.unique_id],
         )
@@ -52,9 +57,10 @@ class PathSearch(io.ComfyNode):
         backward: float,
         max_seconds: float = 0.0,
         batch_size: int = 0,
+        frames: int = FRAMES,
     ) -> io.NodeOutput:
         title = f"Path Search (node {cls.hidden.unique_id})"
-        at_least(title, paths=(paths, 1), branches=(branches, 1))
+        at_least(title, paths=(paths, 1), branches=(branches, 1), frames=(frames, 0))
         _check_levels(title, start, forward, backward)
         settings = {"paths": paths, "branches": branches, "start": start, "forward": forward, "backward": backward}
         plan = Plan(
@@ -64,6 +70,7 @@ class PathSearch(io.ComfyNode):
             trajectories=cost(**settings),
             batch_size=batch_size,
             max_seconds=max_seconds,
+            frames=frames,
         )
         return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))
 

@@ -9,7 +9,7 @@ from ..search.driver import Plan
 from ..search.patch import put_on
 from ..search.random import Algorithm, pruned_random_search, random_search
 from ..verifiers.base import require
-from .types import CATEGORY, at_least, patience_input, search_inputs, search_outputs
+from .types import CATEGORY, FRAMES, at_least, frames_input, patience_input, search_inputs, search_outputs
 
 
 class RandomSearch(io.ComfyNode):
@@ -44,6 +44,7 @@ class RandomSearch(io.ComfyNode):
                     ),
                 ),
                 patience_input(),
+                frames_input(),
             ],
             outputs=search_outputs(),
             hidden=[io.Hidden.unique_id],
@@ -61,9 +62,10 @@ class RandomSearch(io.ComfyNode):
         max_seconds: float = 0.0,
         batch_size: int = 0,
         patience: int = 0,
+        frames: int = FRAMES,
     ) -> io.NodeOutput:
         title = f"Random Search (node {cls.hidden.unique_id})"
-        at_least(title, candidates=(candidates, 1))
+        at_least(title, candidates=(candidates, 1), frames=(frames, 0))
         plan = Plan(
             title=title,
             name="random",
@@ -72,6 +74,7 @@ class RandomSearch(io.ComfyNode):
             batch_size=batch_size,
             max_seconds=max_seconds,
             patience=patience,
+            frames=frames,
             races=pruning == "progressive",
         )
         return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))

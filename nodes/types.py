@@ -8,6 +8,7 @@ Verifier = io.Custom("VERIFIER")
 Search = io.Custom("SEARCH")
 
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
+FRAMES = 8  # of a video that a verifier sees by default
 
 
 def prompt_input() -> io.String.Input:
@@ -56,6 +57,18 @@ def patience_input() -> io.Int.Input:
         max=10_000,
         optional=True,
         tooltip="Stop when this many candidates in a row brought nothing better. 0 never does.",
+    )
+
+
+def frames_input() -> io.Int.Input:
+    return io.Int.Input(
+        "frames",
+        default=FRAMES,
+        min=0,
+        max=10_000,
+        optional=True,
+        tooltip="For video: how many frames the verifier sees, evenly spaced from the first to the last. A candidate's "
+        "score is their mean. 0 shows it all of them. Images have one.",
     )
 
 

@@ -8,7 +8,7 @@ from ..search.driver import Plan
 from ..search.patch import put_on
 from ..search.zero_order import zero_order
 from ..verifiers.base import require
-from .types import CATEGORY, at_least, patience_input, search_inputs, search_outputs
+from .types import CATEGORY, FRAMES, at_least, frames_input, patience_input, search_inputs, search_outputs
 
 
 class ZeroOrderSearch(io.ComfyNode):
@@ -50,6 +50,7 @@ class ZeroOrderSearch(io.ComfyNode):
                     ),
                 ),
                 patience_input(),
+                frames_input(),
             ],
             outputs=search_outputs(),
             hidden=[io.Hidden.unique_id],
@@ -68,9 +69,10 @@ class ZeroOrderSearch(io.ComfyNode):
         max_seconds: float = 0.0,
         batch_size: int = 0,
         patience: int = 0,
+        frames: int = FRAMES,
     ) -> io.NodeOutput:
         title = f"Zero-Order Search (node {cls.hidden.unique_id})"
-        at_least(title, iterations=(iterations, 1), neighbors=(neighbors, 1))
+        at_least(title, iterations=(iterations, 1), neighbors=(neighbors, 1), frames=(frames, 0))
         if not 0 <= cosine < 1:
             raise ValueError(
                 f"{title}: cosine is {cosine}; it has to be from 0 to less than 1 (1 is the same noise again)."
@@ -83,5 +85,6 @@ class ZeroOrderSearch(io.ComfyNode):
             batch_size=batch_size,
             max_seconds=max_seconds,
             patience=patience,
+            frames=frames,
         )
         return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))

@@ -33,7 +33,7 @@ class Plan:
     title: the node's name in messages. algorithm: starts one search, given the sampler's seed and steps. trajectories:
     how many it will run, with parts of one as fractions. batch_size: candidates in one sampler call, 0 for what fits.
     max_seconds: 0 for no limit. patience: candidates without anything better before it stops, 0 for no limit.
-    races: whether the algorithm prunes.
+    races: whether the algorithm prunes. frames: of a video that are judged, 0 for all.
     """
 
     title: str
@@ -44,6 +44,7 @@ class Plan:
     max_seconds: float = 0.0
     patience: int = 0
     races: bool = False
+    frames: int = 0
 
     def total_steps(self, steps: int) -> int:
         """Of all candidates together, with this many steps a trajectory."""

@@ -29,14 +29,16 @@ class Judged(NamedTuple):
 class Judge:
     """What decides which latent is best: a VAE, a verifier and the prompt it judges by.
 
-    shapes: those of the sampler's latent; of several (video with audio) the first is decoded.
+    shapes: those of the sampler's latent; of several (video with audio) the first is decoded. frames: how many of a
+    video's are judged, 0 for all; see `spread`.
     """
 
-    def __init__(self, vae: Any, verifier: Verifier, prompt: str, shapes: Sequence[Sequence[int]]):
+    def __init__(self, vae: Any, verifier: Verifier, prompt: str, shapes: Sequence[Sequence[int]], frames: int = 0):
         self.vae = vae
         self.verifier = verifier
         self.prompt = prompt
         self.shapes = [tuple(shape) for shape in shapes]
+        self.frames = frames
 
     @property
     def prediction_levels(self) -> list[float]:
@@ -58,28 +60,39 @@ class Judge:
     def judge(
         self, latents: Tensor, name_of: Callable[[int], str], predictions: Mapping[float, Tensor] | None = None
     ) -> Judged:
-        """Judge each of `latents` [N, ...], as a sampler gives them out.
+        """Judge each of `latents` [N, ...], as a sampler gives them out; a video by the mean over its frames.
 
         name_of: what to call latent i in an error. predictions: x0 predictions of the same, by prediction level.
         """
         started = time.perf_counter()
         images = self._decode(latents)
-        predicted = {level: self._decode(x0).flatten(0, 1) for level, x0 in (predictions or {}).items()}
+        frames = spread(images.shape[1], self.frames)
+        shown = images[:, frames].flatten(0, 1)
+        predicted = {level: self._decode(x0)[:, frames].flatten(0, 1) for level, x0 in (predictions or {}).items()}
         decoded = time.perf_counter()
-        frames = images.shape[1]
-        prompts = [self.prompt] * (len(images) * frames)
         by_name = score_images(
-            self.verifier, images.flatten(0, 1), prompts, lambda row: name_of(row // frames), predicted
+            self.verifier, shown, [self.prompt] * len(shown), lambda row: name_of(row // len(frames)), predicted
         )
-        means = {name: torch.tensor(scores).reshape(-1, frames).mean(1).tolist() for name, scores in by_name.items()}
-        scores = [{name: values[row] for name, values in means.items()} for row in range(len(images))]
-        return Judged(scores, list(images[:, frames // 2]), decoded - started, time.perf_counter() - decoded)
+        means = {name: torch.tensor(values).reshape(-1, len(frames)).mean(1) for name, values in by_name.items()}
+        scores = [{name: float(values[row]) for name, values in means.items()} for row in range(len(images))]
+        pictures = list(images[:, images.shape[1] // 2])
+        return Judged(scores, pictures, decoded - started, time.perf_counter() - decoded)
 
     def _decode(self, latents: Tensor) -> Tensor:
         """Images [N, frames, H, W, 3], float in 0..1; frames is 1 unless it is a video."""
         latent = comfy.utils.unpack_latents(latents, self.shapes)[0]
         images = self.vae.decode(latent)
         return (images if images.ndim == 5 else images.unsqueeze(1))[..., :3].float()
+
+
+def spread(frames: int, wanted: int) -> list[int]:
+    """Which of a video's frames are judged: `wanted` of them, evenly spaced from the first to the last. One is the
+    middle one; all of them when wanted is 0 or there are no more."""
+    if not 0 < wanted < frames:
+        return list(range(frames))
+    if wanted == 1:
+        return [frames // 2]
+    return [round(at * (frames - 1) / (wanted - 1)) for at in range(wanted)]
 
 
 def score_images(

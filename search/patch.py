@@ -96,7 +96,7 @@ class _Searching(Wrappers):
     def run(self, call: SamplerCall) -> Tensor | None:
         if self._passes_through(call):
             return None
-        judge = Judge(self.vae, self.verifier, self.prompt, call.shapes)
+        judge = Judge(self.vae, self.verifier, self.prompt, call.shapes, self.plan.frames)
         misfit = judge.misfit()
         if misfit:
             raise ValueError(f"{self.plan.title}: {misfit}")

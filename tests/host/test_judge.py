@@ -1,0 +1,129 @@
+"""Which frames of a video a verifier sees, and what becomes of their scores."""
+
+from __future__ import annotations
+
+import importlib
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from small_models import SmallVAE, best_report, sample, search, small_model
+
+pytestmark = pytest.mark.usefixtures("comfy")
+FRAMES, SIDE = 9, 4
+
+
+def judging() -> Any:
+    return importlib.import_module("noise_search.search.judge")
+
+
+class Watching:
+    """Scores an image by the mean of its red, and keeps what it has seen."""
+
+    name, needs_prompt = "watching", False
+
+    def __init__(self) -> None:
+        self.seen: list[Tensor] = []
+
+    def score(self, images: Tensor, prompts: list[str]) -> Tensor:
+        self.seen.append(images)
+        return images[..., 0].mean((1, 2))
+
+
+class Comparing(Watching):
+    """Scores by how far an image is from its prediction."""
+
+    level = 0.4
+
+    def score_with_prediction(self, images: Tensor, predictions: Tensor, prompts: list[str]) -> Tensor:
+        self.seen.append(predictions)
+        return (images - predictions).mean((1, 2, 3))
+
+
+def videos(count: int, seed: int = 0) -> Tensor:
+    return torch.randn(count, 16, FRAMES, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
+
+
+def judge(verifier: Any, latents: Tensor, frames: int, predictions: Any = None) -> Any:
+    decides = judging().Judge(SmallVAE(16, dims=3), verifier, "", [latents.shape], frames)
+    return decides.judge(latents, lambda row: f"candidate {row}", predictions)
+
+
+def decoded(latents: Tensor) -> Tensor:
+    return SmallVAE(16, dims=3).decode(latents)
+
+
+@pytest.mark.parametrize(
+    "frames, wanted, expected",
+    [
+        (9, 3, [0, 4, 8]),
+        (10, 4, [0, 3, 6, 9]),
+        (81, 8, [0, 11, 23, 34, 46, 57, 69, 80]),
+        (9, 2, [0, 8]),
+        (9, 1, [4]),
+        (3, 3, [0, 1, 2]),
+        (3, 8, [0, 1, 2]),
+        (3, 0, [0, 1, 2]),
+        (1, 8, [0]),
+    ],
+)
+def test_frames_are_evenly_spaced_with_the_first_and_the_last(frames: int, wanted: int, expected: list[int]) -> None:
+    assert judging().spread(frames, wanted) == expected
+
+
+def test_no_frame_is_taken_twice_and_distances_differ_by_one_at_most() -> None:
+    for frames, wanted in ((frames, wanted) for frames in range(2, 40) for wanted in range(2, frames + 1)):
+        chosen = judging().spread(frames, wanted)
+        distances = {after - before for before, after in pairwise(chosen)}
+        assert (len(chosen), chosen[0], chosen[-1]) == (wanted, 0, frames - 1)
+        assert min(distances) >= 1
+        assert max(distances) - min(distances) <= 1
+
+
+def test_the_verifier_sees_these_frames_and_the_score_is_their_mean() -> None:
+    verifier, latents = Watching(), videos(2)
+    judged = judge(verifier, latents, 3)
+    shown = decoded(latents)[:, [0, 4, 8]]
+    assert torch.equal(torch.cat(verifier.seen), shown.flatten(0, 1))
+    expected = shown[..., 0].mean((1, 2, 3)).tolist()
+    assert [scores["watching"] for scores in judged.scores] == pytest.approx(expected)
+
+
+def test_predictions_are_those_of_the_same_frames() -> None:
+    verifier, latents, x0 = Comparing(), videos(2), videos(2, seed=1)
+    judged = judge(verifier, latents, 3, {Comparing.level: x0})
+    chosen = [0, 4, 8]
+    assert torch.equal(torch.cat(verifier.seen), decoded(x0)[:, chosen].flatten(0, 1))
+    expected = (decoded(latents) - decoded(x0))[:, chosen].mean((1, 2, 3, 4)).tolist()
+    assert [scores["watching"] for scores in judged.scores] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("frames", [0, 2])
+def test_the_picture_of_a_video_is_its_middle_frame(frames: int) -> None:
+    latents = videos(2)
+    for picture, video in zip(judge(Watching(), latents, frames).pictures, decoded(latents)):
+        assert torch.equal(picture, video[FRAMES // 2])
+
+
+def test_an_error_names_the_candidate_of_the_frame() -> None:
+    class Blind(Watching):
+        def score(self, images: Tensor, prompts: list[str]) -> Tensor:
+            return torch.tensor([0.0] * 5 + [float("nan")])
+
+    error = importlib.import_module("noise_search.verifiers.base").VerifierError
+    with pytest.raises(error, match="watching returned nan for candidate 1,"):
+        judge(Blind(), videos(2), 3)
+
+
+def test_a_search_over_videos_judges_so_many_frames_a_candidate() -> None:
+    found = search(
+        small_model("FLOW", channels=16, dims=3), candidates=4, vae=SmallVAE(16, dims=3), verifier=Watching(), frames=2
+    )
+    sample(found.model, latent={"samples": torch.zeros(1, 16, 5, 8, 8)})
+    seen = torch.cat(found.verifier.seen)
+    assert len(seen) == 4 * 2
+    expected = seen[..., 0].mean((1, 2)).reshape(4, 2).mean(1).tolist()
+    assert [candidate.score for candidate in best_report(found).candidates] == pytest.approx(expected)
