@@ -75,10 +75,11 @@ def test_frames_are_evenly_spaced_with_the_first_and_the_last(frames: int, wante
 
 
 def test_no_frame_is_taken_twice_and_distances_differ_by_one_at_most() -> None:
-    for frames, wanted in ((frames, wanted) for frames in range(2, 40) for wanted in range(2, frames + 1)):
-        chosen = judging().spread(frames, wanted)
+    lengths = range(2, 40)
+    for length, wanted in ((length, wanted) for length in lengths for wanted in range(2, length + 1)):
+        chosen = judging().spread(length, wanted)
         distances = {after - before for before, after in pairwise(chosen)}
-        assert (len(chosen), chosen[0], chosen[-1]) == (wanted, 0, frames - 1)
+        assert (len(chosen), chosen[0], chosen[-1]) == (wanted, 0, length - 1)
         assert min(distances) >= 1
         assert max(distances) - min(distances) <= 1
 
