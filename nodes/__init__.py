@@ -3,7 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..verifiers import files
-from . import verifier_distribution, verifier_ensemble, verifier_features, verifier_scores, verifier_vlm
+from . import routes, verifier_distribution, verifier_ensemble, verifier_features, verifier_scores, verifier_vlm
 from .candidates import NoiseCandidates, SelectCandidate
 from .path_search import PathSearch
 from .random_search import RandomSearch
@@ -32,6 +32,7 @@ NODES: list[type[io.ComfyNode]] = [
 class NoiseSearchExtension(ComfyExtension):
     async def on_load(self) -> None:
         files.register()
+        routes.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

@@ -23,15 +23,15 @@ def from_pil(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(picture.convert("RGB"), dtype=np.float32) / 255)
 
 
-def encode(image: Tensor) -> bytes:
-    """A JPEG of the image, shrunk to at most 256 pixels on its longer side.
+def encode(image: Tensor, longest_side: int = LONGEST_SIDE, quality: int = 90) -> bytes:
+    """A JPEG of the image, shrunk to at most so many pixels on its longer side.
 
     image: [H, W, 3], float in 0..1.
     """
     picture = to_pil(image)
-    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90, subsampling=0)
+    picture.save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
 
 

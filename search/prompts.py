@@ -1,0 +1,141 @@
+"""The prompts that were queued: whose they are, and the recipes that their pictures carry.
+
+ComfyUI's image nodes write a prompt's metadata (`extra_pnginfo`) into the files they save. The winners of its searches
+are put there when they are found; and when the prompt is queued, if they are known from an earlier prompt in which
+everything up to the sampler was the same: then ComfyUI has the sampler's result in its cache, and nothing will search.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from comfy_execution.graph_utils import is_link
+from comfy_execution.utils import get_executing_context
+
+KEY = "noise_search"
+PROMPTS_KEPT = 32  # beside those still in the queue: a prompt comes here a moment before it is queued
+WINNERS_KEPT = 256  # samplers whose winners are remembered
+Winners = list[dict[str, Any]]  # plain JSON values, one an image
+
+
+@dataclass
+class Prompt:
+    """A queued prompt. workflow: the id of the front end's workflow it was made from, None when a program made it.
+
+    nodes: in API format, by id. metadata: its extra_pnginfo, None when it was queued without. found: the winners, by
+    sampler node and place in the list that ComfyUI runs that node for.
+    """
+
+    id: str
+    nodes: Mapping[str, Any]
+    metadata: dict[str, Any] | None
+    found: dict[tuple[str, int], Winners] = field(default_factory=dict)
+
+    @property
+    def workflow(self) -> str | None:
+        return (self._workflow() or {}).get("id")
+
+    def publish(self) -> None:
+        """Put all winners into the metadata, and into the workflow there, where the front end finds them again."""
+        winners = [winner for found in self.found.values() for winner in found]
+        workflow = self._workflow()
+        for place in (self.metadata, workflow and workflow.setdefault("extra", {})):
+            if isinstance(place, dict):
+                place.pop(KEY, None)
+                place.update({KEY: winners} if winners else {})
+
+    def _workflow(self) -> dict[str, Any] | None:
+        found = (self.metadata or {}).get("workflow")
+        return found if isinstance(found, dict) else None
+
+
+class Prompts:
+    """Those in ComfyUI's queue. server: its PromptServer; None where ComfyUI runs without one."""
+
+    def __init__(self) -> None:
+        self.server: Any = None
+        self._prompts: OrderedDict[str, Prompt] = OrderedDict()
+        self._winners: OrderedDict[tuple[str, str], dict[int, Winners]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def on_prompt(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What ComfyUI calls with the body of each request that queues a prompt, before anything has checked it."""
+        nodes = body.get("prompt")
+        if not isinstance(nodes, dict):
+            return body
+        body["prompt_id"] = body.get("prompt_id") or str(uuid.uuid4())
+        metadata = (body.get("extra_data") or {}).get("extra_pnginfo")
+        prompt = Prompt(body["prompt_id"], nodes, metadata if isinstance(metadata, dict) else None)
+        with self._lock:
+            for node in {node for node, _ in self._winners if node in nodes}:
+                for place, winners in self._winners.get((node, signature(nodes, node)), {}).items():
+                    prompt.found[node, place] = winners
+            prompt.publish()
+            self._prompts[prompt.id] = prompt
+            self._forget()
+        return body
+
+    def current(self) -> Prompt | None:
+        """The prompt that is running in this thread; None for one that came by another way than the server."""
+        context = get_executing_context()
+        return None if context is None else self._prompts.get(context.prompt_id)
+
+    def record(self, winners: Sequence[Mapping[str, Any]]) -> None:
+        """Note the winners of the search that has run in the sampler node which is executing now, one an image."""
+        prompt = self.current()
+        if prompt is None:
+            return
+        context = get_executing_context()
+        node, place = context.node_id, context.list_index or 0
+        with self._lock:
+            prompt.found[node, place] = [{"sampler": node, **winner} for winner in winners]
+            prompt.publish()
+            if node in prompt.nodes:  # not one that a loop has made for this prompt alone
+                key = (node, signature(prompt.nodes, node))
+                self._winners.setdefault(key, {})[place] = prompt.found[node, place]
+                self._winners.move_to_end(key)
+            while len(self._winners) > WINNERS_KEPT:
+                self._winners.popitem(last=False)
+
+    def is_running(self, prompt_id: str) -> bool:
+        running, _ = self.server.prompt_queue.get_current_queue_volatile()
+        return any(item[1] == prompt_id for item in running)
+
+    def _forget(self) -> None:
+        running, waiting = self.server.prompt_queue.get_current_queue_volatile()
+        needed = {item[1] for item in [*running, *waiting]} | set(list(self._prompts)[-PROMPTS_KEPT:])
+        for prompt_id in [known for known in self._prompts if known not in needed]:
+            del self._prompts[prompt_id]
+
+
+PROMPTS = Prompts()
+
+
+def signature(nodes: Mapping[str, Any], node: str) -> str:
+    """The same for two prompts if this node and everything before it are the same, by id, class and inputs."""
+    before: dict[str, Any] = {}
+    waiting = [node]
+    while waiting:
+        at = waiting.pop()
+        if at in before or at not in nodes:
+            continue
+        inputs = nodes[at].get("inputs", {})
+        before[at] = [nodes[at].get("class_type"), {name: _plain(value) for name, value in inputs.items()}]
+        waiting += [value[0] for value in inputs.values() if is_link(value)]
+    return hashlib.sha1(json.dumps(before, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """7.0 as 7: the front end sends one, and ComfyUI's validation puts the other in its place."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
