@@ -1,8 +1,9 @@
 """Verifiers that look at features of images: likeness to references, consistency, classes."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..verifiers import classes, clip, clip_score, consistency, files, reference
 from .types import CATEGORY
@@ -30,9 +31,12 @@ class ReferenceVerifier(io.ComfyNode):
             description="Judges how much an image is like your reference images: a person, a product, a style. DINOv2 "
             "looks at shapes and parts, CLIP and SigLIP at what is shown and how.",
             search_aliases=[*ALIASES, "image similarity", "likeness", "dino", "find the noise for an image"],
+            is_input_list=True,
             inputs=[
                 features_input(),
-                io.Image.Input("references", tooltip="One or more images that results should be like."),
+                io.Image.Input(
+                    "references", tooltip="One or more images that results should be like, as a list or a batch."
+                ),
                 io.Combo.Input(
                     "compare",
                     options=["mean", "nearest"],
@@ -45,9 +49,11 @@ class ReferenceVerifier(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model: str, references: Any, compare: str = "mean") -> io.NodeOutput:
-        features = load_features(model, "Reference verifier")
-        return io.NodeOutput(reference.Reference(features, [references], compare == "nearest"))
+    def execute(
+        cls, model: Sequence[str], references: Sequence[Tensor], compare: Sequence[str] = ("mean",)
+    ) -> io.NodeOutput:
+        features = load_features(model[0], "Reference verifier")
+        return io.NodeOutput(reference.Reference(features, references, compare[0] == "nearest"))
 
 
 class FeatureConsistencyVerifier(io.ComfyNode):

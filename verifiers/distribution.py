@@ -1,19 +1,25 @@
 """The paper's oracles for class-conditional models (Ma et al. 2025, figure 3): how an image changes the FID of a set,
 and what it contributes to the Inception Score. Both look at the benchmark: an upper bound, not a judge of quality.
 
+The set may grow from run to run, by the image that was chosen. Of one image the covariance is taken as 0, so FID is
+defined from the first image on.
+
 FID: Heusel et al. 2017. Inception Score: Salimans et al. 2016.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import comfy.model_management
 import numpy
 import torch
 from torch import Tensor
 
-from . import files
+from . import files, pictures
 from .files import Known
 from .inception import Inception
 from .managed import Managed
@@ -28,6 +34,13 @@ FID, INCEPTION_SCORE = "FID", "Inception Score"
 METHODS = (FID, INCEPTION_SCORE)
 CHUNK = 8
 MEMORY_PER_IMAGE = 64 * 1024 * 1024
+
+
+class Seen(NamedTuple):
+    """What the Inception network says of images: features [N, 2048] and logits [N, 1008], on the CPU."""
+
+    features: Tensor
+    logits: Tensor
 
 
 class Statistics(NamedTuple):
@@ -47,21 +60,21 @@ def statistics(features: Tensor) -> Statistics:
 
 
 def frechet_distance(features: Tensor, reference: Statistics) -> float:
-    """FID of the set with these features [N, D], N at least 2.
+    """FID of the set with these features [N, D].
 
     |m - m_r|^2 + tr(C) + tr(C_r) - 2 tr((C_r C)^1/2). With C = X^T X / (N - 1), X the centered features, the last trace
     is that of (X C_r X^T / (N - 1))^1/2, which is [N, N]; for N > D the [D, D] form is smaller.
     """
     features = features.double()
-    count, mean = len(features), features.mean(0)
+    mean, others = features.mean(0), max(len(features) - 1, 1)
     centered = features - mean
-    if count <= features.shape[1]:
-        product = centered @ reference.covariance @ centered.T / (count - 1)
+    if len(features) <= features.shape[1]:
+        product = centered @ reference.covariance @ centered.T / others
     else:
         root = _root(reference.covariance)
-        product = root @ (centered.T @ centered / (count - 1)) @ root
+        product = root @ (centered.T @ centered / others) @ root
     overlap = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
-    spread = centered.square().sum() / (count - 1) + reference.covariance.trace()
+    spread = centered.square().sum() / others + reference.covariance.trace()
     return float((mean - reference.mean).square().sum() + spread - 2 * overlap)
 
 
@@ -90,53 +103,75 @@ def inception_score(logits: Tensor) -> float:
 
 
 class Looker:
-    """Features and class logits of images, by the Inception network."""
+    """Looks at images with the Inception network."""
 
     def __init__(self, network: Inception):
         self.managed = Managed(network)
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [B, 2048] and logits [B, 1008] of images [B, H, W, 3] in 0..1, on the CPU."""
+    def __call__(self, images: Tensor) -> Seen:
+        """images: [B, H, W, 3] in 0..1."""
         network = self.managed.ready(min(len(images), CHUNK) * MEMORY_PER_IMAGE)
         levels = (images[..., :3].movedim(-1, 1).float().clamp(0, 1) * 255).round()
-        parts = [network(part.to(self.managed.device)) for part in levels.split(CHUNK)]
-        return torch.cat([part[0] for part in parts]).cpu(), torch.cat([part[1] for part in parts]).cpu()
+        features, logits = zip(*(network(part.to(self.managed.device)) for part in levels.split(CHUNK)))
+        return Seen(torch.cat(features).cpu(), torch.cat(logits).cpu())
+
+    def all(self, batches: Iterable[Tensor]) -> Seen:
+        """Of images of any sizes, in batches of one size; maybe none."""
+        classes, width = self.managed.patcher.model.fc.weight.shape
+        seen = [Seen(torch.empty(0, width), torch.empty(0, classes))]
+        for batch in batches:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            seen.append(self(batch))
+        return Seen(*map(torch.cat, zip(*seen)))
 
 
 class Distribution:
-    """others: images [N, H, W, 3] of the set that a candidate would join. reference: images or statistics that FID
-    compares with."""
+    """others: the set that a candidate would join, maybe empty. reference: what FID compares with."""
 
     needs_prompt = False
 
-    def __init__(self, look: Looker, method: str, others: Tensor, reference: Tensor | Statistics | None = None):
+    def __init__(self, look: Looker, method: str, others: Seen, reference: Statistics | None = None):
         self.name = method
         self.look = look
         self.others = others
         self.reference = reference
-        self._of_others: tuple[Tensor, Tensor] | None = None
-        if method == FID and reference is None:
-            raise ValueError("FID compares with a reference: choose an .npz file, or connect reference images.")
-        if len(others) < (2 if method == FID else 1):
-            raise ValueError(f"{method} is of a set: connect the images that a candidate joins, not {len(others)}.")
+        if method == FID:
+            _check(reference, others.features.shape[1])
+        known = method == FID and len(others.features)
+        self.before = frechet_distance(others.features, reference) if known else 0.0
 
     def score(self, images: Tensor, prompts: list[str]) -> Tensor:
-        """images: [B, H, W, 3] in 0..1 -> [B]: by how much FID falls when it joins the set, or its divergence."""
-        self._prepare()
-        features, logits = self.look(images)
-        known, known_logits = self._of_others
+        """images: [B, H, W, 3] in 0..1 -> [B]: by how much FID falls when it joins the set, or its divergence. As the
+        first of the set: its FID, negative; and no divergence, which is 0."""
+        seen = self.look(images)
         if self.name == INCEPTION_SCORE:
-            return divergences(logits, known_logits)
-        before = frechet_distance(known, self.reference)
-        after = [frechet_distance(torch.cat([known, one[None]]), self.reference) for one in features]
-        return before - torch.tensor(after)
+            return divergences(seen.logits, self.others.logits)
+        sets = (torch.cat([self.others.features, one[None]]) for one in seen.features)
+        return torch.tensor([self.before - frechet_distance(features, self.reference) for features in sets])
 
-    def _prepare(self) -> None:
-        """Look at the set and the reference images, once."""
-        self._of_others = self._of_others or self.look(self.others)
-        if isinstance(self.reference, Tensor):
-            self.reference = statistics(self.look(self.reference)[0])
+
+def _check(reference: Statistics | None, width: int) -> None:
+    if reference is None:
+        raise ValueError(
+            "FID compares with a reference: choose an .npz file or a folder of images, or connect reference images."
+        )
+    if len(reference.mean) != width:
+        raise ValueError(
+            f"The reference statistics are of {len(reference.mean)} features, but the Inception network has {width}. "
+            "They have to be made with the same network."
+        )
+
+
+@lru_cache(maxsize=1)
+def folder_statistics(network: Path, folder: Path, _state: str) -> Statistics:
+    """Of a folder's images; _state: its `pictures.state`. The last one is kept: a set that grows with each run has the
+    same reference every time, and thousands of images take long to look at."""
+    paths = pictures.listed(folder)
+    if len(paths) < 2:
+        raise ValueError(f"Reference statistics need 2 images or more (PNG, JPG, WEBP); {folder} has {len(paths)}.")
+    look = Looker(load_network(network))
+    return statistics(look.all(pictures.batches(paths, CHUNK)).features)
 
 
 def load_network(path: Path) -> Inception:

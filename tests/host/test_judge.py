@@ -75,13 +75,13 @@ def test_frames_are_evenly_spaced_with_the_first_and_the_last(frames: int, wante
 
 
 def test_no_frame_is_taken_twice_and_distances_differ_by_one_at_most() -> None:
-    lengths = range(2, 40)
-    for length, wanted in ((length, wanted) for length in lengths for wanted in range(2, length + 1)):
-        chosen = judging().spread(length, wanted)
-        distances = {after - before for before, after in pairwise(chosen)}
-        assert (len(chosen), chosen[0], chosen[-1]) == (wanted, 0, length - 1)
-        assert min(distances) >= 1
-        assert max(distances) - min(distances) <= 1
+    for length in range(2, 40):
+        for wanted in range(2, length + 1):
+            chosen = judging().spread(length, wanted)
+            distances = {after - before for before, after in pairwise(chosen)}
+            assert (len(chosen), chosen[0], chosen[-1]) == (wanted, 0, length - 1)
+            assert min(distances) >= 1
+            assert max(distances) - min(distances) <= 1
 
 
 def test_the_verifier_sees_these_frames_and_the_score_is_their_mean() -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from torch import Tensor
+
+from small_inception import inception_weights
 
 IDS = {
     f"{name}Verifier"
@@ -81,3 +85,59 @@ def test_what_an_ensemble_refuses(settings: dict[str, Any], message: str) -> Non
 def test_a_vlm_without_a_model_says_what_to_connect() -> None:
     with pytest.raises(ValueError, match=r"connect a CLIP that looks at images"):
         loaders()["VLMVerifier"].execute(ask="probability of yes")
+
+
+@pytest.fixture
+def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The Distribution Verifier's node, with a network and statistics of two kinds in models/verifiers."""
+    folder_paths = importlib.import_module("folder_paths")
+    extensions = folder_paths.folder_names_and_paths["verifiers"][1]
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "verifiers", ([str(tmp_path)], extensions))
+    monkeypatch.delitem(folder_paths.filename_list_cache, "verifiers", raising=False)
+    torch.save(inception_weights(thinner=16), tmp_path / "thin.pth")
+    for name, width in (("fitting", 128), ("other", 64)):
+        numpy.savez(tmp_path / f"{name}.npz", mu=numpy.zeros(width), sigma=numpy.eye(width))
+    return loaders()["DistributionVerifier"]
+
+
+def made(node: Any, **given: Any) -> Any:
+    """The verifier that the node makes."""
+    values = {"model": ["thin.pth"], "measure": ["FID"], "images": [torch.rand(2, 20, 30, 3)]}
+    return node.execute(**({name: value for name, value in (values | given).items() if value is not None})).args[0]
+
+
+def test_a_set_of_images_of_several_sizes_and_statistics_from_a_file(distribution: Any) -> None:
+    verifier = made(
+        distribution, images=[torch.rand(2, 20, 30, 3), torch.rand(1, 40, 20, 3)], statistics=["fitting.npz"]
+    )
+    assert verifier.others.features.shape == (3, 128)
+    assert verifier.score(torch.rand(2, 24, 24, 3), ["", ""]).shape == (2,)
+
+
+def test_inception_score_needs_no_reference(distribution: Any) -> None:
+    assert made(distribution, measure=["Inception Score"]).score(torch.rand(2, 24, 24, 3), ["", ""]).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({}, "choose an .npz file or a folder of images, or connect reference images"),
+        ({"images": None}, "Distribution Verifier: no set to join. Connect images, or name the folder"),
+        ({"statistics": ["other.npz"]}, "are of 64 features, but the Inception network has 128"),
+        (
+            {"statistics": ["fitting.npz"], "reference_images": [torch.rand(2, 20, 30, 3)]},
+            "Distribution Verifier: statistics, reference_folder or reference_images: only one can be the reference",
+        ),
+        ({"set_folder": ["../elsewhere"]}, "Invalid file path"),
+        ({"reference_folder": ["gone"]}, "2 images or more .* has 0"),
+    ],
+)
+def test_what_the_distribution_verifier_refuses(distribution: Any, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        made(distribution, **settings)
+
+
+def test_a_folder_named_over_a_wire_is_read_at_every_run(distribution: Any) -> None:
+    fingerprints = [distribution.fingerprint_inputs(set_folder=[name]) for name in (None, None, "set", "set")]
+    assert fingerprints[0] != fingerprints[1]
+    assert fingerprints[2] == fingerprints[3]

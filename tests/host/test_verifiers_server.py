@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,25 +10,42 @@ from types import ModuleType
 
 import pytest
 import safetensors.torch
+import torch
+from PIL import Image
 
 from comfy_client import Client
 from comfy_graph import Graph, Node
-from comfy_server import serve
+from comfy_server import Server, serve
 from layout import ROOT, custom_nodes
-from reference_inputs import draw_all
+from reference_inputs import draw_all, images
+from shapes_graph import ShapesGraph, reports
 from small_clip import clip_shapes
+from small_inception import inception_weights
 
+REFERENCES = "references"
 OWN_JUDGE = ROOT / "tests" / "fixtures" / "own_judge"
 CODE = (OWN_JUDGE / "__init__.py").read_text()
 
 
 @pytest.fixture(scope="module")
-def client(comfyui: Path, comfy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def judges(comfyui: Path, comfy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """With weights of a CLIP and of an Inception network, and a folder of images of two sizes."""
     base = tmp_path_factory.mktemp("judges")
-    (base / "models" / "verifiers").mkdir(parents=True)
-    safetensors.torch.save_file(draw_all(clip_shapes()), base / "models" / "verifiers" / "small.safetensors")
+    weights = base / "models" / "verifiers"
+    weights.mkdir(parents=True)
+    safetensors.torch.save_file(draw_all(clip_shapes()), weights / "small.safetensors")
+    torch.save(inception_weights(thinner=16), weights / "thin.pth")
+    (base / "input" / REFERENCES).mkdir(parents=True)
+    for number, image in enumerate(images()[:2]):
+        for part, levels in enumerate(image[:200, :240].split(100)):
+            Image.fromarray(levels.numpy()).save(base / "input" / REFERENCES / f"{number}{part}.png")
     with serve(comfyui, base, packs=custom_nodes() | {"own-judge": OWN_JUDGE}) as server:
-        yield Client(server.url)
+        yield server
+
+
+@pytest.fixture
+def client(judges: Server) -> Client:
+    return Client(judges.url)
 
 
 def colours(graph: Graph) -> list[Node]:
@@ -85,3 +103,80 @@ def test_a_file_that_is_not_there_is_an_error_with_address_and_folder(client: Cl
     assert result.error.node_type == "PickScoreVerifier"
     assert "https://huggingface.co/yuvalkirstain/PickScore_v1" in result.error.exception_message
     assert "models/verifiers/PickScore_v1/model.safetensors" in result.error.exception_message.replace("\\", "/")
+
+
+def folder(graph: Graph) -> Node:
+    """ComfyUI's own "Load Image (from Folder)", which gives a list."""
+    return graph.node("LoadImageDataSetFromFolder", folder=REFERENCES)
+
+
+def searched(client: Client, graph: ShapesGraph, verifier: Node) -> list[float]:
+    """The candidates' scores of the one search there is."""
+    found = graph.search(candidates=2, verifier=verifier)
+    told = graph.report(graph.ksampler(found), found)
+    (report,) = reports(client.run(graph).check(), told)
+    return [candidate["score"] for candidate in report["candidates"]]
+
+
+def test_references_that_come_as_a_list_make_one_verifier(client: Client) -> None:
+    graph = ShapesGraph(steps=1)
+    verifier = graph.node("ReferenceVerifier", model="small.safetensors", references=folder(graph))
+    assert len(searched(client, graph, verifier)) == 2
+
+
+def test_a_reference_folder_is_the_same_as_its_images(client: Client) -> None:
+    scores = []
+    for wired in (False, True):
+        graph = ShapesGraph(steps=1)
+        reference = {"reference_images": folder(graph)} if wired else {"reference_folder": REFERENCES}
+        settings = {"model": "thin.pth", "measure": "FID", "images": folder(graph)} | reference
+        scores.append(searched(client, graph, graph.node("DistributionVerifier", **settings)))
+    assert scores[0] == pytest.approx(scores[1], rel=1e-3)
+
+
+def fid_of(base: Path, saved: Path) -> float:
+    """Of the images of a folder to the references."""
+    distribution, pictures = (
+        importlib.import_module(f"noise_search.verifiers.{name}") for name in ("distribution", "pictures")
+    )
+    weights, references = base / "models" / "verifiers" / "thin.pth", base / "input" / REFERENCES
+    look = distribution.Looker(distribution.load_network(weights))
+    seen = look.all(pictures.batches(pictures.listed(saved), 8))
+    return distribution.frechet_distance(seen.features, distribution.folder_statistics(weights, references, "tests"))
+
+
+class Growing(ShapesGraph):
+    """A search whose winner is saved into the folder of the set that it is judged by."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(steps=2)
+        self.judge = self.node(
+            "DistributionVerifier", model="thin.pth", measure="FID", reference_folder=REFERENCES, set_folder="grown"
+        )
+        found = self.search(candidates=3, verifier=self.judge)
+        self.sampler = self.ksampler(found, seed=seed)
+        self.told = self.report(self.sampler, found)
+        self.node("SaveImage", images=self.decoded(self.sampler), filename_prefix="grown/image")
+
+
+def test_winners_that_are_saved_join_the_set(client: Client, judges: Server) -> None:
+    grown = judges.base / "output" / "grown"
+    for made, seed in enumerate((5, 100, 100), 1):
+        before = fid_of(judges.base, grown) if made > 1 else 0.0
+        graph = Growing(seed)
+        result = client.run(graph).check()
+        assert {graph.judge.id, graph.sampler.id} <= set(result.executed), "the same seed too: the set has changed"
+        assert len(list(grown.iterdir())) == made
+        best = reports(result, graph.told)[0]["best"]["score"]
+        assert best == pytest.approx(before - fid_of(judges.base, grown), abs=0.02 * fid_of(judges.base, grown))
+    assert judges.log_text().count("the set is empty") == 1
+    assert "the set has 2 images" in judges.log_text()
+
+
+def test_a_set_that_stays_the_same_is_not_searched_for_again(client: Client) -> None:
+    graph = Growing(7)
+    last = graph.prompt.popitem()[1]  # Save Image
+    graph.node("PreviewImage", images=last["inputs"]["images"])
+    client.run(graph).check()
+    again = client.run(graph).check()
+    assert {graph.judge.id, graph.sampler.id} <= again.cached

@@ -11,8 +11,10 @@ from typing import Any
 import numpy
 import pytest
 import torch
+from PIL import Image
 
-from reference_inputs import draw, features, images
+from reference_inputs import features, images
+from small_inception import inception_weights
 
 pytestmark = pytest.mark.usefixtures("comfy")
 REFERENCES = json.loads((Path(__file__).parents[1] / "fixtures" / "references.json").read_text())
@@ -26,14 +28,7 @@ def module(name: str) -> ModuleType:
 @pytest.fixture(scope="module")
 def network() -> Any:
     """The published network's shapes with drawn weights."""
-    shapes = {"fc.weight": [1008, 2048], "fc.bias": [1008]}
-    for key, shape in REFERENCES["inception"]["kernels"].items():
-        norm = key.replace("conv.weight", "bn")
-        shapes |= {
-            key: shape,
-            **{f"{norm}.{part}": shape[:1] for part in ("weight", "bias", "running_mean", "running_var")},
-        }
-    return module("inception").Inception({name: draw(name, shape) for name, shape in shapes.items()}).eval()
+    return module("inception").Inception(inception_weights()).eval()
 
 
 def test_the_network_is_torch_fidelity_s(network: Any) -> None:
@@ -74,16 +69,10 @@ def test_divergence_is_an_image_s_term_of_the_score() -> None:
     assert torch.stack(terms).mean().exp() == pytest.approx(module("distribution").inception_score(logits))
 
 
-class Means:
+def look(pictures: torch.Tensor) -> Any:
     """Features and logits without a network: what the picture's colours say."""
-
-    def __init__(self) -> None:
-        self.asked: list[int] = []
-
-    def __call__(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        self.asked.append(len(pictures))
-        means = pictures.mean((1, 2))
-        return means, 20 * means
+    means = pictures.mean((1, 2))
+    return module("distribution").Seen(means, 20 * means)
 
 
 def pictures(count: int, brightness: float, seed: int = 0) -> torch.Tensor:
@@ -92,36 +81,121 @@ def pictures(count: int, brightness: float, seed: int = 0) -> torch.Tensor:
     return colours.expand(-1, 4, 4, -1)
 
 
+def plain(level: float) -> torch.Tensor:
+    return torch.full((1, 4, 4, 3), level)
+
+
+def verifier(method: str, others: torch.Tensor, reference: torch.Tensor | None = None) -> Any:
+    distribution = module("distribution")
+    known = None if reference is None else distribution.statistics(look(reference).features)
+    return distribution.Distribution(look, method, look(others), known)
+
+
 def test_an_image_that_brings_the_set_nearer_to_the_reference_is_better() -> None:
-    look = Means()
-    verifier = module("distribution").Distribution(look, "FID", pictures(6, 0.4), pictures(50, 0.6, 1))
-    dark, fitting = (torch.full((1, 4, 4, 3), level) for level in (0.1, 0.7))
-    scores = verifier.score(torch.cat([dark, fitting]), ["", ""])
+    judge = verifier("FID", pictures(6, 0.4), pictures(50, 0.6, 1))
+    scores = judge.score(torch.cat([plain(0.1), plain(0.7)]), ["", ""])
     assert scores[1] > 0 > scores[0]
-    verifier.score(dark, [""])
-    assert look.asked == [6, 50, 2, 1]
+
+
+def test_the_score_is_by_how_much_fid_falls() -> None:
+    distribution, reference = module("distribution"), pictures(50, 0.6, 1)
+    others, one = pictures(6, 0.4), plain(0.5)
+    before, after = (
+        distribution.frechet_distance(look(images).features, distribution.statistics(look(reference).features))
+        for images in (others, torch.cat([others, one]))
+    )
+    assert verifier("FID", others, reference).score(one, [""])[0] == pytest.approx(before - after, rel=1e-5)
+
+
+def test_a_set_that_begins_empty_is_judged_from_its_first_image_on() -> None:
+    """The first is worth minus its FID, so all scores so far add up to minus the FID of the set."""
+    distribution, reference = module("distribution"), pictures(50, 0.6, 1)
+    known = distribution.statistics(look(reference).features)
+    total, made = 0.0, pictures(4, 0.5, 2)
+    for count in range(4):
+        total += verifier("FID", made[:count], reference).score(made[count : count + 1], [""])[0]
+        assert total == pytest.approx(-distribution.frechet_distance(look(made[: count + 1]).features, known), rel=1e-4)
+    alone = look(made[:1]).features.double()[0]
+    distance = (alone - known.mean).square().sum() + known.covariance.trace()
+    assert distribution.frechet_distance(look(made[:1]).features, known) == pytest.approx(distance.item())
 
 
 def test_what_the_set_lacks_contributes_most() -> None:
     red = torch.tensor([1.0, 0.0, 0.0]).expand(5, 4, 4, 3)
-    verifier = module("distribution").Distribution(Means(), "Inception Score", red)
     blue = torch.tensor([0.0, 0.0, 1.0]).expand(1, 4, 4, 3)
-    scores = verifier.score(torch.cat([red[:1], blue]), ["", ""])
+    scores = verifier("Inception Score", red).score(torch.cat([red[:1], blue]), ["", ""])
     assert scores[1] > scores[0]
 
 
-@pytest.mark.parametrize(
-    "method, others, reference, message",
-    [
-        ("FID", 3, None, "choose an .npz file, or connect reference images"),
-        ("FID", 1, 3, "FID is of a set: connect the images that a candidate joins, not 1"),
-        ("Inception Score", 0, None, "Inception Score is of a set"),
-    ],
-)
-def test_what_is_refused(method: str, others: int, reference: int | None, message: str) -> None:
-    given = None if reference is None else pictures(reference, 0.5)
-    with pytest.raises(ValueError, match=message):
-        module("distribution").Distribution(Means(), method, pictures(others, 0.5), given)
+def test_nothing_diverges_from_an_empty_set() -> None:
+    scores = verifier("Inception Score", pictures(0, 0.5)).score(pictures(3, 0.5), [""] * 3)
+    torch.testing.assert_close(scores, torch.zeros(3, dtype=scores.dtype))
+
+
+def test_fid_without_a_reference_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"choose an \.npz file or a folder of images, or connect reference images"):
+        verifier("FID", pictures(3, 0.5))
+
+
+def test_statistics_of_another_network_are_refused() -> None:
+    distribution = module("distribution")
+    others = distribution.statistics(features(1, 30))
+    with pytest.raises(ValueError, match="are of 48 features, but the Inception network has 3"):
+        distribution.Distribution(look, "FID", look(pictures(3, 0.5)), others)
+
+
+@pytest.fixture(scope="module")
+def thin_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("inception") / "thin.pth"
+    torch.save(inception_weights(thinner=16), path)
+    return path
+
+
+def test_images_of_any_sizes_are_looked_at_in_batches(thin_file: Path) -> None:
+    distribution = module("distribution")
+    looker = distribution.Looker(distribution.load_network(thin_file))
+    batches = [torch.rand(count, side, 40, 3) for count, side in ((2, 32), (1, 50))]
+    seen = looker.all(batches)
+    assert (seen.features.shape, seen.logits.shape) == ((3, 128), (3, 1008))
+    torch.testing.assert_close(seen.features[2:], looker(batches[1]).features)
+    assert [len(part) for part in looker.all([])] == [0, 0]
+
+
+def save_all(folder: Path, images: torch.Tensor) -> None:
+    folder.mkdir()
+    for number, image in enumerate(images):
+        levels = (image * 255).round().clamp(0, 255).byte().numpy()
+        Image.fromarray(levels).save(folder / f"{number:03d}.png")
+
+
+def test_statistics_of_a_folder_are_those_of_its_images(thin_file: Path, tmp_path: Path) -> None:
+    distribution = module("distribution")
+    shown = torch.rand(11, 20, 30, 3, generator=torch.Generator().manual_seed(0))
+    save_all(tmp_path / "references", shown)
+    made = distribution.folder_statistics(thin_file, tmp_path / "references", "a")
+    looker = distribution.Looker(distribution.load_network(thin_file))
+    expected = distribution.statistics(looker(shown).features)
+    torch.testing.assert_close(made.mean, expected.mean, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(made.covariance, expected.covariance, rtol=1e-3, atol=1e-6)
+
+
+def test_the_same_reference_folder_is_looked_at_once(
+    thin_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distribution = module("distribution")
+    save_all(tmp_path / "references", torch.rand(3, 20, 30, 3))
+    loaded: list[Path] = []
+    load = distribution.load_network
+    monkeypatch.setattr(distribution, "load_network", lambda path: (loaded.append(path), load(path))[1])
+    made = [distribution.folder_statistics(thin_file, tmp_path / "references", state) for state in ("x", "x", "y")]
+    assert made[0] is made[1] is not made[2]
+    assert len(loaded) == 2
+
+
+def test_a_folder_with_too_few_images_is_named(thin_file: Path, tmp_path: Path) -> None:
+    save_all(tmp_path / "few", torch.rand(1, 20, 30, 3))
+    with pytest.raises(ValueError, match=r"2 images or more \(PNG, JPG, WEBP\); .*few has 1"):
+        module("distribution").folder_statistics(thin_file, tmp_path / "few", "z")
 
 
 def test_statistics_in_the_usual_npz_form(tmp_path: Path) -> None:
