@@ -65,6 +65,7 @@ class PathSearch(io.ComfyNode):
         settings = {"paths": paths, "branches": branches, "start": start, "forward": forward, "backward": backward}
         plan = Plan(
             title=title,
+            node=cls.hidden.unique_id,
             name="paths",
             algorithm=lambda seed, steps: path_search(seed, **settings),
             trajectories=cost(**settings),

@@ -68,6 +68,7 @@ class RandomSearch(io.ComfyNode):
         at_least(title, candidates=(candidates, 1), frames=(frames, 0))
         plan = Plan(
             title=title,
+            node=cls.hidden.unique_id,
             name="random",
             algorithm=_algorithm(candidates, pruning),
             trajectories=candidates,

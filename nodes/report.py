@@ -20,7 +20,7 @@ class SearchReport(io.ComfyNode):
             category=CATEGORY,
             description="Shows what a search did: best score against cost, the candidates with their scores, the "
             "winner's recipe and all numbers as JSON. Put it between the sampler and VAE Decode; the latent passes "
-            "through unchanged, and the winner's recipe goes into the image that is saved.",
+            "through unchanged.",
             search_aliases=["search results", "search plot", "best of n", "candidates"],
             inputs=[
                 io.Latent.Input("latent", tooltip="From the sampler that searched."),
@@ -53,13 +53,11 @@ class SearchReport(io.ComfyNode):
                     display_name="report", tooltip="Everything as JSON. For a batch, one object for each image."
                 ),
             ],
-            hidden=[io.Hidden.unique_id, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
     def execute(cls, latent: dict[str, Any], search: patch.Search) -> io.NodeOutput:
         reports = search.run_of(latent["samples"]).reports
-        _into_metadata(cls.hidden.extra_pnginfo, cls.hidden.unique_id, reports)
         return io.NodeOutput(
             latent,
             torch.stack([from_pil(plot.best_curve(report)) for report in reports]),
@@ -69,15 +67,6 @@ class SearchReport(io.ComfyNode):
             _total_nfe(reports),
             reports_json(reports),
         )
-
-
-def _into_metadata(metadata: dict[str, Any] | None, node: str, reports: list[Report]) -> None:
-    """What the image nodes of this prompt write into their PNG files, beside the workflow."""
-    if metadata is None:  # queued without any, by a program
-        return
-    winners = [report.to_dict() for report in reports]
-    kept = ("algorithm", "seed", "sampler_steps", "nfe", "baseline", "best")
-    metadata.setdefault("noise_search", {})[node] = [{key: winner[key] for key in kept} for winner in winners]
 
 
 def _total_nfe(reports: list[Report]) -> int:

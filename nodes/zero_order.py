@@ -79,6 +79,7 @@ class ZeroOrderSearch(io.ComfyNode):
             )
         plan = Plan(
             title=title,
+            node=cls.hidden.unique_id,
             name="zero-order",
             algorithm=lambda seed, steps: zero_order(seed, iterations, neighbors, cosine),
             trajectories=1 + iterations * neighbors,

@@ -14,16 +14,18 @@ from tqdm.auto import tqdm
 
 from ..verifiers.base import VerifierError
 from . import thumbnail
+from .board import BOARDS
 from .budget import TimeLimit
 from .judge import Judge
 from .pruning import Race
 from .race import Racing, Stopped
-from .random import Algorithm, Heat
+from .random import Algorithm, Enough, Heat
 from .recipe import Recipe
 from .report import Report, Seconds
 from .source import NoiseSource
 from .standing import Result, Seen, Standing
 from .trajectory import Cutting, Finished, SamplerCall, Trajectories
+from .watch import Watch
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Plan:
     title: the node's name in messages. algorithm: starts one search, given the sampler's seed and steps. trajectories:
     how many it will run, with parts of one as fractions. batch_size: candidates in one sampler call, 0 for what fits.
     max_seconds: 0 for no limit. patience: candidates without anything better before it stops, 0 for no limit.
-    races: whether the algorithm prunes. frames: of a video that are judged, 0 for all.
+    races: whether the algorithm prunes. frames: of a video that are judged, 0 for all. node: the id of the search node,
+    where the board is.
     """
 
     title: str
@@ -45,6 +48,7 @@ class Plan:
     patience: int = 0
     races: bool = False
     frames: int = 0
+    node: str = ""
 
     def total_steps(self, steps: int) -> int:
         """Of all candidates together, with this many steps a trajectory."""
@@ -91,29 +95,45 @@ class Driver:
         self.bar = tqdm(total=plan.total_steps(call.steps), desc=plan.title, disable=call.disable_pbar)
         self.seconds = {"sampling": 0.0, "decoding": 0.0, "scoring": 0.0}
         self.rounds = 0
+        self.abandoned = [0] * source.items  # NFE of candidates that were given up, of each image
         self.stopped = "finished"
+        self.board = BOARDS.start(
+            plan.node, plan.name, plan.trajectories, images=source.items, max_seconds=plan.max_seconds
+        )
+        self.watch = Watch(plan.title, self.board, self.items, call.steps)
 
     def run(self) -> Outcome:
         try:
             with self.bar:
                 self._search()
         except VerifierError as error:
-            self._log_best("ended early")
+            self._end_early()
             raise VerifierError(f"{self.plan.title}: {error}") from error
         except BaseException:
-            self._log_best("ended early")
+            self._end_early()
             raise
+        self.watch.end(self.stopped)
         self._log_best(self.stopped)
         winners = [item.results[item.best] for item in self.items]
         latents, x0 = (torch.stack(parts) for parts in zip(*winners, strict=True))
-        return Outcome([self._report(item) for item in self.items], latents, x0)
+        return Outcome(list(map(self._report, self.items, self.abandoned)), latents, x0)
+
+    def _end_early(self) -> None:
+        self.watch.end("interrupted")
+        self._log_best("ended early")
 
     def _progress(self, steps: int, x0: Tensor, x: Tensor) -> None:
         """Show one bar over the whole search, on the sampler node with its preview and in the console."""
+        if self.trajectories.given_up:
+            return
         done = min(self.steps_done + steps, self.bar.total)
         self.bar.update(done - self.bar.n)
         if self.call.callback is not None:
             self.call.callback(done - 1, x0, x, self.bar.total)
+        self.watch.progress(done, sum(self.trajectories.spent))
+        if self.watch.stop_asked and self.stopped == "finished" and all(item.best is not None for item in self.items):
+            self.stopped = "user"
+            self.trajectories.give_up()
 
     def _search(self) -> None:
         while asked := self._next_round():
@@ -121,16 +141,20 @@ class Driver:
                 self._run_round(asked.candidates)
             else:
                 self._run_race(asked)
-            self.trajectories.next_round()
+            if self.stopped == "finished":
+                self.trajectories.next_round()
             self.rounds += 1
         for item in self.items:
             item.algorithm.close()
 
     def _next_round(self) -> _Round | None:
         """What to run next; None when the search is over."""
-        if self.stopped != "finished":
+        if self.stopped not in ("finished", "user"):
             return None
-        asked = [_send(item.algorithm, item.scores() or None) for item in self.items]
+        if self.stopped == "user":
+            asked = [_end(item.algorithm) for item in self.items]
+        else:
+            asked = [_send(item.algorithm, item.scores() or None) for item in self.items]
         if asked[0] is None:
             return None
         race = asked[0].race if isinstance(asked[0], Heat) else None
@@ -147,17 +171,21 @@ class Driver:
                 return
             ready = asked[done : done + affordable]
             finished = self._sample(ready)
+            if finished is None:
+                return
             self._judge(ready[: len(finished)], finished, {})
             self.limit.spent_on(len(finished))
             done += len(finished)
-            if self._out_of_patience():
+            if self._is_enough():
                 return
 
-    def _out_of_patience(self) -> bool:
-        """Whether no image of the batch has found anything better for a while; then the search stops."""
-        if self.plan.patience and all(item.since_best >= self.plan.patience for item in self.items):
+    def _is_enough(self) -> bool:
+        """Whether somebody wants the search to stop, or no image has found anything better for a while."""
+        if self.watch.stop_asked:
+            self.stopped = "user"
+        elif self.plan.patience and all(item.since_best >= self.plan.patience for item in self.items):
             self.stopped = "patience"
-        return self.stopped == "patience"
+        return self.stopped != "finished"
 
     def _run_race(self, heat: _Round) -> None:
         """The same for candidates that are pruned on the way; the score of one that was is its last prediction's."""
@@ -172,43 +200,71 @@ class Driver:
         if not self.limit.affords(race.starts):
             self.stopped = "time"
             return
-        first, items = len(self.items[0].seen), len(self.items)
-        name = lambda row: self._name(first + row // items, row % items)  # noqa: E731
-        racing = Racing(race, items, self.judge, name, self._to_latent)
-        finished = self._sample(heat.candidates, racing.after_step)
+        name = lambda row: self._name(*self._place(row))  # noqa: E731
+        racing = Racing(race, len(self.items), self.judge, name, self._to_latent, lambda: self.watch.stop_asked)
+
+        def cutting(step: int, x0: Tensor) -> list[int] | None:
+            alive = racing.after_step(step, x0)
+            if alive is not None:
+                self._show_race(heat.candidates, racing)
+            return alive
+
+        finished = self._sample(heat.candidates, cutting)
         self._spent_judging(racing.decoding, racing.scoring)
         self.seconds["sampling"] -= racing.decoding + racing.scoring
+        if finished is None:
+            return
         self._judge(heat.candidates, finished, racing.stopped)
         self.limit.spent_on(race.starts)
-        self._out_of_patience()
+        self._is_enough()
 
-    def _sample(self, candidates: list[tuple[Recipe, ...]], cutting: Cutting | None = None) -> Finished:
+    def _show_race(self, candidates: list[tuple[Recipe, ...]], racing: Racing) -> None:
+        items, spent = len(self.items), self.trajectories.spent
+        seen = [
+            [
+                self._seen(candidates[row // items][number], spent[row], racing.latest[row])
+                for row in range(number, len(spent), items)
+            ]
+            for number in range(items)
+        ]
+        pictures = {self._place(row): racing.latest[row].picture for row in racing.judged}
+        self.watch.racing(seen, pictures, {self._place(row) for row in racing.alive})
+
+    def _sample(self, candidates: list[tuple[Recipe, ...]], cutting: Cutting | None = None) -> Finished | None:
+        """What became of them; None when they were given up, because people had seen enough."""
         started = time.perf_counter()
         finished = self.trajectories.run(candidates, cutting)
         self.seconds["sampling"] += time.perf_counter() - started
         self.steps_done += finished.work
-        return finished
+        if not self.trajectories.given_up:
+            return finished
+        self.abandoned = [sum(nfe) for nfe in zip(self.abandoned, *finished.nfe)]
+        return None
 
     def _judge(self, recipes: list[tuple[Recipe, ...]], finished: Finished, stopped: dict[int, Stopped]) -> None:
         """Score and record what has run, but for the rows that were stopped and have their scores."""
-        items, first = len(self.items), len(self.items[0].seen)
+        items = len(self.items)
         rows = [row for row in range(len(finished) * items) if row not in stopped]
         latents = self._to_judge(recipes[0][0], finished).flatten(0, 1)[rows]
         predictions = {
             level: self._to_latent(prediction.flatten(0, 1)[rows]) for level, prediction in finished.predictions.items()
         }
-        judged = self.judge.judge(
-            latents, lambda at: self._name(first + rows[at] // items, rows[at] % items), predictions
-        )
+        judged = self.judge.judge(latents, lambda at: self._name(*self._place(rows[at])), predictions)
         self._spent_judging(judged.decoding, judged.scoring)
         outcomes = stopped | dict(zip(rows, map(_Ended, judged.scores, judged.pictures), strict=True))
+        pictures = {self._place(row): outcome.picture for row, outcome in outcomes.items()}
         for number, item in enumerate(self.items):
-            item.add(
-                [
-                    self._seen(recipes[at][number], finished, at, number, outcomes[at * items + number])
-                    for at in range(len(finished))
-                ]
-            )
+            seen = [
+                self._seen(recipe[number], nfe[number], outcomes[at * items + number], finished.steps)
+                for at, (recipe, nfe) in enumerate(zip(recipes, finished.nfe, strict=True))
+            ]
+            item.add(list(zip(seen, self._results(finished, number), strict=True)))
+        self.watch.judged(pictures)
+
+    def _place(self, row: int) -> tuple[int, int]:
+        """The image and the number of the candidate in a row of the call that is not yet recorded."""
+        items = len(self.items)
+        return row % items, len(self.items[0].seen) + row // items
 
     def _spent_judging(self, decoding: float, scoring: float) -> None:
         self.seconds["decoding"] += decoding
@@ -224,20 +280,23 @@ class Driver:
         """From model space to what a sampler node gives out."""
         return self.call.guider.model_patcher.model.process_latent_out(x0)
 
-    def _seen(
-        self, recipe: Recipe, finished: Finished, at: int, number: int, outcome: Stopped | _Ended
-    ) -> tuple[Seen, Result]:
-        seen = Seen(
+    def _seen(self, recipe: Recipe, nfe: int, outcome: Stopped | _Ended, steps: int = 0) -> Seen:
+        """steps: the solver's on the last stretch of the recipe."""
+        return Seen(
             scores=outcome.scores,
             recipe=recipe if self.source.recreates(recipe) else None,
             round=self.rounds,
-            nfe=finished.nfe[at][number],
+            nfe=nfe,
             thumbnail=thumbnail.encode(outcome.picture),
-            stopped_at_step=finished.steps if recipe.is_open else outcome.step,
+            stopped_at_step=steps if recipe.is_open else outcome.step,
         )
-        return seen, Result(finished.latents[at, number].clone(), finished.x0[at, number].clone())
 
-    def _report(self, item: Standing) -> Report:
+    def _results(self, finished: Finished, number: int) -> list[Result]:
+        """Of one image, copied so that the latents of the whole round can go."""
+        parts = zip(finished.latents[:, number], finished.x0[:, number], strict=True)
+        return [Result(latent.clone(), x0.clone()) for latent, x0 in parts]
+
+    def _report(self, item: Standing, abandoned_nfe: int) -> Report:
         return Report(
             algorithm=self.plan.name,
             seed=self.call.seed,
@@ -245,9 +304,10 @@ class Driver:
             candidates=item.candidates(),
             stopped=self.stopped,
             seconds=Seconds(**self.seconds, total=self.limit.elapsed),
+            abandoned_nfe=abandoned_nfe,
         )
 
-    def _name(self, candidate: int, number: int) -> str:
+    def _name(self, number: int, candidate: int) -> str:
         return f"candidate {candidate}" if len(self.items) == 1 else f"candidate {candidate} of image {number}"
 
     def _log_best(self, how: str) -> None:
@@ -268,4 +328,12 @@ def _send(algorithm: Algorithm, scores: list[float] | None) -> list[Recipe] | He
     try:
         return algorithm.send(scores)
     except StopIteration:
+        return None
+
+
+def _end(algorithm: Algorithm) -> list[Recipe] | Heat | None:
+    """What the algorithm still needs so that its best is an image; None when it needs nothing."""
+    try:
+        return algorithm.throw(Enough())
+    except (StopIteration, Enough):
         return None

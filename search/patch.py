@@ -16,6 +16,7 @@ from torch import Tensor
 from ..verifiers.base import Verifier
 from .driver import Driver, Plan
 from .judge import Judge
+from .prompts import PROMPTS
 from .report import Report
 from .source import NoiseSource
 from .trajectory import SamplerCall
@@ -109,6 +110,8 @@ class _Searching(Wrappers):
         self.trajectories = driver.trajectories
         outcome = driver.run()
         self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), outcome.reports))
+        where = {"node": self.plan.node, "board": driver.board.id, "images": len(outcome.reports)}
+        PROMPTS.record([{**where, "image": image, **report.winner()} for image, report in enumerate(outcome.reports)])
         if call.callback is not None:  # the sampler node takes its last x0 from here
             total = self.plan.total_steps(call.steps)
             call.callback(total - 1, outcome.x0.to(call.latent_image.device), outcome.latents, total)

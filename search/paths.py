@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from .noise import candidate_seed
-from .random import Algorithm
+from .random import Algorithm, Enough
 from .recipe import Path, Recipe
 
 TURN_SEEDS = 2**32
@@ -21,12 +21,20 @@ def path_search(seed: int, paths: int, branches: int, start: float, forward: flo
     """
     yield [Recipe(seed)]
     kept = [Recipe(candidate_seed(seed, index), path=Path(start)) for index in range(paths)]
-    yield kept
-    rng = random.Random(seed)
-    for up, down in turns(start, forward, backward):
-        around = [recipe.turned(rng.randrange(TURN_SEEDS), up, down) for recipe in kept for _ in range(branches)]
-        scores = yield around
-        kept = _best(around, scores[-len(around) :], paths)
+    leading: list[Recipe] = []
+    try:
+        scores = yield kept
+        leading = _best(kept, scores[-paths:], 1)
+        rng = random.Random(seed)
+        for up, down in turns(start, forward, backward):
+            around = [recipe.turned(rng.randrange(TURN_SEEDS), up, down) for recipe in kept for _ in range(branches)]
+            scores = yield around
+            kept = _best(around, scores[-len(around) :], paths)
+            leading = kept[:1]
+    except Enough:
+        if not leading:
+            return
+        kept = leading
     yield [recipe.finished() for recipe in kept]
 
 

@@ -17,6 +17,10 @@ class Heat(NamedTuple):
     race: Race
 
 
+class Enough(Exception):
+    """Thrown into an algorithm when people want the best so far: it may yield what is needed to finish that."""
+
+
 # Yields the noises it wants judged; receives the scores of everything it has asked for so far, in that order, because
 # some verifiers rank candidates among each other.
 Algorithm = Generator[list[Recipe] | Heat, list[float], None]

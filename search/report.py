@@ -59,7 +59,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Report:
-    """One search for one image. `candidates` is in the order they ran; number 0 is the image without search."""
+    """One search for one image. `candidates` is in the order they ran; number 0 is the image without search.
+
+    abandoned_nfe: denoiser predictions for candidates that were given up when people had seen enough.
+    """
 
     algorithm: str
     seed: int
@@ -67,6 +70,7 @@ class Report:
     candidates: tuple[Candidate, ...]
     stopped: str
     seconds: Seconds
+    abandoned_nfe: int = 0
 
     @property
     def best(self) -> Candidate:
@@ -80,7 +84,7 @@ class Report:
 
     @property
     def nfe(self) -> int:
-        return sum(candidate.nfe for candidate in self.candidates)
+        return sum(candidate.nfe for candidate in self.candidates) + self.abandoned_nfe
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values; a score that is not finite becomes None."""
@@ -99,6 +103,16 @@ class Report:
                 "stopped": self.stopped,
             }
         )
+
+    def winner(self) -> dict[str, Any]:
+        """The best candidate and what it took to find it, as plain JSON values: what a saved picture carries."""
+        report = self.to_dict()
+        kept = ("algorithm", "seed", "sampler_steps", "nfe", "seconds", "stopped", "baseline", "best")
+        winner = {key: report[key] for key in kept}
+        return winner | {
+            "candidates": len(self.candidates),
+            "best": winner["best"] | {"scores": _finite(self.best.scores), "nfe": self.best.nfe},
+        }
 
 
 def reports_json(reports: list[Report], indent: int | None = 2) -> str:

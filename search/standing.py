@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -72,6 +74,12 @@ class Standing:
             Candidate(index=index, score=score, **seen._asdict())
             for index, (seen, score) in enumerate(zip(self.seen, scores, strict=True))
         )
+
+    def joined_by(self, racing: Sequence[Seen]) -> tuple[Candidate, ...]:
+        """The candidates with some more that are still on their way, judged by what is predicted of them."""
+        together = copy.copy(self)
+        together.seen = [*self.seen, *racing]
+        return together.candidates()
 
     def _finished(self) -> list[int]:
         return [index for index, seen in enumerate(self.seen) if seen.stopped_at_step is None]

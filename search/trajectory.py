@@ -150,6 +150,19 @@ class Trajectories:
         latents, x0 = self._by_candidate(samples), self._by_candidate(x0)
         return Finished(latents, x0, nfe, self._steps, round(self._work), predictions)
 
+    @property
+    def spent(self) -> list[int]:
+        """Denoiser predictions for each row of the present call so far."""
+        return list(self._nfe)
+
+    @property
+    def given_up(self) -> bool:
+        return self._alive is not None and not len(self._alive)
+
+    def give_up(self) -> None:
+        """Predict nothing more in this call: the solver goes on to its end with the last predictions."""
+        self._cutting, self._alive = None, torch.empty(0, dtype=torch.long)
+
     def next_round(self) -> None:
         self.stretches.next_round()
 
@@ -195,7 +208,7 @@ class Trajectories:
         Rows that were cut get their last prediction again, so that the solver goes on and nothing is spent on them.
         """
         rows = torch.arange(len(x), device=x.device) if self._alive is None else self._alive
-        out = torch.empty_like(x) if self._last is None else self._last.clone()
+        out = torch.empty_like(x) if self._alive is None else self._last.clone()
         at = 0
         while at < len(rows):
             comfy.model_management.throw_exception_if_processing_interrupted()
@@ -208,7 +221,7 @@ class Trajectories:
             at += len(part)
         for row in rows.tolist():
             self._nfe[row] += 1
-        self._last = out if self._cutting else None
+        self._last = out
         return out
 
     def _most_rows(self, rows: int) -> int:
