@@ -29,9 +29,9 @@ def best_curve(report: Report) -> Image.Image:
             draw.line([at, baseline, at + 6 * SHARP, baseline], fill=FAINT, width=SHARP)
     _draw_steps(draw, axes)
     for nfe, candidate in zip(axes.nfes, report.candidates, strict=True):
-        _dot(draw, axes.x(nfe), axes.y(candidate.score), 3 * SHARP, FAINT)
+        dot(draw, axes.x(nfe), axes.y(candidate.score), 3 * SHARP, FAINT)
     best = report.best
-    _dot(draw, axes.x(axes.nfes[best.index]), axes.y(best.score), 5 * SHARP, BEST)
+    dot(draw, axes.x(axes.nfes[best.index]), axes.y(best.score), 5 * SHARP, BEST)
     _draw_words(draw, report, axes)
     return canvas.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
 
@@ -65,9 +65,9 @@ def _draw_grid(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:
     for part in range(5):
         score = axes.low + (axes.high - axes.low) * part / 4
         draw.line([axes.left, axes.y(score), axes.right, axes.y(score)], fill=GRID, width=SHARP)
-        draw.text((axes.left - 8 * SHARP, axes.y(score)), f"{score:.3g}", fill=INK, font=_font(12), anchor="rm")
+        draw.text((axes.left - 8 * SHARP, axes.y(score)), f"{score:.3g}", fill=INK, font=font(12), anchor="rm")
         nfe = axes.nfes[-1] * part / 4
-        draw.text((axes.x(nfe), axes.bottom + 10 * SHARP), f"{nfe:.0f}", fill=INK, font=_font(12), anchor="mt")
+        draw.text((axes.x(nfe), axes.bottom + 10 * SHARP), f"{nfe:.0f}", fill=INK, font=font(12), anchor="mt")
 
 
 def _draw_steps(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:
@@ -80,8 +80,8 @@ def _draw_steps(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:
 def _draw_words(draw: ImageDraw.ImageDraw, report: Report, axes: _Axes) -> None:
     without = f", without search {report.baseline.score:.4g}" if report.baseline else ""
     title = f"Best score {report.best.score:.4g}{without} ({len(report.candidates)} candidates, {report.algorithm})"
-    draw.text((axes.left, 16 * SHARP), title, fill=INK, font=_font(15))
-    draw.text(((axes.left + axes.right) / 2, (HEIGHT - 14) * SHARP), "NFE", fill=INK, font=_font(13), anchor="mb")
+    draw.text((axes.left, 16 * SHARP), title, fill=INK, font=font(15))
+    draw.text(((axes.left + axes.right) / 2, (HEIGHT - 14) * SHARP), "NFE", fill=INK, font=font(13), anchor="mb")
 
 
 def _labelled(candidate: Candidate, is_best: bool) -> Image.Image:
@@ -94,7 +94,7 @@ def _labelled(candidate: Candidate, is_best: bool) -> Image.Image:
     canvas.paste(picture, (0, 0))
     draw = ImageDraw.Draw(canvas)
     label = f"#{candidate.index}  {candidate.score:.4g}{_remark(candidate)}"
-    draw.text((6, picture.height + strip / 2), label, fill=BEST if is_best else INK, font=_font(14, 1), anchor="lm")
+    draw.text((6, picture.height + strip / 2), label, fill=BEST if is_best else INK, font=font(14, 1), anchor="lm")
     if is_best:
         draw.rectangle([0, 0, canvas.width - 1, canvas.height - 1], outline=BEST, width=3)
     return canvas
@@ -106,9 +106,9 @@ def _remark(candidate: Candidate) -> str:
     return "  no search" if candidate.index == 0 else ""
 
 
-def _dot(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, color: str) -> None:
+def dot(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, color: str) -> None:
     draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=color)
 
 
-def _font(size: int, scale: int = SHARP) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int, scale: int = SHARP) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size * scale)

@@ -114,7 +114,7 @@ class _Toy:
     def __init__(self, patcher: Any, sigmas: Tensor, ndim: int, masked: bool):
         shape = (1, *[TOY_SIDE] * (ndim - 1))
         draw = torch.Generator().manual_seed(0)
-        self.guider = _ToyGuider(patcher)
+        self.guider = ToyGuider(patcher)
         self.sigmas = sigmas
         self.noises = [torch.randn(shape, generator=draw).to(sigmas.device) * scale for scale in (1.0, 1.5)]
         self.latent = torch.full(shape, 0.5, device=sigmas.device)
@@ -137,7 +137,7 @@ class _Toy:
         return sampler.sample(self.guider, self.sigmas, extra_args, None, noise.clone(), latent, mask, True)
 
 
-class _ToyGuider:
+class ToyGuider:
     """Stands where a CFGGuider stands in a sampler call.
 
     Its prediction is stiff, so that solvers with adaptive steps take different ones for different candidates, and

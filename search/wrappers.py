@@ -7,6 +7,7 @@ from typing import Any
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
+from .scheduled import SCHEDULE_KEY
 from .trajectory import SamplerCall, Trajectories
 
 KEY = "noise_search"
@@ -25,7 +26,7 @@ class Wrappers:
     def put_on(self, model: Any, title: str) -> Any:
         """A clone of MODEL with these wrappers, outside of those it has: caches and the like start afresh every time.
 
-        Raises ValueError when there are some already.
+        Only a Step Scheduler's stays outside of them. Raises ValueError when there are some already.
         """
         if model.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY):
             raise ValueError(
@@ -37,7 +38,9 @@ class Wrappers:
             (WrappersMP.SAMPLER_SAMPLE, self._sampler_sample),
             (WrappersMP.PREDICT_NOISE, self._predict_noise),
         ):
-            model.wrappers[kind] = {KEY: [wrapper], **model.wrappers.get(kind, {})}
+            present = model.wrappers.get(kind, {})
+            schedule = {key: present[key] for key in (SCHEDULE_KEY,) if key in present}
+            model.wrappers[kind] = {**schedule, KEY: [wrapper], **present}
         return model
 
     def _outer_sample(

@@ -1,0 +1,43 @@
+"""Budgets split between candidates and their steps."""
+
+from __future__ import annotations
+
+import pytest
+
+from noise_search.search.allocation import allocate
+
+one_a_step = int
+
+
+def heun(steps: int) -> int:
+    return 2 * steps - 1
+
+
+@pytest.mark.parametrize("cost", [one_a_step, heun])
+@pytest.mark.parametrize("nfe", [1, 7, 64, 128, 256, 512, 5000])
+@pytest.mark.parametrize("candidates", [0, 1, 4])
+def test_a_budget_is_never_overrun(cost, nfe: int, candidates: int) -> None:
+    if nfe < candidates:
+        return
+    split = allocate(nfe, candidates, cost)
+    assert split.steps >= 1 and split.candidates >= 1
+    assert split.nfe == split.candidates * cost(split.steps) <= nfe
+    assert not candidates or split.candidates == candidates
+
+
+def test_given_candidates_share_it_evenly() -> None:
+    assert allocate(160, 8, one_a_step)[:2] == (20, 8)
+
+
+def test_a_solver_that_pays_twice_gets_half_the_steps() -> None:
+    assert allocate(160, 8, heun)[:2] == (10, 8)
+
+
+def test_a_larger_budget_never_decides_for_fewer_candidates() -> None:
+    counts = [allocate(nfe, 0, one_a_step).candidates for nfe in range(8, 1000, 8)]
+    assert counts == sorted(counts)
+
+
+def test_too_small_a_budget_is_refused_with_the_price() -> None:
+    with pytest.raises(ValueError, match="3 NFE do not pay for one step of 4 candidates: one takes 1 NFE"):
+        allocate(3, 4, one_a_step)
