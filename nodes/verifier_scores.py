@@ -14,11 +14,18 @@ ALIASES = ["verifier", "image score", "judge", "reward model", "rate images"]
 def weights_input(
     name: str, known: tuple[Known, ...], about: str, folders: tuple[str, ...] = ("verifiers",)
 ) -> io.Combo.Input:
-    """A combo of the files there are and the known ones there are not; the tooltip tells which are missing."""
-    missing = [model.file for model in known if model.file not in files.installed(folders)]
+    """A combo of the files there are and the known ones there are not; the tooltip tells which are missing.
+
+    It begins with a known one that is there, else with the first known one, which says what to get.
+    """
+    there = files.installed(folders)
+    missing = [model.file for model in known if model.file not in there]
+    first = next((model.file for model in known if model.file in there), known[0].file)
     told = f" Not installed: {', '.join(missing)}; choose one and run to read what to get." if missing else ""
     where = " or ".join(f"models/{folder}" for folder in folders)
-    return io.Combo.Input(name, options=files.choices(known, folders), tooltip=f"{about} From {where}.{told}")
+    return io.Combo.Input(
+        name, options=files.choices(known, folders), default=first, tooltip=f"{about} From {where}.{told}"
+    )
 
 
 def verifier_output(judges: str) -> io.Output:

@@ -14,15 +14,16 @@ from torch.nn import functional as F
 from . import files, keys
 from .managed import Managed
 from .pixels import HALF, IMAGENET_MEAN, IMAGENET_STD, Pipeline, from_preprocessor
-from .tokens import Tokenizer, clip_tokenizer, folder_tokenizer
+from .tokens import Tokenizer, clip_tokenizer, folder_tokenizer, plain
 from .towers import ImageTower, Style, TextTower, Weights, below, fill
 
-IMAGE_HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16}  # others have 64 channels a head
-TEXT_HEADS = {1152: 16}
+CLIP_HEADS = {1280: 16, 1408: 16, 1664: 16, 1792: 16}  # by the image tower's width; others have 64 channels a head
+SIGLIP_HEADS = {1152: 16, 1536: 16}  # of both towers
+GEMMA_WORDS = 256_000  # SigLIP 2's vocabulary
 CLIP, SIGLIP, DINO = ("quick_gelu", 1e-5), ("gelu_pytorch_tanh", 1e-6), ("gelu", 1e-6)
 WIDEST_OPENAI = 1024
 TANH_WIDTH = 1152
-UNUSED = ("position_ids", "mask_token", "attn_mask")
+UNUSED = ("position_ids", "mask_token", "attn_mask", "image.classifier.weight", "image.classifier.bias")
 PROMPTS_KEPT = 256
 SUMS_PER_VALUE = 16  # tensors of the size of a block's input that are alive at a time
 
@@ -70,6 +71,11 @@ class Clip:
     def _encode(self, texts: list[str]) -> Tensor:
         tokens = self.tokenizer(texts)
         towers = self.managed.ready()
+        if int(tokens.ids.max()) >= len(towers.text.token.weight):
+            raise files.WeightsError(
+                f"The tokenizer gives token {int(tokens.ids.max())}, but the model has {len(towers.text.token.weight)} "
+                "of them. Put the tokenizer.json beside the weights that was published with them."
+            )
         read_at = tokens.last if towers.text.causal else torch.full_like(tokens.last, -1)
         return F.normalize(towers.text(tokens.ids.to(self.managed.device), read_at), dim=-1).cpu()
 
@@ -88,17 +94,16 @@ def load(path: Path, title: str, activation: str = "auto", pipeline: Pipeline | 
     needed.
     """
     state = files.read(path)
-    weights = checked(keys.towers(state), state, path, text)
-    config = files.config(path)
-    image, words, causal = styles(weights, keys.family(state), config, files.config(path, "open_clip_config.json"))
+    weights, family = checked(keys.towers(state), state, path, text), keys.family(state)
+    image, words, causal = styles(weights, family, files.config(path), files.config(path, "open_clip_config.json"))
     if activation != "auto":
         image, words = (Style(style.heads, activation, style.eps) for style in (image, words))
     with files.whole(path):
         towers = TwoTowers(weights if text else images_only(weights), image, words, causal)
     refuse_strangers(path, towers, weights if text else images_only(weights))
-    tokenizer = Tokenizer(_tokenizer(path, config, causal, title), towers.text.length, title) if text else None
+    tokenizer = _tokenizer(path, towers.text, family, title) if text else None
     scale = float(weights["logit_scale"].exp()) if "logit_scale" in weights else 1.0
-    return Clip(towers, pipeline or published_pipeline(path, towers.image, keys.family(state)), tokenizer, scale)
+    return Clip(towers, pipeline or published_pipeline(path, towers.image, family), tokenizer, scale)
 
 
 def dino_with_head(path: Path, config: dict[str, Any]) -> tuple[Weights, Style, Pipeline]:
@@ -115,13 +120,15 @@ def dino_with_head(path: Path, config: dict[str, Any]) -> tuple[Weights, Style, 
 def checked(weights: Weights, state: Weights, path: Path, text: bool) -> Weights:
     """The weights, when they are whole towers."""
     if "image.patch.weight" not in weights:
-        if "text.token.weight" in weights:
+        if "text.token.weight" in weights and not images_only(weights):
             raise files.WeightsError(f"{path} has the text half of a CLIP model only. The whole model is needed.")
         raise files.wrong(path, "a CLIP, OpenCLIP, SigLIP or DINOv2 model", state)
     if "image.norm_post.weight" not in weights:
         raise files.wrong(path, "a model with a vision transformer (ResNets are not supported)", state)
     if weights["image.patch.weight"].ndim != 4:
         raise files.wrong(path, "a model of square images (this is a SigLIP 2 NaFlex model)", state)
+    if "image.class_token" in weights and not {"image.norm_pre.weight", "image.blocks.0.scale1"} & weights.keys():
+        raise files.wrong(path, "a model that is known (CLIPA is not supported)", state)
     if text and "text.token.weight" not in weights:
         raise files.WeightsError(
             f"{path} has the image half of a model only, and can not judge by a text. The whole model is needed."
@@ -156,8 +163,9 @@ def styles(
     activation = default[0] if siglip or family == "dino" else _activation(weights, family, open_clip)
     if family == "open_clip_siglip" and len(weights["image.norm_post.weight"]) < TANH_WIDTH:
         activation = "gelu"  # timm's smaller ones
-    image = Style(_heads(weights, "image", IMAGE_HEADS), activation, default[1])
-    return image, Style(_heads(weights, "text", TEXT_HEADS), activation, default[1]), not siglip
+    of_image = SIGLIP_HEADS if siglip else {} if family == "dino" else CLIP_HEADS
+    image = Style(_heads(weights, "image", of_image), activation, default[1])
+    return image, Style(_heads(weights, "text", SIGLIP_HEADS if siglip else {}), activation, default[1]), not siglip
 
 
 def _configured(config: dict[str, Any], default: tuple[str, float], heads: int) -> Style:
@@ -201,7 +209,15 @@ def published_pipeline(path: Path, tower: ImageTower, family: str | None) -> Pip
     )
 
 
-def _tokenizer(path: Path, config: dict[str, Any], causal: bool, title: str) -> Any:
-    if causal:
-        return clip_tokenizer(path.parent if config else None)
-    return folder_tokenizer(path.parent, title)
+def _tokenizer(path: Path, tower: TextTower, family: str | None, title: str) -> Tokenizer:
+    words = len(tower.token.weight)
+    if not tower.causal:
+        prepare = str.lower if words == GEMMA_WORDS and family == "transformers" else plain
+        return Tokenizer(folder_tokenizer(path.parent, title), tower.length, title, prepare)
+    tokenizer = clip_tokenizer()
+    if len(tokenizer) != words:
+        raise files.WeightsError(
+            f"{path} knows {words} tokens, and CLIP's tokenizer has {len(tokenizer)}: it was trained with another "
+            "tokenizer, which is not supported."
+        )
+    return Tokenizer(tokenizer, tower.length, title)

@@ -27,6 +27,7 @@ KNOWN = (
 )
 MEAN, STD = 0.16717362830052426, 1.0333394966054072
 TOKENS = 35
+BLIP_WORDS = 2  # of the token embedding that BERT's vocabulary does not have
 EPS = 1e-6
 HEAD_WIDTH = 64
 MEMORY_PER_IMAGE = 48 * 1024 * 1024
@@ -69,9 +70,9 @@ def load(path: Path) -> ImageReward:
     weights = named(state)
     if not all(f"{part}.weight" in weights for part in ("image.patch", "text.token", "text.blocks.0.cross.q")):
         raise files.wrong(path, "ImageReward v1.0", state)
-    tokenizer = Tokenizer(bert_tokenizer(path.parent, "ImageReward"), TOKENS, "ImageReward")
+    bert_tokens = bert_tokenizer(path.parent, "ImageReward", len(weights["text.token.weight"]) - BLIP_WORDS)
     with files.whole(path):
-        return ImageReward(Network(weights), tokenizer)
+        return ImageReward(Network(weights), Tokenizer(bert_tokens, TOKENS, "ImageReward"))
 
 
 def named(state: Weights) -> Weights:

@@ -95,6 +95,11 @@ class FolderModel:
                 str(folder), local_files_only=True, **{dtype: "auto"}
             )
             self.processor = transformers.AutoProcessor.from_pretrained(str(folder), local_files_only=True)
+        except ImportError as error:
+            raise WeightsError(
+                f"The model in {folder} needs a Python package that ComfyUI does not bring: {error}\nInstall it into "
+                "ComfyUI's environment, or use a model that ComfyUI's CLIP loader reads, such as Qwen3-VL."
+            ) from error
         except (OSError, ValueError, KeyError) as error:
             raise WeightsError(f"{folder} can not be loaded as a vision-language model: {error}") from error
         self.managed = Managed(nn.Sequential(network), whole=True)  # the host sets `device`, which transformers forbids

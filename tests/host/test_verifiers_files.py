@@ -82,6 +82,19 @@ def test_combos_offer_what_is_there_then_what_is_known(models: Path) -> None:
     assert "Not installed: HPS_v2.1_compressed.pt, HPS_v2_compressed.pt" in tooltip
 
 
+def test_combos_begin_with_a_known_file_that_is_there(models: Path) -> None:
+    """Not with another verifier's that comes earlier in the alphabet."""
+
+    def chosen() -> str:
+        return score_nodes().HPSVerifier.define_schema().inputs[0].default
+
+    save(models / "A.safetensors", {"x.weight": [2]})
+    assert chosen() == "HPS_v2.1_compressed.pt"
+    torch.save({"x.weight": torch.zeros(2)}, models / "HPS_v2_compressed.pt")
+    importlib.import_module("folder_paths").filename_list_cache.clear()
+    assert chosen() == "HPS_v2_compressed.pt"
+
+
 def test_a_known_file_that_is_missing_is_named_with_address_and_folder(models: Path) -> None:
     message = refused(score_nodes().ImageRewardVerifier.execute, "ImageReward/ImageReward.pt")
     assert message.startswith("ImageReward/ImageReward.pt is not installed. Download it from https://huggingface.co/")
@@ -172,12 +185,91 @@ def test_a_missing_vocabulary_says_where_it_goes(models: Path) -> None:
     assert "https://huggingface.co/google-bert/bert-base-uncased" in message
 
 
-def test_a_siglip_without_its_tokenizer_says_what_is_missing(models: Path) -> None:
-    shapes = {key: shape for key, shape in clip_shapes(words=99).items() if "class_embedding" not in key}
+def test_a_vocabulary_that_is_cut_short_is_named(models: Path) -> None:
+    save(models / "ImageReward.safetensors", references()["image_reward"]["shapes"])
+    words = references()["image_reward"]["vocabulary"]
+    (models / "vocab.txt").write_text("\n".join(words[:-2]))
+    message = refused(score_nodes().ImageRewardVerifier.execute, "ImageReward.safetensors")
+    assert (
+        f"{models / 'vocab.txt'} has {len(words) - 2} words, but ImageReward needs the {len(words)} of BERT" in message
+    )
+    assert "Download it again from https://huggingface.co/google-bert" in message
+
+
+def siglip(models: Path, words: int = 99) -> str:
+    """The name of a small one's file, without a tokenizer."""
+    shapes = {key: shape for key, shape in clip_shapes(words=words).items() if "class_embedding" not in key}
     position = "vision_model.embeddings.position_embedding.weight"
     save(models / "siglip.safetensors", shapes | {position: [16, 128]})
-    message = refused(score_nodes().CLIPScoreVerifier.execute, "siglip.safetensors")
-    assert "needs the tokenizer it was published with" in message
+    return "siglip.safetensors"
+
+
+def write_tokenizer(models: Path, words: int) -> None:
+    """Whole words, w0 to the last one."""
+    tokenizers = importlib.import_module("tokenizers")
+    numbers = {"<pad>": 0, "<unk>": 1} | {f"w{number}": number for number in range(2, words)}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(numbers, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(models / "tokenizer.json"))
+    (models / "tokenizer_config.json").write_text(json.dumps({"pad_token": {"content": "<pad>"}}))
+
+
+@pytest.mark.parametrize("there", [(), ("spiece.model",), ("tokenizer.json",), ("tokenizer_config.json",)])
+def test_a_siglip_without_its_tokenizer_says_what_is_missing(models: Path, there: tuple[str, ...]) -> None:
+    for name in there:
+        (models / name).write_text("{}")
+    message = refused(score_nodes().CLIPScoreVerifier.execute, siglip(models))
+    assert message.startswith("CLIP score needs the tokenizer that the model was published with")
+    assert f"Put its tokenizer.json and tokenizer_config.json into {models}" in message
+
+
+def test_a_broken_tokenizer_is_named(models: Path) -> None:
+    write_tokenizer(models, 99)
+    text = (models / "tokenizer.json").read_text()
+    (models / "tokenizer.json").write_text(text[: len(text) // 2])
+    message = refused(score_nodes().CLIPScoreVerifier.execute, siglip(models))
+    assert message.startswith(f"{models / 'tokenizer.json'} can not be read as a tokenizer (")
+    assert message.endswith("Download it again.")
+
+
+def test_a_tokenizer_of_another_model_is_named(models: Path) -> None:
+    write_tokenizer(models, 120)
+    verifier = score_nodes().CLIPScoreVerifier.execute(siglip(models)).args[0]
+    assert verifier.score(picture(), ["w98, W2!"]).shape == (1,)
+    message = refused(verifier.score, picture(), ["w110"])
+    assert "The tokenizer gives token 110, but the model has 99 of them" in message
+
+
+def test_a_clip_of_another_tokenizer_is_refused(models: Path) -> None:
+    save(models / "worldwide.safetensors", clip_shapes(words=50000))
+    message = refused(score_nodes().CLIPScoreVerifier.execute, "worldwide.safetensors")
+    assert "knows 50000 tokens, and CLIP's tokenizer has 49408: it was trained with another tokenizer" in message
+
+
+@pytest.mark.parametrize("node", ["CLIPScoreVerifier", "ReferenceVerifier"])
+def test_a_clipa_is_refused(models: Path, node: str) -> None:
+    """It has no class of its own: only a norm is missing, and the mean of the patches is meant."""
+    save(
+        models / "clipa.safetensors", {key: shape for key, shape in clip_shapes().items() if "pre_layrnorm" not in key}
+    )
+    with pytest.raises(module("verifiers.files").WeightsError, match="CLIPA is not supported"):
+        if node == "ReferenceVerifier":
+            module("nodes.verifier_features").ReferenceVerifier.execute(["clipa.safetensors"], [picture()])
+        else:
+            score_nodes().CLIPScoreVerifier.execute("clipa.safetensors")
+
+
+def test_a_siglip_2_naflex_is_refused(models: Path) -> None:
+    patch = "vision_model.embeddings.patch_embedding.weight"
+    save(models / "naflex.safetensors", clip_shapes() | {patch: [128, 588]})
+    assert "SigLIP 2 NaFlex" in refused(score_nodes().CLIPScoreVerifier.execute, "naflex.safetensors")
+
+
+def test_a_clip_with_another_image_tower_is_not_taken_for_half_a_model(models: Path) -> None:
+    shapes = {"visual.trunk.stem.0.weight": [8, 3, 4, 4], "token_embedding.weight": [9, 8]}
+    save(models / "convnext.safetensors", shapes | {"transformer.resblocks.0.attn.in_proj_weight": [24, 8]})
+    message = refused(score_nodes().CLIPScoreVerifier.execute, "convnext.safetensors")
+    assert "is not a CLIP, OpenCLIP, SigLIP or DINOv2 model" in message
 
 
 def test_a_head_that_does_not_fit_its_tower_is_refused(models: Path) -> None:

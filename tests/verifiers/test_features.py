@@ -148,6 +148,16 @@ def test_the_linear_head_of_a_model_with_registers_sees_the_class_token_and_the_
     assert score[0] == pytest.approx(expected.item(), abs=2e-3)
 
 
+@pytest.mark.parametrize("kind", ["Dinov2", "Dinov2WithRegisters"])
+def test_a_model_with_a_head_gives_features_too(tmp_path: Path, kind: str) -> None:
+    path, published, processor = dino_folder(tmp_path, kind)
+    pixels = processor(images=Image.fromarray(numpy.asarray(images()[0])), return_tensors="pt")
+    with torch.inference_mode():
+        expected = torch.nn.functional.normalize(published.base_model(**pixels).pooler_output)
+    ours = module("clip").load(path, "test", text=False).images(images()[0][None].float() / 255)
+    assert (ours - expected).abs().max() < 1e-3 * expected.abs().max()
+
+
 def test_a_class_the_head_does_not_have_is_refused(tmp_path: Path) -> None:
     path, _, _ = dino_folder(tmp_path)
     with pytest.raises(ValueError, match=r"no class 'dragon'\. It has 3, such as tench"):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy
@@ -192,12 +193,19 @@ def test_half_precision_weights_stay_half_and_score_the_same(tmp_path: Path) -> 
     assert (table(verifier) - cosines).abs().max() < 2e-3
 
 
-def word_tokenizer() -> Any:
+def published_text(text: str) -> str:
+    """As SigLIP's own tokenizer prepares it."""
+    siglip = importlib.import_module("transformers.models.siglip.tokenization_siglip").SiglipTokenizer
+    settings = SimpleNamespace(do_lower_case=True, remove_punctuation=partial(siglip.remove_punctuation, None))
+    return siglip.canonicalize_text(settings, text.lower())
+
+
+def word_tokenizer(texts: list[str]) -> Any:
     """A tokenizer of whole words, in the form transformers saves."""
     import tokenizers
     import transformers
 
-    words = ["<pad>", "</s>", "<unk>", *sorted({word for prompt in PROMPTS for word in prompt.split()})]
+    words = ["<pad>", "</s>", "<unk>", *sorted({word for text in texts for word in text.split()})]
     model = tokenizers.models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>")
     tokenizer = tokenizers.Tokenizer(model)
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
@@ -207,10 +215,21 @@ def word_tokenizer() -> Any:
     )
 
 
-def test_clip_score_of_siglip(tmp_path: Path) -> None:
+def name_siglip_s_class(folder: Path) -> None:
+    """Its tokenizer's class as published, which needs a library that ComfyUI does not bring."""
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"tokenizer_class": "SiglipTokenizer"}))
+    (folder / "spiece.model").write_bytes(b"")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_clip_score_of_siglip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
     import transformers
 
-    tokenizer = word_tokenizer()
+    told = [published_text(prompt) if version == 1 else prompt.lower() for prompt in PROMPTS]
+    tokenizer = word_tokenizer(told)
+    if version == 2:
+        monkeypatch.setattr(module("clip"), "GEMMA_WORDS", len(tokenizer))
     config = transformers.SiglipConfig(
         text_config=TEXT | {"projection_size": 128, "max_position_embeddings": 16, "vocab_size": len(tokenizer)},
         vision_config=VISION,
@@ -218,7 +237,8 @@ def test_clip_score_of_siglip(tmp_path: Path) -> None:
     model = transformers.SiglipModel(config)
     processor = image_processor("Siglip")(size={"height": 56, "width": 56})
     path = transformers_folder(tmp_path, model, processor, tokenizer)
-    ids = tokenizer(list(PROMPTS), padding="max_length", truncation=True, max_length=16, return_tensors="pt")
+    name_siglip_s_class(tmp_path)
+    ids = tokenizer(told, padding="max_length", truncation=True, max_length=16, return_tensors="pt")
     texts = {"input_ids": ids["input_ids"]}
     assert_same(module("clip_score").load(path), published_scores(model, processor, texts))
 

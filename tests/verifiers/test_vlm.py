@@ -148,6 +148,20 @@ def test_a_folder_without_a_model_is_named(tmp_path: Any) -> None:
         vlm().FolderModel(tmp_path)
 
 
+def test_a_library_that_is_missing_is_named(llava: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import transformers
+
+    def refuse(*_arguments: Any, **_options: Any) -> None:
+        raise ImportError("OddProcessor requires the oddlib library: pip install oddlib")
+
+    monkeypatch.setattr(transformers.AutoProcessor, "from_pretrained", refuse)
+    errors = importlib.import_module("noise_search.verifiers.files").WeightsError
+    with pytest.raises(
+        errors, match=r"(?s)llava.* needs a Python package .*pip install oddlib.*Install it into ComfyUI"
+    ):
+        vlm().FolderModel(llava)
+
+
 class Told:
     """Answers with the next of the given texts."""
 
