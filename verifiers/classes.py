@@ -14,6 +14,7 @@ from .managed import Managed
 from .towers import ImageTower, below, fill, linear
 
 CHUNK = 64  # texts encoded at a time
+NO_CLASS = "The class verifier needs at least one wanted class."
 TEMPLATES = (  # the seven that Radford et al. 2021 found best on ImageNet
     "itap of a {}.",
     "a bad photo of the {}.",
@@ -38,7 +39,7 @@ class ZeroShot:
         self.templates = list(templates) or list(TEMPLATES)
         self._vectors: Tensor | None = None
         if not self.wanted or len(self.classes) == len(self.wanted):
-            raise ValueError("The class verifier needs at least one wanted class, and one other to tell it from.")
+            raise ValueError(f"{NO_CLASS} CLIP and SigLIP need one other as well, to tell it from.")
         if bad := [template for template in self.templates if "{}" not in template]:
             raise ValueError(f"A prompt template needs {{}} where the class word goes: {bad[0]!r}.")
 
@@ -95,6 +96,8 @@ def load(path: Path, wanted: Sequence[str], others: Sequence[str], templates: Se
     if not str(config.get("model_type")).startswith("dinov2"):
         return ZeroShot(clip.load(path, "Class verifier"), wanted, others, templates)
     weights, style, pipeline = clip.dino_with_head(path, config)
+    if not wanted:
+        raise ValueError(NO_CLASS)
     labels = {label: int(number) for number, label in config.get("id2label", {}).items()}
     classes = [_number(word, labels, len(weights["classifier.weight"])) for word in wanted]
     with files.whole(path):

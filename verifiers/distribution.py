@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import comfy.model_management
 import numpy
@@ -187,7 +188,7 @@ def read_statistics(path: Path) -> Statistics:
     try:
         with numpy.load(path, allow_pickle=False) as data:
             mean, covariance = (torch.from_numpy(data[name]).double() for name in ("mu", "sigma"))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise files.WeightsError(f"{path} holds no FID statistics (mu and sigma): {error}") from error
     if covariance.shape != (len(mean), len(mean)):
         raise files.WeightsError(f"{path}: mu has {len(mean)} numbers, but sigma is {list(covariance.shape)}.")

@@ -8,6 +8,7 @@ arrive plays no part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -92,6 +93,6 @@ def _checked_weights(weights: dict[str, float], verifiers: int, given: Sequence[
         raise VerifierError("An ensemble needs at least one verifier.")
     if given and len(given) != verifiers:
         raise VerifierError(f"An ensemble of {verifiers} verifiers needs as many weights, but was given {len(given)}.")
-    if min(weights.values()) < 0 or sum(weights.values()) == 0:
-        raise VerifierError(f"The weights of an ensemble must not be negative, and not all 0: {list(given)}.")
+    if min(weights.values()) < 0 or not 0 < sum(weights.values()) < math.inf:
+        raise VerifierError(f"The weights of an ensemble are finite, not negative and not all 0; not {list(given)}.")
     return weights

@@ -144,6 +144,30 @@ def test_another_kind_of_model_is_named_as_such(models: Path, node: str) -> None
     assert "lora_unet_down.weight [4, 4]" in message
 
 
+def test_a_file_that_is_no_head_is_named_as_such(models: Path) -> None:
+    save(models / "clip.safetensors")
+    message = refused(score_nodes().AestheticVerifier.execute, "clip.safetensors", "clip.safetensors")
+    assert "clip.safetensors is not an aesthetic predictor's head. It holds" in message
+
+
+def test_a_dino_without_a_linear_head_has_no_classes(models: Path) -> None:
+    (models / "config.json").write_text(json.dumps({"model_type": "dinov2", "num_attention_heads": 2}))
+    state = {"embeddings.cls_token": [1, 1, 8], "embeddings.position_embeddings": [1, 5, 8], "layernorm.weight": [8]}
+    state |= {
+        "embeddings.patch_embeddings.projection.weight": [8, 3, 2, 2],
+        "encoder.layer.0.layer_scale1.lambda1": [8],
+    }
+    save(models / "dino.safetensors", state)
+    classes = module("nodes.verifier_features").ClassVerifier
+    message = refused(classes.execute, "dino.safetensors", "dog", "")
+    assert "is not a DINOv2 model with a linear head (classifier.weight)" in message
+
+
+def test_a_file_without_tensors_is_named_as_such(models: Path) -> None:
+    torch.save({"epoch": 3}, models / "log.pt")
+    assert "log.pt holds no tensors" in refused(score_nodes().HPSVerifier.execute, "log.pt")
+
+
 def test_a_model_without_some_of_its_weights_is_named_as_such(models: Path) -> None:
     shapes = clip_shapes()
     del shapes["text_model.encoder.layers.1.mlp.fc2.weight"]

@@ -128,6 +128,7 @@ def test_inception_score_needs_no_reference(distribution: Any) -> None:
             {"statistics": ["fitting.npz"], "reference_images": [torch.rand(2, 20, 30, 3)]},
             "Distribution Verifier: statistics, reference_folder or reference_images: only one can be the reference",
         ),
+        ({"reference_images": [torch.rand(1, 20, 30, 3)]}, "Reference statistics need at least 2 images"),
         ({"set_folder": ["../elsewhere"]}, "Invalid file path"),
         ({"reference_folder": ["gone"]}, "2 images or more .* has 0"),
     ],

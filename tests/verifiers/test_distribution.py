@@ -212,6 +212,11 @@ def test_statistics_that_are_none_are_named(tmp_path: Path) -> None:
     numpy.savez(tmp_path / "other.npz", x=numpy.zeros(3))
     with pytest.raises(errors, match=r"other\.npz holds no FID statistics"):
         module("distribution").read_statistics(tmp_path / "other.npz")
+    (tmp_path / "half.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:100])
+    (tmp_path / "empty.npz").write_bytes(b"")
+    for name in ("half", "empty"):
+        with pytest.raises(errors, match=rf"{name}\.npz holds no FID statistics"):
+            module("distribution").read_statistics(tmp_path / f"{name}.npz")
     numpy.savez(tmp_path / "odd.npz", mu=numpy.zeros(3), sigma=numpy.zeros((2, 2)))
     with pytest.raises(errors, match="mu has 3 numbers, but sigma is"):
         module("distribution").read_statistics(tmp_path / "odd.npz")

@@ -124,8 +124,10 @@ def test_a_failing_part_is_named() -> None:
     [
         ([], [], "at least one"),
         ([Channel(0)], [1, 2], "1 verifiers needs as many weights, but was given 2"),
-        ([Channel(0)], [-1], "must not be negative"),
+        ([Channel(0)], [-1], "finite, not negative and not all 0; not \\[-1\\]"),
         ([Channel(0), Channel(1)], [0, 0], "not all 0"),
+        ([Channel(0), Channel(1)], [1, float("nan")], "are finite"),
+        ([Channel(0), Channel(1)], [1, float("inf")], "are finite"),
         ([Ensemble([Channel(0)])], [], "can not be part of an ensemble"),
     ],
 )

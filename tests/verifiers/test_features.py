@@ -99,7 +99,7 @@ def test_many_classes_are_encoded_once(model: Any) -> None:
 @pytest.mark.parametrize(
     "wanted, others, templates, message",
     [
-        (["dog"], [], ["a {}"], "one other to tell it from"),
+        (["dog"], [], ["a {}"], "one other as well, to tell it from"),
         ([], ["cat"], ["a {}"], "at least one wanted class"),
         (["dog"], ["cat"], ["a photo"], "where the class word goes"),
     ],
@@ -162,3 +162,5 @@ def test_a_class_the_head_does_not_have_is_refused(tmp_path: Path) -> None:
     path, _, _ = dino_folder(tmp_path)
     with pytest.raises(ValueError, match=r"no class 'dragon'\. It has 3, such as tench"):
         module("classes").load(path, ["dragon"], [], [])
+    with pytest.raises(ValueError, match="needs at least one wanted class"):
+        module("classes").load(path, [], [], [])

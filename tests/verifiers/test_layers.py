@@ -12,7 +12,20 @@ from layout import ROOT
 
 FILES = sorted((ROOT / "verifiers").glob("*.py"))
 AT_THE_START = {"__future__", "collections", "comfy", "contextlib", "dataclasses", "folder_paths", "json", "logging"}
-AT_THE_START |= {"PIL", "functools", "hashlib", "itertools", "numpy", "pathlib", "re", "string", "torch", "typing"}
+AT_THE_START |= {
+    "PIL",
+    "functools",
+    "hashlib",
+    "itertools",
+    "math",
+    "numpy",
+    "pathlib",
+    "re",
+    "string",
+    "torch",
+    "typing",
+    "zipfile",
+}
 WHEN_NEEDED = AT_THE_START | {"transformers"}
 
 

@@ -80,6 +80,12 @@ def test_a_clip_that_does_not_generate_is_refused() -> None:
         vlm().HostModel(SimpleNamespace(cond_stage_model=torch.nn.Linear(1, 1)))
 
 
+def test_a_clip_with_an_unknown_tokenizer_is_refused(clip: Any) -> None:
+    odd = SimpleNamespace(cond_stage_model=clip.cond_stage_model, tokenizer=SimpleNamespace(words=3))
+    with pytest.raises(ValueError, match="tokenizer is of an unknown kind; Qwen3-VL's is known to work"):
+        vlm().HostModel(odd)
+
+
 WORDS = (
     "<pad> </s> <unk> <image> yes no Yes No USER: ASSISTANT: Does this image show Answer with or . ? a cat dog".split()
 )
@@ -197,6 +203,13 @@ def test_after_the_last_try_the_answer_is_shown(answer: str) -> None:
         vlm().GradeVerifier(model, tries=3).score(pictures()[:1], ["a cat"])
     assert str(error.value) == f"no overall_score from 0 to 10 in its answer, in 3 tries. The last: {answer}"
     assert len(model.asked) == 3
+
+
+@pytest.mark.parametrize("words", [("yes",), ("no",)])
+def test_a_tokenizer_without_yes_or_no_as_a_token_says_what_to_do_instead(words: tuple[str, ...]) -> None:
+    model = SimpleNamespace(first_tokens=lambda asked: [1] if words[0] in asked else [])
+    with pytest.raises(ValueError, match="no token for yes or for no: ask for a grade instead"):
+        vlm().YesVerifier(model)
 
 
 def test_a_question_without_a_place_for_the_prompt_is_refused() -> None:
