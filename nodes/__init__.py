@@ -3,7 +3,15 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..verifiers import files
-from . import routes, verifier_distribution, verifier_ensemble, verifier_features, verifier_scores, verifier_vlm
+from . import (
+    loop_parts,
+    routes,
+    verifier_distribution,
+    verifier_ensemble,
+    verifier_features,
+    verifier_scores,
+    verifier_vlm,
+)
 from .candidates import NoiseCandidates, SelectCandidate
 from .loop import SearchLoopClose, SearchLoopOpen
 from .path_search import PathSearch

@@ -6,6 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..search import patch, plot
+from ..search.loop import Found
 from ..search.report import Report, recipes_json, reports_json
 from ..search.thumbnail import from_pil
 from .types import CATEGORY, Search
@@ -14,23 +15,31 @@ from .types import CATEGORY, Search
 class SearchReport(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        kind = io.MatchType.Template("latent")
         return io.Schema(
             node_id="SearchReport",
             display_name="Search Report",
             category=CATEGORY,
             description="Shows what a search did: best score against cost, the candidates with their scores, the "
-            "winner's recipe and all numbers as JSON. Put it between the sampler and VAE Decode; the latent passes "
-            "through unchanged.",
+            "winner's recipe and all numbers as JSON. Put it between the sampler and VAE Decode, or behind Search Loop "
+            "Close; the latent, or whatever the loop found, passes through unchanged.",
             search_aliases=["search results", "search plot", "best of n", "candidates"],
             inputs=[
-                io.Latent.Input("latent", tooltip="From the sampler that searched."),
-                Search.Input("search", tooltip="From the search node whose model that sampler used."),
+                io.MatchType.Input(
+                    "latent",
+                    template=kind,
+                    tooltip="From the sampler that searched; of a loop its result, of any type.",
+                ),
+                Search.Input(
+                    "search", tooltip="From the search node whose model that sampler used, or from Search Loop Close."
+                ),
             ],
             outputs=[
-                io.Latent.Output(display_name="latent", tooltip="The same latent."),
+                io.MatchType.Output(template=kind, display_name="latent", tooltip="The same, unchanged."),
                 io.Image.Output(
                     display_name="plot",
-                    tooltip="Best score so far against NFE (denoiser predictions), one plot an image.",
+                    tooltip="Best score so far against NFE (denoiser predictions), of a loop against candidates; one "
+                    "plot an image.",
                 ),
                 io.Image.Output(
                     display_name="candidates", tooltip="The best 64 candidates with number and score, best first."
@@ -47,7 +56,8 @@ class SearchReport(io.ComfyNode):
                 ),
                 io.Int.Output(
                     display_name="nfe",
-                    tooltip="Denoiser predictions for all candidates; a CFG pair counts as one.",
+                    tooltip="Denoiser predictions for all candidates; a CFG pair counts as one. 0 for a loop, whose "
+                    "nodes may be anything.",
                 ),
                 io.String.Output(
                     display_name="report", tooltip="Everything as JSON. For a batch, one object for each image."
@@ -56,8 +66,8 @@ class SearchReport(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent: dict[str, Any], search: patch.Search) -> io.NodeOutput:
-        reports = search.run_of(latent["samples"]).reports
+    def execute(cls, latent: Any, search: patch.Search | Found) -> io.NodeOutput:
+        reports = search.run_of(latent["samples"] if isinstance(latent, dict) else latent).reports
         return io.NodeOutput(
             latent,
             torch.stack([from_pil(plot.best_curve(report)) for report in reports]),

@@ -1,11 +1,11 @@
-"""Pictures of a report: best score against NFE, and the candidates with their scores on them."""
+"""Pictures of a report: best score against cost, and the candidates with their scores on them."""
 
 from __future__ import annotations
 
 import math
 from itertools import accumulate, pairwise
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from . import thumbnail
 from .report import Candidate, Report
@@ -18,7 +18,8 @@ MOST_SHOWN = 64
 
 
 def best_curve(report: Report) -> Image.Image:
-    """Best score so far against NFE, a dot a candidate, the score without search as a dashed line."""
+    """Best score so far against NFE, or, where nobody counted that, against candidates; a dot a candidate, the score
+    without search as a dashed line."""
     canvas = Image.new("RGB", (WIDTH * SHARP, HEIGHT * SHARP), "white")
     draw = ImageDraw.Draw(canvas)
     axes = _Axes(report)
@@ -39,14 +40,20 @@ def best_curve(report: Report) -> Image.Image:
 def labelled_candidates(report: Report) -> list[Image.Image]:
     """The best candidates first, at most MOST_SHOWN, each with its number and score below it."""
     ranked = sorted(report.candidates, key=lambda candidate: (not candidate.is_finished, -candidate.score))[:MOST_SHOWN]
-    return [_labelled(candidate, is_best=candidate is ranked[0]) for candidate in ranked]
+    pictures = [_picture(candidate) for candidate in ranked]
+    size = (max(picture.width for picture in pictures), max(picture.height for picture in pictures))
+    return [
+        _labelled(candidate, _fitted(picture, size), is_best=candidate is ranked[0])
+        for candidate, picture in zip(ranked, pictures, strict=True)
+    ]
 
 
 class _Axes:
-    """Where NFE and scores lie on the canvas, in pixels."""
+    """Where cost and scores lie on the canvas, in pixels."""
 
     def __init__(self, report: Report):
-        self.nfes = list(accumulate(candidate.nfe for candidate in report.candidates))
+        self.unit = "NFE" if report.nfe else "candidates"
+        self.nfes = list(accumulate(candidate.nfe if report.nfe else 1 for candidate in report.candidates))
         self.best = list(accumulate((c.score if c.is_finished else -math.inf for c in report.candidates), max))
         scores = [candidate.score for candidate in report.candidates]
         spread = max(scores) - min(scores) or abs(scores[0]) or 1.0
@@ -81,14 +88,23 @@ def _draw_words(draw: ImageDraw.ImageDraw, report: Report, axes: _Axes) -> None:
     without = f", without search {report.baseline.score:.4g}" if report.baseline else ""
     title = f"Best score {report.best.score:.4g}{without} ({len(report.candidates)} candidates, {report.algorithm})"
     draw.text((axes.left, 16 * SHARP), title, fill=INK, font=font(15))
-    draw.text(((axes.left + axes.right) / 2, (HEIGHT - 14) * SHARP), "NFE", fill=INK, font=font(13), anchor="mb")
+    draw.text(((axes.left + axes.right) / 2, (HEIGHT - 14) * SHARP), axes.unit, fill=INK, font=font(13), anchor="mb")
 
 
-def _labelled(candidate: Candidate, is_best: bool) -> Image.Image:
+def _picture(candidate: Candidate) -> Image.Image:
+    """Grey when the candidate has none."""
+    if not candidate.thumbnail:
+        return Image.new("RGB", (SMALLEST_PICTURE, SMALLEST_PICTURE), GRID)
     picture = thumbnail.decode(candidate.thumbnail)
-    scale = -(-SMALLEST_PICTURE // picture.width)
-    if scale > 1:
-        picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+    scale = max(1, -(-SMALLEST_PICTURE // picture.width))
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+
+
+def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return picture if picture.size == size else ImageOps.pad(picture, size, color="white")
+
+
+def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool) -> Image.Image:
     strip = 24
     canvas = Image.new("RGB", (picture.width, picture.height + strip), "white")
     canvas.paste(picture, (0, 0))

@@ -1,0 +1,229 @@
+"""A search around any part of the graph: what lies between these two nodes runs once a candidate."""
+
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+from comfy_api.latest import io
+from comfy_execution.graph import DynamicPrompt, ExecutionBlocker
+from comfy_execution.graph_utils import GraphBuilder, is_link
+from comfy_execution.utils import get_executing_context
+
+from ..search.driver import Plan
+from ..search.ledger import Ledger, Page
+from ..search.loop import LoopSearch
+from ..search.loop_body import INDEX, NOISE, SEED, Body, Flow, read_body
+from ..search.loop_copy import run_graph
+from ..search.loop_kept import Kept
+from ..search.loop_key import graph_key
+from ..search.random import random_search
+from ..search.recipe import Recipe
+from ..search.source import RecipeNoise
+from ..search.zero_order import zero_order
+from .types import CATEGORY, MAX_SEED, Search, at_least, patience_input
+from .zero_order import check as check_zero_order
+from .zero_order import zero_order_inputs
+
+FOLDER = "noise_search"  # in ComfyUI's user folder, out of the browser's reach
+SearchFlow = io.Custom("SEARCH_FLOW")
+
+
+class SearchLoopOpen(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        kind = io.MatchType.Template("value")
+        return io.Schema(
+            node_id="SearchLoopOpen",
+            display_name="Search Loop Open",
+            category=CATEGORY,
+            description="Where a search loop begins. The nodes between this one and Search Loop Close run once for "
+            "each candidate, with its seed or noise: samplers, upscalers, face repair, anything. What does not depend "
+            "on this node runs once, and all candidates use it.",
+            search_aliases=["loop", "for each seed", "best of n", "seed search", "iterate", "noise search"],
+            inputs=[
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=MAX_SEED,
+                    control_after_generate=io.ControlAfterGenerate.fixed,
+                    tooltip="Seed of candidate 0, the result without search. Candidate i of a random search has "
+                    "seed + i.",
+                ),
+                io.MatchType.Input(
+                    "value",
+                    template=kind,
+                    optional=True,
+                    tooltip="Anything, of any type; it comes out unchanged. A list that comes in here is searched "
+                    "entry by entry, each with a winner of its own.",
+                ),
+                io.Boolean.Input(
+                    "run_outputs",
+                    default=False,
+                    optional=True,
+                    tooltip="For previews and saves that hang off the loop. On: they run for each candidate, which "
+                    "also runs whatever they need. Off: they run once, for candidate 0, beside the search.",
+                ),
+            ],
+            outputs=[
+                SearchFlow.Output(display_name="flow", tooltip="Goes into Search Loop Close."),
+                io.Int.Output(display_name="seed", tooltip="The candidate's seed, for a KSampler."),
+                io.Int.Output(display_name="index", tooltip="The candidate's number, from 0."),
+                io.Noise.Output(
+                    display_name="noise",
+                    tooltip="The candidate's noise, for SamplerCustomAdvanced. Zero-order search needs it: a seed "
+                    "alone can not describe a noise near another.",
+                ),
+                io.MatchType.Output(template=kind, display_name="value", tooltip="What came in as value."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, seed: int, value: Any = None, run_outputs: bool = False) -> io.NodeOutput:
+        flow = Flow(cls.hidden.unique_id, seed, value, get_executing_context().list_index, run_outputs)
+        if run_outputs:  # their copies run; they themselves shall not
+            return io.NodeOutput(flow, *[ExecutionBlocker(None)] * 4)
+        return io.NodeOutput(flow, seed, 0, RecipeNoise([Recipe(seed)]), value)
+
+
+class SearchLoopClose(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        kind = io.MatchType.Template("result")
+        return io.Schema(
+            node_id="SearchLoopClose",
+            display_name="Search Loop Close",
+            category=CATEGORY,
+            description="Where a search loop ends: runs the nodes since Search Loop Open once for each candidate and "
+            "gives out the result of the one with the highest score. What the score does not need, such as a larger "
+            "second pass, runs for the winner only. Scores are kept on disk: an interrupted search goes on where it "
+            "was, and one with more candidates runs only the new ones.",
+            search_aliases=["loop", "best of n", "pick best", "seed search", "iterate", "noise search"],
+            inputs=[
+                SearchFlow.Input("flow", tooltip="From Search Loop Open."),
+                io.Float.Input(
+                    "score",
+                    force_input=True,
+                    raw_link=True,
+                    lazy=True,
+                    tooltip="What to search for: any number, higher is better. Verifier Score, another pack's score, "
+                    "or arithmetic on several. Of the scores of a batch the mean counts.",
+                ),
+                io.MatchType.Input(
+                    "result",
+                    template=kind,
+                    raw_link=True,
+                    lazy=True,
+                    tooltip="What to keep of the best candidate: an image, a latent, anything.",
+                ),
+                io.DynamicCombo.Input(
+                    "method",
+                    options=[
+                        io.DynamicCombo.Option("random", _random_inputs()),
+                        io.DynamicCombo.Option("zero-order", zero_order_inputs()),
+                    ],
+                    tooltip="random: independent seeds. zero-order: noises near the best one so far; it needs the "
+                    "noise output of Search Loop Open.",
+                ),
+                patience_input(),
+                io.Float.Input(
+                    "max_seconds",
+                    default=0.0,
+                    min=0.0,
+                    max=1_000_000.0,
+                    step=1.0,
+                    optional=True,
+                    tooltip="Stop after about this many seconds with the best so far. 0 means no limit. At least one "
+                    "candidate always runs.",
+                ),
+            ],
+            outputs=[
+                io.MatchType.Output(template=kind, display_name="result", tooltip="The result of the best candidate."),
+                Search.Output(display_name="search", tooltip="What the search recorded. Goes into Search Report."),
+                io.Int.Output(
+                    display_name="seed",
+                    tooltip="The seed of the best candidate. After a zero-order search it is the search's own; the "
+                    "recipe in Search Report has the moves from it.",
+                ),
+                io.Float.Output(display_name="score", tooltip="The score of the best candidate."),
+            ],
+            enable_expand=True,
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
+        )
+
+    @classmethod
+    async def execute(
+        cls,
+        flow: Flow,
+        score: Any,
+        result: Any,
+        method: dict[str, Any],
+        patience: int = 0,
+        max_seconds: float = 0.0,
+    ) -> io.NodeOutput:
+        prefix = GraphBuilder().prefix
+        prompt, close_id = cls.hidden.dynprompt, cls.hidden.unique_id
+        node = prompt.get_display_node_id(close_id)
+        title = f"Search Loop Close (node {node})"
+        plan = _plan(title, node, method, patience, max_seconds)
+        if not is_link(score):
+            raise ValueError(f"{title}: the score is not connected to anything, so all candidates are the same.")
+        body = read_body(prompt, flow, close_id, score, result)
+        _check(title, body, plan.name)
+        kept = await _kept(title, prompt, flow, body, inside=prompt.get_parent_node_id(close_id) is not None)
+        search = LoopSearch(plan, flow, body, kept, prompt, prefix)
+        outputs, graph = run_graph(search, first=0)
+        return io.NodeOutput(*outputs, expand=graph)
+
+
+def _random_inputs() -> list[io.Input]:
+    return [
+        io.Int.Input(
+            "candidates",
+            default=16,
+            min=1,
+            max=10_000,
+            tooltip="How many seeds to try. Candidate i has the seed of Search Loop Open + i.",
+        )
+    ]
+
+
+def _plan(title: str, node: str, method: dict[str, Any], patience: int, max_seconds: float) -> Plan:
+    kind, settings = method["method"], {name: value for name, value in method.items() if name != "method"}
+    limits = {"title": title, "name": kind, "node": node, "patience": patience, "max_seconds": max_seconds}
+    if kind == "random":
+        count = settings["candidates"]
+        at_least(title, candidates=(count, 1))
+        return Plan(algorithm=lambda seed, steps: random_search(seed, count), trajectories=count, **limits)
+    check_zero_order(title, **settings)
+    return Plan(
+        algorithm=lambda seed, steps: zero_order(seed, **settings),
+        trajectories=1 + settings["iterations"] * settings["neighbors"],
+        **limits,
+    )
+
+
+def _check(title: str, body: Body, method: str) -> None:
+    """Raises ValueError when no two candidates of this loop could differ."""
+    if not body.reads & {SEED, INDEX, NOISE}:
+        raise ValueError(
+            f"{title}: the score does not depend on the candidate. Connect the seed of Search Loop Open to your "
+            "KSampler, or its noise to SamplerCustomAdvanced, and score what comes of that."
+        )
+    if method == "zero-order" and NOISE not in body.reads:
+        raise ValueError(
+            f"{title}: zero-order search tries noises near the best one, and a seed can not describe those. Connect "
+            "the noise of Search Loop Open to a SamplerCustomAdvanced, or choose random as the method."
+        )
+
+
+async def _kept(title: str, prompt: DynamicPrompt, flow: Flow, body: Body, inside: bool) -> Kept:
+    """What is left of earlier runs of this loop. inside: whether it is in another one, which keeps the results."""
+    run = get_executing_context().prompt_id
+    scores = await graph_key(prompt, run, flow, body.score, title)
+    if scores is None:
+        return Kept(Page(None), None, False)
+    ledger = Ledger(Path(folder_paths.get_system_user_directory(FOLDER)))
+    results = None if inside or not is_link(body.result) else await graph_key(prompt, run, flow, body.result, title)
+    return Kept(ledger.page(scores), results, by_number=INDEX in body.reads)

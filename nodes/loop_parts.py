@@ -1,0 +1,199 @@
+"""What a search loop puts into the graph while it runs; not for people to drag."""
+
+import math
+import statistics
+from numbers import Real
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..search.loop import LoopSearch
+from ..search.loop_copy import SLOTS, candidate_graph, result_graph, run_graph, slot
+from ..search.loop_kept import Made
+from .types import CATEGORY, Search
+
+LoopState = io.Custom("SEARCH_LOOP")
+HIDDEN = f"{CATEGORY}/loop"
+
+
+def _state_input() -> io.Input:
+    return LoopState.Input("search", tooltip="The search this belongs to.")
+
+
+def _number_input(name: str, tooltip: str) -> io.Int.Input:
+    return io.Int.Input(name, default=0, min=0, max=2**31 - 1, tooltip=tooltip)
+
+
+class SearchLoopRun(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SearchLoopRun",
+            display_name="Search Loop Run",
+            category=HIDDEN,
+            description="Part of a running search loop: asks for the candidates, one after another.",
+            is_dev_only=True,
+            inputs=[
+                _state_input(),
+                _number_input("first", "The candidate in the first slot."),
+                *[io.AnyType.Input(slot(at), optional=True, lazy=True, tooltip="A candidate.") for at in range(SLOTS)],
+            ],
+            outputs=[
+                io.AnyType.Output(display_name="result", tooltip="The result of the best candidate."),
+                Search.Output(display_name="search", tooltip="What the search recorded."),
+                io.Int.Output(display_name="seed", tooltip="The seed of the best candidate."),
+                io.Float.Output(display_name="score", tooltip="The score of the best candidate."),
+            ],
+            enable_expand=True,
+            accept_all_inputs=True,
+        )
+
+    @classmethod
+    def check_lazy_status(cls, search: LoopSearch, first: int, **slots: Any) -> list[str]:
+        search.tidy_progress()
+        wanted = search.wanted()
+        name = None if wanted is None else slot(wanted - first)
+        return [name] if name in slots and slots[name] is None else []
+
+    @classmethod
+    def execute(cls, search: LoopSearch, first: int, **slots: Any) -> io.NodeOutput:
+        wanted = search.wanted()
+        if wanted is not None:
+            outputs, graph = run_graph(search, wanted)
+            return io.NodeOutput(*outputs, expand=graph)
+        found, best = search.found(), search.recipes[search.best]
+        outcome = (found, best.seed, found.reports[0].best.score)
+        if not search.made.is_link:
+            return io.NodeOutput(search.made.value, *outcome)
+        result, graph = result_graph(search, search.made)
+        return io.NodeOutput(result, *outcome, expand=graph)
+
+
+class SearchLoopCandidate(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SearchLoopCandidate",
+            display_name="Search Loop Candidate",
+            category=HIDDEN,
+            description="Part of a running search loop: the loop's nodes for one candidate.",
+            is_dev_only=True,
+            inputs=[_state_input(), _number_input("index", "The candidate's number.")],
+            outputs=[io.Int.Output(display_name="index", tooltip="The candidate's number, once it has a score.")],
+            enable_expand=True,
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, search: LoopSearch, index: int) -> io.NodeOutput:
+        search.begins(index)
+        score, graph = candidate_graph(search, index, cls.hidden.unique_id)
+        return io.NodeOutput(score, expand=graph)
+
+
+class SearchLoopScore(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SearchLoopScore",
+            display_name="Search Loop Score",
+            category=HIDDEN,
+            description="Part of a running search loop: notes what came of a candidate.",
+            is_dev_only=True,
+            is_input_list=True,
+            inputs=[
+                _state_input(),
+                _number_input("index", "The candidate's number."),
+                io.Float.Input("score", force_input=True, tooltip="Its score."),
+                io.Image.Input("picture", optional=True, tooltip="The image that was scored."),
+                io.AnyType.Input("result", optional=True, tooltip="Its result, where that is there with the score."),
+            ],
+            outputs=[io.Int.Output(display_name="index", tooltip="The candidate's number.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        search: list[LoopSearch],
+        index: list[int],
+        score: list[float],
+        picture: list[Any] | None = None,
+        result: list[Any] | None = None,
+    ) -> io.NodeOutput:
+        (search,), (index,) = search, index
+        images = None if picture is None else picture[0]
+        made = Made(search.later.get(index), True) if result is None else Made(_only(search, index, result), False)
+        search.add(index, _mean(search, index, score), None if images is None else images[len(images) // 2], made)
+        return io.NodeOutput(index)
+
+
+class SearchLoopResult(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SearchLoopResult",
+            display_name="Search Loop Result",
+            category=HIDDEN,
+            description="Part of a running search loop: what only the winner has to make.",
+            is_dev_only=True,
+            is_input_list=True,
+            inputs=[_state_input(), io.AnyType.Input("result", tooltip="The winner's result.")],
+            outputs=[io.AnyType.Output(display_name="result", tooltip="The same.")],
+        )
+
+    @classmethod
+    def execute(cls, search: list[LoopSearch], result: list[Any]) -> io.NodeOutput:
+        value = _only(search[0], search[0].best, result)
+        search[0].add_result(value)
+        return io.NodeOutput(value)
+
+
+class SearchLoopOutside(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SearchLoopOutside",
+            display_name="Search Loop Outside",
+            category=HIDDEN,
+            description="Part of a running search loop: what comes from outside the loop, for all candidates.",
+            is_dev_only=True,
+            is_input_list=True,
+            inputs=[
+                _state_input(),
+                io.String.Input("name", tooltip="What it is kept as."),
+                io.AnyType.Input("values", optional=True, tooltip="What to keep, when it is not yet."),
+            ],
+            outputs=[io.AnyType.Output(display_name="values", is_output_list=True, tooltip="What was kept.")],
+        )
+
+    @classmethod
+    def execute(cls, search: list[LoopSearch], name: list[str], values: list[Any] | None = None) -> io.NodeOutput:
+        kept = search[0].outside
+        if values is not None:
+            kept[name[0]] = values
+        return io.NodeOutput(kept[name[0]])
+
+
+NODES = [SearchLoopRun, SearchLoopCandidate, SearchLoopScore, SearchLoopResult, SearchLoopOutside]
+
+
+def _mean(search: LoopSearch, index: int, scores: list[Any]) -> float:
+    """The score of a candidate, from those of its images."""
+    numbers = [score for score in scores if isinstance(score, Real) and math.isfinite(score)]
+    if numbers and len(numbers) == len(scores):
+        return statistics.fmean(numbers)
+    shown = scores[0] if len(scores) == 1 else scores
+    raise ValueError(
+        f"{search.plan.title}: {search.name(index)} has the score {shown}, which is not a number that can be compared."
+    )
+
+
+def _only(search: LoopSearch, index: int, results: list[Any]) -> Any:
+    """The one result of a candidate."""
+    if len(results) == 1:
+        return results[0]
+    raise ValueError(
+        f"{search.plan.title}: {search.name(index)} has {len(results)} results, because a list comes into the loop "
+        "from outside. Connect the list to `value` of Search Loop Open and take it from there: each entry then gets "
+        "a search of its own."
+    )

@@ -1,0 +1,212 @@
+"""A search around any part of the graph: what it asks the host to run next, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from comfy_execution.graph import DynamicPrompt
+from comfy_execution.progress import NodeState, get_progress_state
+from torch import Tensor
+
+from . import thumbnail
+from .board import BOARDS
+from .budget import TimeLimit
+from .driver import Plan
+from .loop_body import Body, Flow
+from .loop_kept import Kept, Made
+from .prompts import PROMPTS
+from .recipe import Recipe
+from .report import Report, Seconds
+from .standing import Seen, Standing
+
+SAME = 0.01  # how far, of the spread of all scores, a candidate's may be from what it was before
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a loop's SEARCH socket carries: a report, whatever kind of result it is about."""
+
+    reports: list[Report]
+
+    def run_of(self, result: Any) -> Found:
+        """Itself: a loop's search belongs to one result only."""
+        return self
+
+
+class _Wire:
+    """Stands where a verifier stands: the score is what comes through a wire."""
+
+    name = "score"
+
+
+class LoopSearch:
+    """One search. The host runs the candidates that `wanted` names, and tells it when one `begins` and what it made.
+
+    prompt: where the nodes of the loop are. prefix: how the ids begin of all nodes that are made for this search.
+    """
+
+    def __init__(self, plan: Plan, flow: Flow, body: Body, kept: Kept, prompt: DynamicPrompt, prefix: str):
+        self.plan = plan
+        self.flow = flow
+        self.body = body
+        self.kept = kept
+        self.prompt = prompt
+        self.prefix = prefix
+        self.limit = TimeLimit(plan.max_seconds)
+        settings = {"max_seconds": plan.max_seconds, "unit": "candidates"}
+        self.board = BOARDS.start(plan.node, plan.name, plan.trajectories, **settings)
+        self.outside: dict[str, list[Any]] = {"value": [flow.value]}  # lists that copies take from here, by name
+        self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
+        self.runs = 0
+        self.seconds = 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self.recipes: list[Recipe] = []  # asked for so far, and the round of each
+        self.rounds: list[int] = []
+        self.standing = Standing(self.plan.algorithm(self.flow.seed, 0), _Wire())
+        self.stopped = "finished"
+
+    @property
+    def best(self) -> int:
+        return self.standing.best
+
+    @property
+    def made(self) -> Made | None:
+        """The winner's result; None when it was scored in an earlier run and has to be made again."""
+        return self.standing.results[self.best]
+
+    def wanted(self) -> int | None:
+        """The candidate that has to run next; None when the winner is known and its result is there."""
+        while not self._is_enough():
+            index = len(self.standing.seen)
+            if index == len(self.recipes) and not self._ask():
+                break
+            known = self.kept.find(self.recipes[index], index)
+            if known is not None:
+                seen, made = known
+                self.standing.add([(seen._replace(round=self.rounds[index]), made)])
+                self._show(index, _picture(seen))
+            elif self.limit.affords(1):
+                return index
+            else:
+                self.stopped = "time"
+        return self.best if self.made is None else None
+
+    def name(self, index: int) -> str:
+        recipe = self.recipes[index]
+        moves = f", {len(recipe.moves)} moves" if recipe.moves else ""
+        return f"candidate {index} (seed {recipe.seed}{moves})"
+
+    def begins(self, index: int) -> None:
+        """Say which candidate runs: an error inside the loop comes from the host and can not name it."""
+        self.began = time.perf_counter()
+        text = f"{self.name(index)} of {self.plan.trajectories:g}"
+        logging.info("%s: %s.", self.plan.title, text)
+        if PROMPTS.server is not None:
+            PROMPTS.server.send_progress_text(text, self.plan.node, PROMPTS.server.client_id)
+
+    def add(self, index: int, score: float, picture: Tensor | None, made: Made) -> None:
+        """What became of a candidate. picture: [H, W, 3], float in 0..1, of what was scored."""
+        self.seconds += time.perf_counter() - self.began
+        seen = Seen(
+            scores={_Wire.name: score},
+            recipe=self.recipes[index],
+            round=self.rounds[index],
+            nfe=0,
+            thumbnail=b"" if picture is None else thumbnail.encode(picture),
+            stopped_at_step=None,
+        )
+        if index < len(self.standing.seen):
+            self._add_again(index, seen, made)
+        else:
+            self.kept.add(seen, index)
+            self.standing.add([(seen, made)])
+            self.limit.spent_on(1)
+        if self.best == index and not made.is_link:
+            self.add_result(made.value)
+        self._show(index, picture)
+
+    def add_result(self, result: Any) -> None:
+        """The result of the best candidate."""
+        self.kept.add_result(self.recipes[self.best], self.best, result)
+
+    def found(self) -> Found:
+        """The end of the search."""
+        self.board.end(self.stopped)
+        best = self.standing.candidates()[self.best]
+        logging.info(
+            "%s %s after %d candidates: best score %.4f (%s, recipe %s).",
+            *(self.plan.title, self.stopped, len(self.standing.seen), best.score),
+            *(self.name(self.best), best.recipe.to_dict()),
+        )
+        return Found([self._report()])
+
+    def tidy_progress(self) -> None:
+        """Make the host forget the nodes of this search that have finished.
+
+        It repeats the state of every node that has run in each of its messages to the browser; all candidates' together
+        would be gigabytes.
+        """
+        states = get_progress_state().nodes
+        for node in [node for node in states if node.startswith(self.prefix)]:
+            if states[node]["state"] is NodeState.Finished:
+                del states[node]
+
+    def _is_enough(self) -> bool:
+        """Whether somebody wants the search to stop, or it has found nothing better for a while."""
+        if self.stopped == "finished" and self.standing.seen:
+            if self.board.stop_asked:
+                self.stopped = "user"
+            elif 0 < self.plan.patience <= self.standing.since_best:
+                self.stopped = "patience"
+        return self.stopped != "finished"
+
+    def _ask(self) -> bool:
+        """Let the algorithm ask for more candidates; False when it has ended."""
+        try:
+            asked = self.standing.algorithm.send(self.standing.scores() or None)
+        except StopIteration:
+            return False
+        self.rounds += [self.rounds[-1] + 1 if self.rounds else 0] * len(asked)
+        self.recipes += asked
+        return True
+
+    def _add_again(self, index: int, seen: Seen, made: Made) -> None:
+        """The winner of an earlier run once more. When its score has changed, those of the others may have as well."""
+        scores = self.standing.scores()
+        before, now = scores[index], seen.scores[_Wire.name]
+        if math.isclose(before, now, rel_tol=SAME, abs_tol=SAME * (max(scores) - min(scores))):
+            self.standing.seen[index] = seen
+            self.standing.results[index] = made
+            return
+        logging.warning(
+            "%s: %s had the score %.4f in an earlier run and has %.4f now, so what was kept is of no use: something in "
+            "the loop has changed or is random. All candidates run again.",
+            *(self.plan.title, self.name(index), before, now),
+        )
+        self.kept.forget()
+        self._start()
+
+    def _show(self, index: int, picture: Tensor | None) -> None:
+        done = len(self.standing.seen)
+        self.board.progress(done, nfe=0)
+        self.board.show([self.standing.candidates()], {} if picture is None else {(0, index): picture})
+
+    def _report(self) -> Report:
+        return Report(
+            algorithm=self.plan.name,
+            seed=self.flow.seed,
+            sampler_steps=0,
+            candidates=self.standing.candidates(),
+            stopped=self.stopped,
+            seconds=Seconds(sampling=self.seconds, total=self.limit.elapsed),
+        )
+
+
+def _picture(seen: Seen) -> Tensor | None:
+    return thumbnail.from_pil(thumbnail.decode(seen.thumbnail)) if seen.thumbnail else None

@@ -1,0 +1,55 @@
+"""What earlier runs of a loop have left: scores on disk, and in memory the result of the best candidate."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from .ledger import Page
+from .recipe import Recipe
+from .standing import Seen
+
+WINNERS_KEPT = 4  # of the latest searches
+
+
+class Made(NamedTuple):
+    """A candidate's result: the value, or the link behind which the host finds or makes it."""
+
+    value: Any
+    is_link: bool
+
+
+class Kept:
+    """Of one loop. page: scores. graph: what the result depends on but for the candidate; None to keep no result.
+    by_number: whether a candidate's number matters beside its noise."""
+
+    def __init__(self, page: Page, graph: str | None, by_number: bool):
+        self.page = page
+        self.graph = graph
+        self.by_number = by_number
+
+    def find(self, recipe: Recipe, number: int) -> tuple[Seen, Made | None] | None:
+        """A candidate that was scored before, with its result if that is at hand."""
+        seen = self.page.find(recipe, number if self.by_number else None)
+        if seen is None:
+            return None
+        candidate, result = _WINNERS.get(self.graph, (None, None))
+        return seen, Made(result, is_link=False) if candidate == (recipe, number) else None
+
+    def add(self, seen: Seen, number: int) -> None:
+        self.page.add(seen, number if self.by_number else None)
+
+    def add_result(self, recipe: Recipe, number: int, result: Any) -> None:
+        """The result of the best candidate so far."""
+        if self.graph is None:
+            return
+        _WINNERS[self.graph] = ((recipe, number), result)
+        _WINNERS.move_to_end(self.graph)
+        while len(_WINNERS) > WINNERS_KEPT:
+            _WINNERS.popitem(last=False)
+
+    def forget(self) -> None:
+        self.page.forget()
+
+
+_WINNERS: OrderedDict[str | None, tuple[tuple[Recipe, int], Any]] = OrderedDict()
