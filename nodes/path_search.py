@@ -8,7 +8,7 @@ from ..search.driver import Plan
 from ..search.patch import put_on
 from ..search.paths import cost, path_search
 from ..verifiers.base import require
-from .types import CATEGORY, FRAMES, at_least, frames_input, search_inputs, search_outputs
+from .types import CATEGORY, FRAMES, at_least, frames_input, search_inputs, search_outputs, search_steps_input
 
 
 class PathSearch(io.ComfyNode):
@@ -38,6 +38,7 @@ class PathSearch(io.ComfyNode):
                     ),
                 ),
                 frames_input(),
+                search_steps_input(),
             ],
             outputs=search_outputs(),
             hidden=[io.Hidden.unique_id],
@@ -58,9 +59,10 @@ class PathSearch(io.ComfyNode):
         max_seconds: float = 0.0,
         batch_size: int = 0,
         frames: int = FRAMES,
+        search_steps: int = 0,
     ) -> io.NodeOutput:
         title = f"Path Search (node {cls.hidden.unique_id})"
-        at_least(title, paths=(paths, 1), branches=(branches, 1), frames=(frames, 0))
+        at_least(title, paths=(paths, 1), branches=(branches, 1), frames=(frames, 0), search_steps=(search_steps, 0))
         _check_levels(title, start, forward, backward)
         settings = {"paths": paths, "branches": branches, "start": start, "forward": forward, "backward": backward}
         plan = Plan(
@@ -72,6 +74,7 @@ class PathSearch(io.ComfyNode):
             batch_size=batch_size,
             max_seconds=max_seconds,
             frames=frames,
+            search_steps=search_steps,
         )
         return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))
 

@@ -9,7 +9,16 @@ from ..search.driver import Plan
 from ..search.patch import put_on
 from ..search.random import Algorithm, pruned_random_search, random_search
 from ..verifiers.base import require
-from .types import CATEGORY, FRAMES, at_least, frames_input, patience_input, search_inputs, search_outputs
+from .types import (
+    CATEGORY,
+    FRAMES,
+    at_least,
+    frames_input,
+    patience_input,
+    search_inputs,
+    search_outputs,
+    search_steps_input,
+)
 
 
 class RandomSearch(io.ComfyNode):
@@ -45,6 +54,7 @@ class RandomSearch(io.ComfyNode):
                 ),
                 patience_input(),
                 frames_input(),
+                search_steps_input(),
             ],
             outputs=search_outputs(),
             hidden=[io.Hidden.unique_id],
@@ -63,9 +73,10 @@ class RandomSearch(io.ComfyNode):
         batch_size: int = 0,
         patience: int = 0,
         frames: int = FRAMES,
+        search_steps: int = 0,
     ) -> io.NodeOutput:
         title = f"Random Search (node {cls.hidden.unique_id})"
-        at_least(title, candidates=(candidates, 1), frames=(frames, 0))
+        at_least(title, candidates=(candidates, 1), frames=(frames, 0), search_steps=(search_steps, 0))
         plan = Plan(
             title=title,
             node=cls.hidden.unique_id,
@@ -76,6 +87,7 @@ class RandomSearch(io.ComfyNode):
             max_seconds=max_seconds,
             patience=patience,
             frames=frames,
+            search_steps=search_steps,
             races=pruning == "progressive",
         )
         return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))

@@ -2,6 +2,8 @@
 
 from comfy_api.latest import io
 
+from ..search.drafts import FINALISTS
+
 CATEGORY = "noise search"
 
 Verifier = io.Custom("VERIFIER")
@@ -69,6 +71,19 @@ def frames_input() -> io.Int.Input:
         optional=True,
         tooltip="For video: how many frames the verifier sees, evenly spaced from the first to the last. A candidate's "
         "score is their mean. 0 shows it all of them. Images have one.",
+    )
+
+
+def search_steps_input() -> io.Int.Input:
+    return io.Int.Input(
+        "search_steps",
+        default=0,
+        min=0,
+        max=10_000,
+        optional=True,
+        tooltip=f"Search on fewer steps than the sampler's: candidates are drafts of so many steps, and the best "
+        f"{FINALISTS} and the image without search run again on all steps and are judged again. 0 gives every "
+        "candidate all steps.",
     )
 
 

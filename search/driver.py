@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from ..verifiers.base import VerifierError
 from . import thumbnail
 from .board import BOARDS
 from .budget import TimeLimit
+from .drafts import FINALISTS, final_steps, thin
 from .judge import Judge
 from .pruning import Race
 from .race import Racing, Stopped
@@ -35,8 +37,9 @@ class Plan:
     title: the node's name in messages. algorithm: starts one search, given the sampler's seed and steps. trajectories:
     how many it will run, with parts of one as fractions. batch_size: candidates in one sampler call, 0 for what fits.
     max_seconds: 0 for no limit. patience: candidates without anything better before it stops, 0 for no limit.
-    races: whether the algorithm prunes. frames: of a video that are judged, 0 for all. node: the id of the search node,
-    where the board is.
+    races: whether the algorithm prunes. frames: of a video that are judged, 0 for all. search_steps: how many steps
+    candidates get before the best are chosen (drafts.py), 0 for all. node: the id of the search node, where the board
+    is.
     """
 
     title: str
@@ -48,11 +51,13 @@ class Plan:
     patience: int = 0
     races: bool = False
     frames: int = 0
+    search_steps: int = 0
     node: str = ""
 
     def total_steps(self, steps: int) -> int:
-        """Of all candidates together, with this many steps a trajectory."""
-        return max(1, round(self.trajectories * steps))
+        """Of all candidates together, where an image gets so many."""
+        drafted = min(steps, self.search_steps or steps)
+        return max(1, round(self.trajectories * drafted)) + final_steps(steps, self.search_steps)
 
 
 class _Round(NamedTuple):
@@ -86,10 +91,13 @@ class Driver:
         self.call = call
         self.judge = judge
         self.source = source
+        draft = replace(call, sigmas=thin(call.sigmas, plan.search_steps or call.steps))
         self.trajectories = Trajectories(
-            call, source, plan.batch_size, self._progress, plan.races, judge.prediction_levels
+            draft, source, plan.batch_size, self._progress, plan.races, judge.prediction_levels
         )
-        self.items = [Standing(plan.algorithm(call.seed, call.steps), judge.verifier) for _ in range(source.items)]
+        self.items = [Standing(plan.algorithm(call.seed, draft.steps), judge.verifier) for _ in range(source.items)]
+        self.recipes: list[tuple[Recipe, ...]] = []  # of each candidate, one an image
+        self.repeats: dict[tuple[int, Recipe], int] = {}  # drafts that run again in full, by image and recipe
         self.limit = TimeLimit(plan.max_seconds)
         self.steps_done = 0
         self.bar = tqdm(total=plan.total_steps(call.steps), desc=plan.title, disable=call.disable_pbar)
@@ -98,7 +106,11 @@ class Driver:
         self.abandoned = [0] * source.items  # NFE of candidates that were given up, of each image
         self.stopped = "finished"
         self.board = BOARDS.start(
-            plan.node, plan.name, plan.trajectories, images=source.items, max_seconds=plan.max_seconds
+            plan.node,
+            plan.name,
+            plan.total_steps(call.steps) / call.steps,
+            images=source.items,
+            max_seconds=plan.max_seconds,
         )
         self.watch = Watch(plan.title, self.board, self.items, call.steps)
 
@@ -106,6 +118,8 @@ class Driver:
         try:
             with self.bar:
                 self._search()
+                if self.trajectories.call.steps < self.call.steps:
+                    self._run_finalists()
         except VerifierError as error:
             self._end_early()
             raise VerifierError(f"{self.plan.title}: {error}") from error
@@ -170,14 +184,44 @@ class Driver:
                 self.stopped = "time"
                 return
             ready = asked[done : done + affordable]
-            finished = self._sample(ready)
-            if finished is None:
+            ended = self._run(ready)
+            if not ended:
                 return
-            self._judge(ready[: len(finished)], finished, {})
-            self.limit.spent_on(len(finished))
-            done += len(finished)
+            self.limit.spent_on(ended)
+            done += ended
             if self._is_enough():
                 return
+
+    def _run(self, ready: list[tuple[Recipe, ...]]) -> int:
+        """Run and judge as many as go in one call; how many those were, 0 when they were given up."""
+        finished = self._sample(ready)
+        if finished is None:
+            return 0
+        self._judge(ready[: len(finished)], finished, {})
+        return len(finished)
+
+    def _run_finalists(self) -> None:
+        """The best drafts again in full."""
+        chosen = self._finalists()
+        asked = [tuple(self.recipes[index][number] for number, index in enumerate(indices)) for indices in chosen]
+        for indices, recipes in zip(chosen, asked, strict=True):
+            self.repeats |= {(number, recipe): indices[number] for number, recipe in enumerate(recipes)}
+        for item in self.items:
+            item.only_drafts(self.trajectories.call.steps)
+        self.trajectories.change_schedule(self.call.sigmas)
+        for _, group in groupby(asked, key=lambda recipes: len(recipes[0].way())):
+            ways = [zip(*(recipe.way() for recipe in recipes), strict=True) for recipes in group]
+            for stage in map(list, zip(*ways, strict=True)):
+                while stage and (ended := self._run(stage)):
+                    stage = stage[ended:]
+                self.trajectories.next_round()
+
+    def _finalists(self) -> list[tuple[int, ...]]:
+        """Drafts, one an image: the best first, only one when the search was cut short; and that without search."""
+        count = FINALISTS if self.stopped in ("finished", "patience") else 1
+        ranked = [item.finished() for item in self.items]
+        best = list(zip(*([index for index in indices if index > 0][:count] for indices in ranked)))
+        return [*best, (0,) * len(ranked)] if all(0 in indices for indices in ranked) else best
 
     def _is_enough(self) -> bool:
         """Whether somebody wants the search to stop, or no image has found anything better for a while."""
@@ -222,7 +266,7 @@ class Driver:
         items, spent = len(self.items), self.trajectories.spent
         seen = [
             [
-                self._seen(candidates[row // items][number], spent[row], racing.latest[row])
+                self._seen(number, candidates[row // items][number], spent[row], racing.latest[row])
                 for row in range(number, len(spent), items)
             ]
             for number in range(items)
@@ -255,10 +299,11 @@ class Driver:
         pictures = {self._place(row): outcome.picture for row, outcome in outcomes.items()}
         for number, item in enumerate(self.items):
             seen = [
-                self._seen(recipe[number], nfe[number], outcomes[at * items + number], finished.steps)
+                self._seen(number, recipe[number], nfe[number], outcomes[at * items + number], finished.steps)
                 for at, (recipe, nfe) in enumerate(zip(recipes, finished.nfe, strict=True))
             ]
             item.add(list(zip(seen, self._results(finished, number), strict=True)))
+        self.recipes += recipes
         self.watch.judged(pictures)
 
     def _place(self, row: int) -> tuple[int, int]:
@@ -280,8 +325,8 @@ class Driver:
         """From model space to what a sampler node gives out."""
         return self.call.guider.model_patcher.model.process_latent_out(x0)
 
-    def _seen(self, recipe: Recipe, nfe: int, outcome: Stopped | _Ended, steps: int = 0) -> Seen:
-        """steps: the solver's on the last stretch of the recipe."""
+    def _seen(self, number: int, recipe: Recipe, nfe: int, outcome: Stopped | _Ended, steps: int = 0) -> Seen:
+        """Of image `number`. steps: the solver's on the last stretch of the recipe."""
         return Seen(
             scores=outcome.scores,
             recipe=recipe if self.source.recreates(recipe) else None,
@@ -289,6 +334,7 @@ class Driver:
             nfe=nfe,
             thumbnail=thumbnail.encode(outcome.picture),
             stopped_at_step=steps if recipe.is_open else outcome.step,
+            repeats=self.repeats.get((number, recipe)),
         )
 
     def _results(self, finished: Finished, number: int) -> list[Result]:

@@ -58,6 +58,11 @@ class Recipe(NamedTuple):
     def finished(self) -> Recipe:
         return self._replace(path=self.path._replace(finished=True))
 
+    def way(self) -> list[Recipe]:
+        """The recipe of every latent on the way, the first from noise, the last this one."""
+        before = self.before()
+        return [self] if before is None else [*before.way(), self]
+
     def before(self) -> Recipe | None:
         """The recipe of the latent this one goes on from; None when it starts from noise."""
         if self.path is None or (not self.path.turns and not self.path.finished):

@@ -45,13 +45,7 @@ class _Replay(Wrappers):
         places = NoiseSource(call.noise, call.seed, call.shapes).places
         source = HostNoise(call.shapes, call.noise.dtype, places)
         self.trajectories = Trajectories(call, source, batch_size=1, progress=lambda *_: None)
-        for part in _parts(recipe):
+        for part in recipe.way():
             finished = self.trajectories.run([[part] * source.items])
             self.trajectories.next_round()
         return finished
-
-
-def _parts(recipe: Recipe) -> list[Recipe]:
-    """The recipe of every latent on the way, the first from noise, the last the whole recipe."""
-    before = recipe.before()
-    return [recipe] if before is None else [*_parts(before), recipe]

@@ -28,7 +28,8 @@ class Candidate:
 
     recipe: None when the noise came from the workflow and no seed recreates it.
     nfe: denoiser predictions made for it. thumbnail: a JPEG file's bytes.
-    stopped_at_step: None when it ran to its end; else the score is that of the x0 prediction there.
+    stopped_at_step: None when it ran to its end; else the score is that of the x0 prediction there, or of a draft
+    that had only so many steps. repeats: the draft which this is in full.
     """
 
     index: int
@@ -39,6 +40,7 @@ class Candidate:
     nfe: int
     thumbnail: bytes
     stopped_at_step: int | None = None
+    repeats: int | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -54,7 +56,7 @@ class Candidate:
             "recipe": _recipe_dict(self.recipe),
             "nfe": self.nfe,
             "stopped_at_step": self.stopped_at_step,
-        }
+        } | ({} if self.repeats is None else {"repeats": self.repeats})
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ class Report:
 
     @property
     def baseline(self) -> Candidate | None:
-        """Candidate 0, the image without search; None when it was stopped on the way."""
-        return self.candidates[0] if self.candidates[0].is_finished else None
+        """The image without search: candidate 0, or that one in full; None when it was stopped on the way."""
+        return next((c for c in self.candidates if c.is_finished and 0 in (c.index, c.repeats)), None)
 
     @property
     def nfe(self) -> int:

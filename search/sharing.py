@@ -18,6 +18,8 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
+from .drafts import thin
+
 StepNoise = Callable[[Tensor, Tensor], Tensor]
 # (candidate's noise [B, ...], its seed, sigmas) -> what the solver would draw for this candidate alone
 StepNoiseMaker = Callable[[Tensor, int, Tensor], StepNoise]
@@ -74,7 +76,7 @@ def share(sampler: comfy.samplers.Sampler, patcher: Any, sigmas: Tensor, ndim: i
 
     patcher: the MODEL. sigmas: the schedule [steps + 1]. ndim: dimensions of the latent. masked: with a noise mask.
     """
-    toy = _Toy(patcher, _thin(sigmas).to(patcher.load_device), ndim, masked)
+    toy = _Toy(patcher, thin(sigmas, TOY_STEPS).to(patcher.load_device), ndim, masked)
     makers = [None, gaussian, brownian_cpu, brownian_device] if _takes_step_noise(sampler) else [None]
     with torch.random.fork_rng():
         try:
@@ -97,13 +99,6 @@ def _with_step_noise(sampler: comfy.samplers.KSAMPLER, step_noise: RowNoise) -> 
     sampler = copy.copy(sampler)
     sampler.extra_options = {**sampler.extra_options, "noise_sampler": step_noise}
     return sampler
-
-
-def _thin(sigmas: Tensor) -> Tensor:
-    """At most TOY_STEPS steps of the schedule, its ends included."""
-    if len(sigmas) <= TOY_STEPS + 1:
-        return sigmas
-    return sigmas[torch.linspace(0, len(sigmas) - 1, TOY_STEPS + 1).round().long()]
 
 
 class _Toy:

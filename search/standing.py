@@ -23,6 +23,7 @@ class Seen(NamedTuple):
     nfe: int
     thumbnail: bytes
     stopped_at_step: int | None
+    repeats: int | None = None
 
 
 class Result(NamedTuple):
@@ -60,6 +61,17 @@ class Standing:
         if finished:
             ranked = combine(self.verifier, self._by_name(finished))
             self.best = finished[max(range(len(finished)), key=ranked.__getitem__)]
+
+    def finished(self) -> list[int]:
+        """Those that ran to their end, best first."""
+        finished = self._finished()
+        ranked = combine(self.verifier, self._by_name(finished)) if finished else []
+        return [finished[at] for at in sorted(range(len(finished)), key=lambda at: -ranked[at])]
+
+    def only_drafts(self, steps: int) -> None:
+        """From now on nothing seen so far can win: it ran on a schedule of so many steps, fewer than the image gets."""
+        self.seen = [s if s.stopped_at_step is not None else s._replace(stopped_at_step=steps) for s in self.seen]
+        self.results, self.best = {}, None
 
     def scores(self) -> list[float]:
         """One number for everything seen, finished or not."""

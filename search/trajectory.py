@@ -9,7 +9,7 @@ not fit in memory, and stops when the user interrupts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import comfy.model_management
@@ -165,6 +165,11 @@ class Trajectories:
 
     def next_round(self) -> None:
         self.stretches.next_round()
+
+    def change_schedule(self, sigmas: Tensor) -> None:
+        """What follows runs on these sigmas."""
+        self.call = replace(self.call, sigmas=sigmas)
+        self.stretches = Stretches(sigmas, self.call.guider.model_patcher.get_model_object("model_sampling"))
 
     def sampler_sample(
         self,
