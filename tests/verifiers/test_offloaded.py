@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from reference_inputs import draw_all
-from small_clip import clip_shapes
+from small_clip import VISION, clip_shapes
+from small_inception import inception_weights
 
 pytestmark = pytest.mark.usefixtures("comfy")
 REFERENCES = json.loads((Path(__file__).parents[1] / "fixtures" / "references.json").read_text())
@@ -46,6 +47,24 @@ def test_towers(shapes: dict[str, list[int]]) -> None:
     assert towers.image(torch.empty(2, 3, 70, 42, device=META)).device == META
     ids = torch.zeros(2, 77, dtype=torch.long, device=META)
     assert towers.text(ids, torch.zeros(2, dtype=torch.long, device=META)).device == META
+
+
+def test_a_tower_with_registers() -> None:
+    import transformers
+
+    config = transformers.Dinov2WithRegistersConfig(**VISION, mlp_ratio=2)
+    shapes = {
+        key: list(value.shape) for key, value in transformers.Dinov2WithRegistersModel(config).state_dict().items()
+    }
+    weights, towers = module("keys").from_dino(draw_all(shapes)), module("towers")
+    tower = towers.ImageTower(weights, towers.Style(2, "gelu"))
+    towers.fill(tower, weights)
+    assert tower(torch.empty(2, 3, 70, 42, device=META)).device == META
+
+
+def test_inception() -> None:
+    network = module("inception").Inception(inception_weights(thinner=16)).eval()
+    assert {output.device for output in network(torch.empty(2, 3, 60, 80, device=META))} == {META}
 
 
 def test_image_reward() -> None:
