@@ -62,7 +62,8 @@ def table(rows: list[dict[str, list[float]]], candidates: int) -> str:
     """Means over captions; a star where the mean differs from candidate 0's by two standard errors."""
     lines = [
         f"{len(rows)} captions, best of {candidates}, {STEPS} euler steps, cfg {CFG:g}; {datetime.date.today()}, torch "
-        f"{torch.__version__}, CPU. A star: two standard errors from no choice, over captions.",
+        f"{torch.__version__}, CPU. A star: two standard errors from no choice, over captions. Alignment is the demo's "
+        "verifier, beauty is colourfulness; the oracle, which nothing sees, checks the picture against the caption.",
         "",
         "| chosen by | alignment | beauty | oracle: whole caption holds |",
         "|---|---|---|---|",
