@@ -16,6 +16,7 @@ from torch import Tensor
 from ..verifiers.base import Verifier
 from .driver import Driver, Plan
 from .judge import Judge
+from .levels import Levels
 from .prompts import PROMPTS
 from .report import Report
 from .source import NoiseSource
@@ -101,11 +102,8 @@ class _Searching(Wrappers):
         misfit = judge.misfit()
         if misfit:
             raise ValueError(f"{self.plan.title}: {misfit}")
-        if self.plan.races and judge.prediction_levels:
-            raise ValueError(
-                f"{self.plan.title}: {self.verifier.name} compares an image with what was predicted on the way to it, "
-                "so it can not judge candidates that are still on the way. Set pruning to none."
-            )
+        for level in judge.prediction_levels:
+            self._check_prediction(level, call)
         driver = Driver(self.plan, call, judge, NoiseSource(call.noise, call.seed, call.shapes))
         self.trajectories = driver.trajectories
         outcome = driver.run()
@@ -116,6 +114,21 @@ class _Searching(Wrappers):
             total = self.plan.total_steps(call.steps)
             call.callback(total - 1, outcome.x0.to(call.latent_image.device), outcome.latents, total)
         return outcome.latents
+
+    def _check_prediction(self, level: float, call: SamplerCall) -> None:
+        """Raises ValueError when the prediction that the verifier compares with is not one on the way."""
+        if self.plan.races:
+            raise ValueError(
+                f"{self.plan.title}: {self.verifier.name} compares an image with what was predicted on the way to it, "
+                "so it can not judge candidates that are still on the way. Set pruning to none."
+            )
+        last = Levels(call.guider.model_patcher.get_model_object("model_sampling")).level(float(call.sigmas[-2]))
+        if level <= last:
+            raise ValueError(
+                f"{self.plan.title}: {self.verifier.name} compares an image with what was predicted at noise level "
+                f"{level:g}, but the last step begins at {last:.2g}: both would be the same. Use more steps, or a "
+                "higher level."
+            )
 
     def _passes_through(self, call: SamplerCall) -> bool:
         """True for a sampler that continues another's work; raises ValueError when there is nothing to search."""

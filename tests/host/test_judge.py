@@ -128,3 +128,15 @@ def test_a_search_over_videos_judges_so_many_frames_a_candidate() -> None:
     assert len(seen) == 4 * 2
     expected = seen[..., 0].mean((1, 2)).reshape(4, 2).mean(1).tolist()
     assert [candidate.score for candidate in best_report(found).candidates] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["FLOW", "EPS"])
+def test_a_prediction_that_would_be_the_image_itself_is_refused(kind: str) -> None:
+    """With 2 steps the last one begins at level 0.5 of a flow model: its prediction is the result."""
+    found = search(small_model(kind), candidates=2, verifier=Comparing())
+    with pytest.raises(
+        ValueError, match=r"\(node 1\): watching compares .* at noise level 0\.4, but the last step begins"
+    ):
+        sample(found.model, steps=2)
+    sample(found.model, steps=10)
+    assert len(best_report(found).candidates) == 2
