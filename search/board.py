@@ -224,11 +224,14 @@ class Boards:
         return board
 
     def of_workflow(self, workflow: str) -> list[Board]:
-        """Of each search node those of the last prompt in which it searched, in the order they started."""
+        """Of each search node those of the last prompt that has a result of it, found then or known from before."""
         with self._lock:
-            boards = [board for board in self._boards.values() if board.workflow == workflow]
-        latest = {board.node: board.prompt for board in boards}
-        found = [board for board in boards if board.prompt == latest[board.node]]
+            kept = list(self._boards.values())
+        latest: dict[str, list[Board]] = {}
+        for prompt in PROMPTS.of_workflow(workflow):
+            boards = [board for board in kept if board.prompt == prompt.id or board.id in prompt.boards]
+            latest |= {node: [board for board in boards if board.node == node] for node in {b.node for b in boards}}
+        found = [board for boards in latest.values() for board in boards]
         for board in found:
             _settle(board)
         return found

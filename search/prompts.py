@@ -42,11 +42,17 @@ class Prompt:
     def workflow(self) -> str | None:
         return (self._workflow() or {}).get("id")
 
+    @property
+    def boards(self) -> set[str]:
+        """The ids of the boards on which its winners were found, in this prompt or before."""
+        return {winner["board"] for found in self.found.values() for winner in found}
+
     def publish(self) -> None:
         """Put all winners into the metadata, and into the workflow there, where the front end finds them again."""
         winners = [winner for found in self.found.values() for winner in found]
         workflow = self._workflow()
-        for place in (self.metadata, workflow and workflow.setdefault("extra", {})):
+        extra = None if workflow is None else workflow.setdefault("extra", {})
+        for place in (self.metadata, extra):
             if isinstance(place, dict):
                 place.pop(KEY, None)
                 place.update({KEY: winners} if winners else {})
@@ -104,13 +110,24 @@ class Prompts:
             while len(self._winners) > WINNERS_KEPT:
                 self._winners.popitem(last=False)
 
+    def of_workflow(self, workflow: str) -> list[Prompt]:
+        """Those of the front end's workflow that have run or are running, the newest last."""
+        _, waiting = self._queue()
+        with self._lock:
+            return [
+                prompt for prompt in self._prompts.values() if prompt.workflow == workflow and prompt.id not in waiting
+            ]
+
     def is_running(self, prompt_id: str) -> bool:
-        running, _ = self.server.prompt_queue.get_current_queue_volatile()
-        return any(item[1] == prompt_id for item in running)
+        return prompt_id in self._queue()[0]
+
+    def _queue(self) -> tuple[set[str], set[str]]:
+        """The ids of the prompts that are running and of those that wait."""
+        running, waiting = self.server.prompt_queue.get_current_queue_volatile()
+        return {item[1] for item in running}, {item[1] for item in waiting}
 
     def _forget(self) -> None:
-        running, waiting = self.server.prompt_queue.get_current_queue_volatile()
-        needed = {item[1] for item in [*running, *waiting]} | set(list(self._prompts)[-PROMPTS_KEPT:])
+        needed = set.union(*self._queue(), list(self._prompts)[-PROMPTS_KEPT:])
         for prompt_id in [known for known in self._prompts if known not in needed]:
             del self._prompts[prompt_id]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from comfy_client import Client
+from comfy_client import Client, Result
 from comfy_graph import Node
-from shapes_graph import ROUNDING, ShapesGraph, difference, pictures
+from shapes_graph import ROUNDING, ShapesGraph, difference, pictures, reports
 
 SOLVERS = ("euler", "heun", "dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde")
 METHODS = {
@@ -59,18 +60,57 @@ def test_the_recipe_gives_the_same_picture_in_another_process(client: Client, st
         assert difference(pictures(other, result, again[solver]), winners[solver]) <= ROUNDING, solver
 
 
-def test_the_saved_picture_carries_its_recipe(client: Client) -> None:
+def carried(client: Client, result: Result, saved: Node) -> list[dict[str, Any]]:
+    """The winners in the last saved picture, which has them twice."""
+    text = Image.open(io.BytesIO(client.images(result, saved)[-1])).text
+    winners = json.loads(text["noise_search"])
+    assert json.loads(text["workflow"])["extra"]["noise_search"] == winners
+    return winners
+
+
+def run(client: Client, graph: ShapesGraph, **workflow: Any) -> Result:
+    """As the front end queues it, with the workflow."""
+    return client.run(graph, extra_data={"extra_pnginfo": {"workflow": workflow}}).check()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_saved_picture_carries_its_recipe_and_scores(client: Client, method: str) -> None:
     graph = ShapesGraph(steps=4)
-    found = search(graph, "RandomSearch")
+    found = search(graph, method)
     sampled = graph.ksampler(found, seed=3)
-    report = graph.node("SearchReport", latent=sampled, search=found.out(1))
-    saved = graph.saved(report)
-    shown = graph.node("PreviewAny", source=report.out(4))
-    result = client.run(graph, extra_data={"extra_pnginfo": {"workflow": {}}}).check()
-    text = Image.open(io.BytesIO(client.images(result, saved)[0])).text
-    (winners,) = json.loads(text["noise_search"]).values()
-    assert winners[0]["best"]["recipe"] == json.loads(result.text(shown))
-    assert winners[0]["nfe"] == {"search": 16, "total": 16}
+    saved, shown = graph.saved(sampled), graph.report(sampled, found)
+    result = run(client, graph)
+    (winner,), (report,) = carried(client, result, saved), reports(result, shown)
+    assert (winner["node"], winner["sampler"]) == (found.id, sampled.id)
+    assert {key: winner["best"][key] for key in report["best"]} == report["best"]
+    assert winner["best"]["scores"] == report["candidates"][report["best"]["index"]]["scores"]
+    assert [winner[key] for key in ("nfe", "baseline")] == [report[key] for key in ("nfe", "baseline")]
+
+
+def test_a_picture_saved_when_the_search_is_cached_carries_the_recipe_too(client: Client) -> None:
+    winners = []
+    for prefix in ("first", "second"):
+        graph = ShapesGraph(steps=4)
+        sampled = graph.ksampler(graph.search(), seed=31)
+        saved = graph.node("SaveImage", images=graph.decoded(sampled), filename_prefix=prefix)
+        result = run(client, graph, id="some-id", extra={"noise_search": [{"node": "of another picture"}]})
+        winners.append(carried(client, result, saved))
+    assert sampled.id not in result.executed
+    assert winners[1] == winners[0]
+    assert winners[0][0]["best"]["recipe"]["seed"] >= 31
+
+
+def test_a_list_of_prompts_leaves_a_winner_each(client: Client) -> None:
+    graph = ShapesGraph("a red circle", "a blue square", steps=4)
+    saved = graph.saved(graph.ksampler(graph.search(candidates=2), seed=51))
+    assert len(carried(client, run(client, graph), saved)) == 2
+
+
+def test_a_prompt_without_metadata_gets_none(client: Client) -> None:
+    graph = ShapesGraph(steps=4)
+    saved = graph.saved(graph.ksampler(graph.search(candidates=2), seed=61))
+    result = client.run(graph).check()
+    assert list(Image.open(io.BytesIO(client.images(result, saved)[0])).text) == ["prompt"]
 
 
 def test_a_model_output_without_a_model_says_what_to_connect(client: Client) -> None:

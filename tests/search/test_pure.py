@@ -10,8 +10,8 @@ from layout import ROOT
 PURE = (
     *("search.noise", "search.recipe", "search.random", "search.report", "search.budget"),
     *("search.plot", "search.thumbnail", "search.pruning", "search.zero_order", "search.paths", "search.standing"),
-    *("search.pilot", "search.spacing", "search.allocation", "search.schedule_plot"),
-    "verifiers.base",
+    *("search.pilot", "search.spacing", "search.allocation", "search.schedule_plot", "search.ledger"),
+    *("search.remaining", "verifiers.base"),
 )
 IMPORT = """
 import importlib, sys, types

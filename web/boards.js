@@ -1,0 +1,59 @@
+/**
+ * What is known of the boards of the open workflow.
+ *
+ * A board is what the server last said of it (search/board.py, Board.message), with `images`: for each image of the
+ * batch a Map from index to candidate.
+ */
+
+const boards = new Map();
+
+export function forgetAll() {
+  boards.clear();
+}
+
+/** Take in what the server says. Returns the board, or null when something before it is missing. */
+export function take({ candidates, ...said }) {
+  const known = boards.get(said.board);
+  if (said.since > (known?.revision ?? 0)) return null;
+  const images = known?.images ?? candidates.map(() => new Map());
+  candidates.forEach((entries, image) => entries.forEach((entry) => images[image].set(entry.index, entry)));
+  const revision = Math.max(said.revision, known?.revision ?? 0);
+  const board = { ...said, revision, images, heard: performance.now() };
+  if (!known) forgetOthers(board);
+  boards.set(board.board, board);
+  return board;
+}
+
+/** A node shows the searches of one prompt, the last. */
+function forgetOthers({ node, prompt }) {
+  for (const other of boardsOfNode(node)) {
+    if (other.prompt !== prompt) boards.delete(other.board);
+  }
+}
+
+export const revisionOf = (id) => boards.get(id)?.revision ?? 0;
+
+/** Those of a node, in the order they began. */
+export const boardsOfNode = (node) => [...boards.values()].filter((board) => board.node === node);
+
+/** Those that run and were not heard of for so many milliseconds. */
+export const silentFor = (milliseconds) =>
+  [...boards.values()].filter((board) => !board.stopped && performance.now() - board.heard > milliseconds);
+
+/** A board that the server does not know any more. */
+export function lose(id) {
+  const board = boards.get(id);
+  if (board) boards.set(id, { ...board, stopped: "interrupted" });
+}
+
+/** The candidates of an image as people want to see them: finished ones first, each kind by score. */
+export function ranked(board, image) {
+  const kind = (entry) => (entry.running ? 1 : entry.step === null ? 0 : 2);
+  return [...board.images[image].values()].sort((one, other) => kind(one) - kind(other) || other.score - one.score);
+}
+
+/** Candidate 0 of an image, when it ran to its end: the image without search. */
+export function baseline(board, image) {
+  const entry = board.images[image].get(0);
+  return entry && entry.step === null && !entry.running ? entry : null;
+}

@@ -1,0 +1,85 @@
+import { element, digits } from "./dom.js";
+
+const WIDTH = 100;
+const HEIGHT = 40;
+const EDGE = 3;
+
+/** The best score so far against NFE, a dot a candidate, the score without search as a dashed line. */
+export class Curve {
+  constructor() {
+    this.lines = { baseline: line("baseline"), best: line("best"), dots: line("dots"), winner: line("winner") };
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+    svg.setAttribute("preserveAspectRatio", "none");
+    svg.append(...Object.values(this.lines));
+    this.high = element("span", { class: "high" });
+    this.low = element("span", { class: "low" });
+    this.end = element("span", { class: "end" });
+    this.element = element("div", { class: "curve", title: "Best score so far against cost" });
+    this.element.append(svg, this.high, this.low, this.end);
+  }
+
+  /** entries: candidates in the order they ran. total: NFE at the right edge. best: the winner's index. */
+  draw(entries, total, best, baseline) {
+    const counted = entries.filter((entry) => !entry.running);
+    this.element.classList.toggle("empty", counted.length === 0);
+    if (!counted.length) return;
+    const unit = counted.some((entry) => entry.nfe) ? "NFE" : "candidates";
+    const scores = counted.map((entry) => entry.score);
+    const axes = new Axes(Math.min(...scores), Math.max(...scores));
+    const points = [];
+    let spent = 0;
+    for (const entry of counted) {
+      spent += unit === "NFE" ? entry.nfe : 1;
+      points.push({ entry, spent });
+    }
+    axes.total = Math.max(total, spent);
+    this.lines.dots.setAttribute("d", points.map((point) => axes.dot(point)).join(""));
+    this.lines.winner.setAttribute("d", points.filter(({ entry }) => entry.index === best).map((point) => axes.dot(point)).join(""));
+    this.lines.best.setAttribute("d", steps(points, axes));
+    this.lines.baseline.setAttribute("d", baseline ? `M0 ${axes.y(baseline.score)}H${WIDTH}` : "");
+    this.high.textContent = digits(axes.high, 3);
+    this.low.textContent = digits(axes.low, 3);
+    this.end.textContent = `${Math.round(axes.total)} ${unit}`;
+  }
+}
+
+class Axes {
+  constructor(low, high) {
+    this.low = low;
+    this.high = high;
+    this.total = 1;
+  }
+
+  x(spent) {
+    return EDGE / 2 + ((WIDTH - EDGE) * spent) / this.total;
+  }
+
+  y(score) {
+    const share = this.high > this.low ? (score - this.low) / (this.high - this.low) : 0.5;
+    return HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * share;
+  }
+
+  dot({ entry, spent }) {
+    return `M${this.x(spent)} ${this.y(entry.score)}h0`;
+  }
+}
+
+/** The path of the best score: it rises where a candidate that ran to its end is better than all before. */
+function steps(points, axes) {
+  let best = -Infinity;
+  let path = "";
+  for (const { entry, spent } of points) {
+    if (entry.step === null && entry.score > best) {
+      path += path ? `H${axes.x(spent)}V${axes.y(entry.score)}` : `M${axes.x(spent)} ${axes.y(entry.score)}`;
+      best = entry.score;
+    }
+  }
+  return path && `${path}H${axes.x(points.at(-1).spent)}`;
+}
+
+function line(name) {
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("class", name);
+  return path;
+}

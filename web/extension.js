@@ -1,0 +1,104 @@
+import { app } from "../../scripts/app.js";
+import { api } from "../../scripts/api.js";
+import { boardsOfNode, forgetAll, lose, revisionOf, silentFor, take } from "./boards.js";
+import { widgetOf } from "./board_widget.js";
+import { openDetails } from "./details.js";
+import { forgetSaved, savedResults } from "./saved.js";
+import { boardSince, boardsOf, keepBest } from "./server.js";
+
+const EVENT = "noise_search.board";
+const SILENCE = 3000; // milliseconds after which a running search is asked for: events go to one browser only
+
+const actions = {
+  open: openDetails,
+  async keepBest(board) {
+    try {
+      await keepBest(board.board);
+      await catchUp(board.board);
+    } catch (error) {
+      app.extensionManager.toast.add({ severity: "warn", summary: "Noise Search", detail: error.message, life: 5000 });
+    }
+  },
+};
+
+app.registerExtension({
+  name: "noise_search.board",
+  setup() {
+    const style = document.createElement("link");
+    style.rel = "stylesheet";
+    style.href = new URL("board.css", import.meta.url).href;
+    document.head.append(style);
+    api.addEventListener(EVENT, ({ detail }) => hear(detail));
+    api.addEventListener("execution_start", () => (heard = false));
+    api.addEventListener("execution_success", () => heard || restore(new Map())); // ComfyUI had the search in its cache
+    api.addEventListener("reconnected", () => silentFor(0).forEach(({ board }) => catchUp(board)));
+    setInterval(() => silentFor(SILENCE).forEach(({ board }) => catchUp(board)), SILENCE);
+  },
+  afterConfigureGraph() {
+    void restore();
+  },
+});
+
+/** The node with this id in the prompt: 5, or 12:5 for node 5 in the subgraph that is node 12. */
+function findNode(id) {
+  const path = id.split(":");
+  const last = path.pop();
+  const graph = path.reduce((inside, step) => inside?.getNodeById(step)?.subgraph, app.rootGraph);
+  return graph?.getNodeById(last);
+}
+
+let heard = false; // of a board in the prompt that is running
+
+/** Something is new on a board. */
+function hear(message) {
+  heard = true;
+  if (message.workflow !== app.rootGraph.id) return; // of a workflow in another tab: it is asked for when that opens
+  if (take(message)) show(message);
+  else void catchUp(message.board);
+}
+
+function show(message) {
+  forgetSaved(message);
+  const node = findNode(message.node);
+  if (node) widgetOf(node, actions).showBoards(boardsOfNode(message.node));
+}
+
+async function catchUp(board) {
+  try {
+    const message = await boardSince(board, revisionOf(board));
+    if (message.workflow === app.rootGraph.id && take(message)) show(message);
+  } catch (error) {
+    console.warn("Noise Search:", error.message);
+    if (error.status === 404) lose(board);
+  }
+}
+
+/**
+ * Bring back what there is to show of the open workflow: boards that the server still has, and what the workflow was
+ * saved with. saved: whether that comes before another search that has ended, as when the workflow was just opened.
+ */
+async function restore(saved = savedResults()) {
+  const workflow = app.rootGraph.id;
+  const messages = await latestBoards(workflow);
+  if (workflow !== app.rootGraph.id) return;
+  forgetAll();
+  for (const message of messages) {
+    const winners = saved.get(message.node);
+    if (winners && message.stopped && !winners.some(({ board }) => board === message.board)) continue;
+    saved.delete(message.node);
+    if (take(message)) show(message);
+  }
+  for (const [id, winners] of saved) {
+    const node = findNode(id);
+    if (node) widgetOf(node, actions).showSaved(winners);
+  }
+}
+
+async function latestBoards(workflow) {
+  try {
+    return await boardsOf(workflow);
+  } catch (error) {
+    console.warn("Noise Search:", error.message);
+    return [];
+  }
+}

@@ -1,0 +1,45 @@
+import { app } from "../../scripts/app.js";
+import { digits, element } from "./dom.js";
+import { recipePanel } from "./recipe.js";
+
+const KEY = "noise_search"; // in the workflow's `extra`, and in the metadata of saved pictures: see search/prompts.py
+
+/** What the open workflow, or the picture it came from, says of an earlier search: the winners by search node. */
+export function savedResults() {
+  const results = new Map();
+  for (const winner of app.rootGraph.extra?.[KEY] ?? []) {
+    results.set(winner.node, [...(results.get(winner.node) ?? []), winner]);
+  }
+  return results;
+}
+
+/** A new search of this node, on another board, makes what was saved of the one before untrue. */
+export function forgetSaved({ node, board }) {
+  const { extra } = app.rootGraph;
+  if (!extra[KEY]) return;
+  extra[KEY] = extra[KEY].filter((winner) => winner.node !== node || winner.board === board);
+  if (!extra[KEY].length) delete extra[KEY];
+}
+
+/** The winners of a search that is over, one an image, without its candidates. */
+export function savedView(winners) {
+  return element(
+    "div",
+    { class: "noise-search noise-search-board saved" },
+    element("p", { class: "hint" }, "What the search found that this workflow was saved with:"),
+    ...winners.map(result),
+  );
+}
+
+function result(winner, number, winners) {
+  const { best, baseline, nfe, candidates } = winner;
+  const without = baseline.score === null ? "" : ` · without search ${digits(baseline.score)}`;
+  return element(
+    "section",
+    {},
+    winners.length > 1 ? element("p", { class: "hint" }, `Image ${number + 1}`) : null,
+    element("p", { class: "score" }, element("b", {}, digits(best.score)), ` best score${without}`),
+    element("p", { class: "hint" }, `Candidate ${best.index} of ${candidates} · ${nfe.total} NFE`),
+    recipePanel(best.recipe),
+  );
+}

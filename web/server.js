@@ -1,0 +1,35 @@
+import { api } from "../../scripts/api.js";
+
+const BOARDS = "/noise_search/boards";
+
+/** The server's answer to what it can not do, as people can read it. */
+export class Refused extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function ask(path, options) {
+  const response = await api.fetchApi(BOARDS + path, options);
+  if (!response.ok) throw new Refused(await response.text(), response.status);
+  return response.json();
+}
+
+/** The boards of the latest searches in a workflow. */
+export const boardsOf = (workflow) => ask(`?workflow=${encodeURIComponent(workflow)}`);
+
+/** What is new on a board since a revision. */
+export const boardSince = (board, revision) => ask(`/${board}?since=${revision}`);
+
+/** The search ends with the best so far. */
+export const keepBest = (board) => ask(`/${board}/keep_best`, { method: "POST" });
+
+/** A candidate's scores and recipe. */
+export const candidate = (board, image, index) => ask(`/${board}/${image}/${index}`);
+
+/** The address of a candidate's picture, `tile` or `picture`; another one when the picture has changed. */
+export function pictureURL(kind, board, image, entry) {
+  const at = entry.running ? `${entry.step}-running` : (entry.step ?? "end");
+  return api.apiURL(`${BOARDS}/${board}/${image}/${entry.index}/${kind}?at=${at}`);
+}
