@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from methods import CFG, RESULTS, SIZE, STEPS, Bench, boot
+from demo_bench import CFG, RESULTS, SIZE, STEPS, Bench, boot
 from torch import Tensor
 
 CHOICES = ("none", "alignment", "beauty", "both")
@@ -40,7 +40,7 @@ def drawn(bench: Bench, caption: str, seed: int, count: int) -> Tensor:
     latents = torch.zeros(count, 3, SIZE, SIZE)
     noise = torch.cat([sample.prepare_noise(latents[:1], seed + number) for number in range(count)])
     samples = sample.sample(
-        bench.model, noise, STEPS, CFG, "euler", "simple", bench._encode(caption), bench.empty, latents,
+        bench.model, noise, STEPS, CFG, "euler", "simple", bench.encoded(caption), bench.empty, latents,
         disable_pbar=True, seed=seed,
     )  # fmt: skip
     return bench.vae.decode(samples)

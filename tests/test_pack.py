@@ -23,6 +23,8 @@ sys.argv = ["main.py", "--cpu"]
 import comfy.options
 comfy.options.enable_args_parsing()
 import utils.extra_config, execution, server, nodes, comfy_api.latest, comfy_extras.nodes_custom_sampler
+import comfy_extras.nodes_align_your_steps, comfy_extras.nodes_gits
+server.PromptServer(asyncio.new_event_loop())
 there = set(sys.modules)
 started = time.perf_counter()
 spec = importlib.util.spec_from_file_location("pack_folder", root + "/__init__.py", submodule_search_locations=[root])

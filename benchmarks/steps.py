@@ -1,0 +1,299 @@
+"""What denoising steps buy on the demo model, how the adaptive schedule compares, and how to split a budget.
+
+    .host/venv/bin/python benchmarks/steps.py [--captions 24] [--budget_captions 40] [--workers 2]
+
+Part 1, quality: for each caption one noise, denoised with 2 to 100 steps by three samplers and several schedulers, and
+by the adaptive schedule of Step Scheduler, whose pilot flies with another noise. Distance is the root mean square
+difference from the solution of the same noise with 200 steps of heun (399 predictions), as a share of the image's own
+size; oracle and verifier say how good the image is. Network in float32.
+
+Part 2, budgets: random search with 64 to 512 predictions in all, split between steps of a candidate and candidates; how
+often the oracle finds the whole caption in what the verifier picked. Network in bfloat16.
+
+Rows are added to benchmarks/results/steps_*.jsonl as they come; a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from demo_bench import CFG, RESULTS, SIZE, Bench, arguments, captions, interval, made_on, noise, read, shown, spread
+from torch import Tensor
+
+SAMPLERS = {"euler": (2, 4, 6, 8, 12, 20, 50, 100), "dpmpp_2m": (2, 4, 6, 8, 12, 20, 50)}
+SAMPLERS |= {"heun": SAMPLERS["dpmpp_2m"]}
+SCHEDULERS = ("simple", "beta", "karras")
+ALL_AT = (6, 8, 12)  # steps where every scheduler of the host runs
+REFERENCE = ("heun", "simple", 200)
+ADAPTIVE = "adaptive"
+BUDGETS = (64, 128, 256, 512)
+CANDIDATE_STEPS = (4, 6, 8, 12, 16, 24)
+SEED = 40_000
+
+
+@dataclass(frozen=True)
+class Image:
+    """One denoised image. pilot: predictions that its schedule took."""
+
+    caption: int
+    sampler: str
+    scheduler: str
+    steps: int
+    distance: float
+    score: float
+    holds: bool
+    nfe: int
+    pilot: int = 0
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What random search picked of `candidates` at this budget."""
+
+    caption: int
+    budget: int
+    steps: int
+    candidates: int
+    holds: bool
+
+
+def start_quality() -> None:
+    global bench
+    bench = Bench(torch.float32)
+
+
+def quality(task: tuple[int, int]) -> list[Image]:
+    """Every schedule for one caption. task: its number, and how many there are."""
+    number, count = task
+    caption = captions(count)[number]
+    with torch.inference_mode():
+        return list(_Quality(number, caption).images())
+
+
+class _Quality:
+    def __init__(self, number: int, caption: Any):
+        self.number, self.caption = number, caption
+        self.samplers = importlib.import_module("comfy.samplers")
+        self.sampling = bench.model.get_model_object("model_sampling")
+        self.positive = bench.encoded(str(caption))
+        self.exact = self._denoised(REFERENCE[0], self._host(*REFERENCE[1:]))
+        self.pilot = self._fly()
+
+    def images(self) -> Iterable[Image]:
+        cost = importlib.import_module("noise_search.search.solver_cost").predictions
+        for sampler, all_steps in SAMPLERS.items():
+            for steps in all_steps:
+                nfe = cost(bench.model, sampler, steps)
+                for scheduler in self.samplers.SCHEDULER_NAMES if steps in ALL_AT else SCHEDULERS:
+                    yield self._image(sampler, scheduler, steps, nfe, self._host(scheduler, steps))
+                yield self._image(sampler, ADAPTIVE, steps, nfe, self._adaptive(steps), self.pilot.nfe)
+
+    def _image(self, sampler: str, scheduler: str, steps: int, nfe: int, sigmas: Tensor, pilot: int = 0) -> Image:
+        latent = self._denoised(sampler, sigmas)
+        distance = float((latent - self.exact).square().mean().sqrt() / self.exact.square().mean().sqrt())
+        image = bench.vae.decode(latent)
+        check = importlib.import_module("noise_search.demo.oracle").check
+        score = float(bench.verifier.score(image, [str(self.caption)])[0])
+        holds = bool(check(image[0].numpy(), self.caption).holds)
+        return Image(self.number, sampler, scheduler, steps, distance, score, holds, nfe, pilot)
+
+    def _denoised(self, sampler: str, sigmas: Tensor) -> Tensor:
+        return importlib.import_module("comfy.sample").sample_custom(
+            bench.model, noise(SEED + self.number), CFG, self.samplers.sampler_object(sampler), sigmas, self.positive,
+            bench.empty, torch.zeros(1, 3, SIZE, SIZE), disable_pbar=True, seed=SEED,
+        )  # fmt: skip
+
+    def _host(self, scheduler: str, steps: int) -> Tensor:
+        return self.samplers.calculate_sigmas(self.sampling, scheduler, steps)
+
+    def _fly(self) -> Any:
+        adaptive = importlib.import_module("noise_search.search.adaptive")
+        latent = {"samples": torch.zeros(1, 3, SIZE, SIZE)}
+        task = adaptive.Task(bench.model, self.positive, bench.empty, CFG, latent)
+        return adaptive.pilot_for(task, float(self.sampling.sigma_max))[0]
+
+    def _adaptive(self, steps: int) -> Tensor:
+        adaptive = importlib.import_module("noise_search.search.adaptive")
+        return adaptive.to_sigmas(bench.model, self.pilot, float(self.sampling.sigma_max), steps)
+
+
+def start_budgets() -> None:
+    global bench
+    bench = Bench()
+
+
+def budgets(task: tuple[int, int]) -> list[Pick]:
+    """One search with the largest budget for each number of steps; smaller budgets are parts of it, each a search."""
+    number, count = task
+    search = importlib.import_module("noise_search.search.random").random_search
+    picks = []
+    with torch.inference_mode():
+        for steps in CANDIDATE_STEPS:
+            most = max(BUDGETS) // steps
+            _, seen = bench.search(lambda s, _, n=most: search(s, n), most, captions(count)[number], SEED, steps)
+            for budget in BUDGETS:
+                size = budget // steps
+                for at in range(0, len(seen) - size + 1, size):
+                    best = max(seen[at : at + size], key=lambda image: image.score)
+                    picks.append(Pick(number, budget, steps, size, best.holds))
+    return picks
+
+
+def quality_table(rows: Sequence[Image]) -> list[str]:
+    schedulers = [*SCHEDULERS, ADAPTIVE]
+    lines = []
+    for title, digits, value in (
+        ("Distance to the exact solution, % of the image's size (geometric mean)", 1, _distance),
+        ("Oracle: whole caption holds, %", 0, lambda images: 100 * np.mean([image.holds for image in images])),
+        ("Verifier score", 2, lambda images: np.mean([image.score for image in images])),
+    ):
+        lines += ["", f"**{title}**", "", "| sampler, steps (NFE) | " + " | ".join(schedulers) + " |"]
+        lines += ["|---" * (len(schedulers) + 1) + "|"]
+        for (sampler, steps), images in _by(rows, "sampler", "steps").items():
+            cells = [f"{value(_only(images, scheduler)):.{digits}f}" for scheduler in schedulers]
+            lines.append(f"| {sampler}, {steps} ({images[0].nfe}) | " + " | ".join(cells) + " |")
+    return lines
+
+
+def few_steps_table(rows: Sequence[Image]) -> list[str]:
+    """Against the best of all the host's schedulers, where few steps make the schedule matter."""
+    lines = [
+        "",
+        "| sampler, steps | best of the host's | its distance | adaptive | ratio [90 %] |",
+        "|---|---|---|---|---|",
+    ]
+    for (sampler, steps), images in _by([row for row in rows if row.steps in ALL_AT], "sampler", "steps").items():
+        hosts = {image.scheduler for image in images} - {ADAPTIVE}
+        best = min(hosts, key=lambda name: _distance(_only(images, name)))
+        pairs = zip(*(sorted(_only(images, name), key=lambda i: i.caption) for name in (ADAPTIVE, best)), strict=True)
+        logs = np.array([math.log(ours.distance / theirs.distance) for ours, theirs in pairs])
+        draws = np.random.default_rng(0).integers(0, len(logs), (2000, len(logs)))
+        low, high = np.exp(np.percentile(logs[draws].mean(1), [5, 95]))
+        theirs, ours = (100 * v for v in (_share(_only(images, best)), _share(_only(images, ADAPTIVE))))
+        lines.append(
+            f"| {sampler}, {steps} | {best} | {theirs:.1f} % | {ours:.1f} % "
+            f"| {math.exp(logs.mean()):.2f} [{low:.2f}, {high:.2f}] |"
+        )
+    return lines
+
+
+def budget_table(rows: Sequence[Pick]) -> list[str]:
+    steps = sorted({row.steps for row in rows})
+    lines = ["", "| NFE | " + " | ".join(f"{count} steps" for count in steps) + " | budget mode chooses |"]
+    lines += ["|---" * (len(steps) + 2) + "|"]
+    choose = importlib.import_module("noise_search.search.allocation").allocate
+    for budget in BUDGETS:
+        cells = {
+            count: interval([r for r in rows if (r.budget, r.steps) == (budget, count)], _percent) for count in steps
+        }
+        lines.append(
+            f"| {budget} | " + " | ".join(shown(cells[count], 0) for count in steps)
+            + f" | {choose(budget, 0, int).steps} steps |"
+        )  # fmt: skip
+    return lines
+
+
+def _percent(pick: Pick) -> float:
+    return 100.0 * pick.holds
+
+
+def _distance(images: Sequence[Image]) -> float:
+    return 100 * _share(images)
+
+
+def _share(images: Sequence[Image]) -> float:
+    return math.exp(np.mean([math.log(image.distance) for image in images]))
+
+
+def _only(images: Sequence[Image], scheduler: str) -> list[Image]:
+    return [image for image in images if image.scheduler == scheduler]
+
+
+def _by(rows: Sequence[Any], *names: str) -> dict[tuple, list[Any]]:
+    groups: dict[tuple, list[Any]] = {}
+    for row in rows:
+        groups.setdefault(tuple(getattr(row, name) for name in names), []).append(row)
+    return dict(sorted(groups.items()))
+
+
+def draw(images: Sequence[Image], picks: Sequence[Pick]) -> None:
+    """benchmarks/results/steps.png"""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4))
+    for scheduler in (*SCHEDULERS, ADAPTIVE):
+        rows = _by([image for image in images if (image.sampler, image.scheduler) == ("euler", scheduler)], "steps")
+        left.loglog([key[0] for key in rows], [_distance(row) for row in rows.values()], "o-", label=scheduler)
+    left.set(xlabel="steps of euler", ylabel="distance to the exact solution, %", xticks=SAMPLERS["euler"])
+    left.set_xticklabels(SAMPLERS["euler"])
+    left.legend()
+    steps = sorted({pick.steps for pick in picks})
+    cells = np.array(
+        [[np.mean([_percent(p) for p in picks if (p.budget, p.steps) == (b, s)]) for s in steps] for b in BUDGETS]
+    )
+    right.imshow(cells, cmap="Blues", aspect="auto")
+    for (row, column), value in np.ndenumerate(cells):
+        right.text(column, row, f"{value:.0f}", ha="center", va="center")
+    right.set(xlabel="steps of each candidate", ylabel="NFE in all", title="whole caption holds, %")
+    right.set_xticks(range(len(steps)), steps)
+    right.set_yticks(range(len(BUDGETS)), BUDGETS)
+    figure.tight_layout()
+    figure.savefig(RESULTS / "steps.png", dpi=110)
+
+
+def report(images: Sequence[Image], picks: Sequence[Pick]) -> str:
+    pilots = [row.pilot for row in images if row.scheduler == ADAPTIVE]
+    return "\n".join(
+        [
+            "# Steps",
+            "",
+            f"Demo model, cfg {CFG:g}; {made_on()}. Made by `benchmarks/steps.py`.",
+            "",
+            "![Distance against steps, and success over steps and candidates](steps.png)",
+            "",
+            f"## Quality against steps ({len({row.caption for row in images})} captions, one noise each)",
+            "",
+            f"The adaptive schedule's pilot took {np.mean(pilots):.0f} predictions on average ({min(pilots)} to "
+            f"{max(pilots)}), once for a prompt; they are not in the NFE below.",
+            *quality_table(images),
+            "",
+            "## Few steps, against every scheduler of the host",
+            *few_steps_table(images),
+            "",
+            f"## Budgets ({len({row.caption for row in picks})} captions, euler, simple)",
+            "",
+            "How often the whole caption holds, %, with 90 % bootstrap intervals over captions. A budget smaller than "
+            "512 is searched several times a caption, with different noises.",
+            *budget_table(picks),
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    options = arguments(__doc__, captions=24, budget_captions=40)
+    quality_log, budget_log = RESULTS / "steps_quality.jsonl", RESULTS / "steps_budgets.jsonl"
+    for log, row, work, start, count in (
+        (quality_log, Image, quality, start_quality, options.captions),
+        (budget_log, Pick, budgets, start_budgets, options.budget_captions),
+    ):
+        done = {kept.caption for kept in read(log, row)}
+        spread(log, [(number, count) for number in range(count) if number not in done], work, start, options.workers)
+    images, picks = read(quality_log, Image), read(budget_log, Pick)
+    text = report(images, picks)
+    (RESULTS / "steps.md").write_text(text)
+    draw(images, picks)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
