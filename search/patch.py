@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..verifiers.base import Verifier
+from .drafts import thin
 from .driver import Driver, Plan
 from .judge import Judge
 from .levels import Levels
@@ -122,7 +123,8 @@ class _Searching(Wrappers):
                 f"{self.plan.title}: {self.verifier.name} compares an image with what was predicted on the way to it, "
                 "so it can not judge candidates that are still on the way. Set pruning to none."
             )
-        last = Levels(call.guider.model_patcher.get_model_object("model_sampling")).level(float(call.sigmas[-2]))
+        begins = float(thin(call.sigmas, self.plan.search_steps or call.steps)[-2])
+        last = Levels(call.guider.model_patcher.get_model_object("model_sampling")).level(begins)
         if level <= last:
             raise ValueError(
                 f"{self.plan.title}: {self.verifier.name} compares an image with what was predicted at noise level "
