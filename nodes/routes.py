@@ -12,7 +12,7 @@ from ..search.prompts import PROMPTS
 
 BASE = "/noise_search/boards"
 ONE = BASE + "/{board}"
-CANDIDATE = ONE + "/{image:[0-9]{1,6}}/{index:[0-9]{1,6}}"
+CANDIDATE = ONE + "/{image}/{index}"
 LONGEST_ID = 64
 FOR_EVER = {"Cache-Control": "private, max-age=86400, immutable"}  # a board's id never comes again
 
@@ -40,10 +40,8 @@ async def _of_workflow(request: web.Request) -> web.Response:
 
 async def _board(request: web.Request) -> web.Response:
     """?since=revision: what is new on a board."""
-    since = request.query.get("since", "0")
-    if not re.fullmatch("[0-9]{1,9}", since):
-        raise web.HTTPBadRequest(text="since has to be a revision of the board, a whole number.")
-    return web.json_response(_asked_for(request).message(int(since)))
+    since = _whole(request.query.get("since", "0"), "since")
+    return web.json_response(_asked_for(request).message(since))
 
 
 async def _keep_best(request: web.Request) -> web.Response:
@@ -82,7 +80,14 @@ def _asked_for(request: web.Request) -> Board:
 
 
 def _place(request: web.Request) -> tuple[int, int]:
-    return int(request.match_info["image"]), int(request.match_info["index"])
+    """The image of the batch, and the candidate's index."""
+    return _whole(request.match_info["image"], "image"), _whole(request.match_info["index"], "index")
+
+
+def _whole(text: str, name: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise web.HTTPBadRequest(text=f"{name} has to be a whole number.")
+    return int(text)
 
 
 def _jpeg(data: bytes | None) -> web.Response:

@@ -69,7 +69,7 @@ class Board:
         self.stopped: str | None = None
         self.seconds = 0.0  # that it took, once it has stopped
         self.nfe = 0
-        prompt = PROMPTS.current()
+        prompt = PROMPTS.begin()
         self.prompt = prompt and prompt.id
         self.workflow = prompt and prompt.workflow
         self._images: list[dict[int, _Shown]] = [{} for _ in range(images)]

@@ -88,18 +88,23 @@ class Prompts:
             self._forget()
         return body
 
-    def current(self) -> Prompt | None:
-        """The prompt that is running in this thread; None for one that came by another way than the server."""
-        context = get_executing_context()
-        return None if context is None else self._prompts.get(context.prompt_id)
+    def begin(self) -> Prompt | None:
+        """The prompt that is running in this thread; None for one that came by another way than the server.
+
+        What was known of the node that is executing does not hold any more: it searches again.
+        """
+        prompt, place = self._executing()
+        if prompt is not None:
+            with self._lock:
+                prompt.found.pop(place, None)
+                prompt.publish()
+        return prompt
 
     def record(self, winners: Sequence[Mapping[str, Any]]) -> None:
         """Note the winners of the search that has run in the sampler node which is executing now, one an image."""
-        prompt = self.current()
+        prompt, (node, place) = self._executing()
         if prompt is None:
             return
-        context = get_executing_context()
-        node, place = context.node_id, context.list_index or 0
         with self._lock:
             prompt.found[node, place] = [{"sampler": node, **winner} for winner in winners]
             prompt.publish()
@@ -120,6 +125,13 @@ class Prompts:
 
     def is_running(self, prompt_id: str) -> bool:
         return prompt_id in self._queue()[0]
+
+    def _executing(self) -> tuple[Prompt | None, tuple[str, int]]:
+        """The prompt, and the node of it that is executing with its place in the list it runs for."""
+        context = get_executing_context()
+        if context is None:
+            return None, ("", 0)
+        return self._prompts.get(context.prompt_id), (context.node_id, context.list_index or 0)
 
     def _queue(self) -> tuple[set[str], set[str]]:
         """The ids of the prompts that are running and of those that wait."""
