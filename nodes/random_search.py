@@ -7,6 +7,7 @@ from comfy_api.latest import io
 
 from ..search.driver import Plan
 from ..search.patch import put_on
+from ..search.pruning import MOST_ROWS
 from ..search.random import Algorithm, pruned_random_search, random_search
 from ..verifiers.base import require
 from .types import (
@@ -19,6 +20,8 @@ from .types import (
     search_outputs,
     search_steps_input,
 )
+
+TIMED_ROWS = 16  # candidates in a round when time is short: the first round always runs
 
 
 class RandomSearch(io.ComfyNode):
@@ -49,7 +52,7 @@ class RandomSearch(io.ComfyNode):
                         tooltip="none: every candidate runs to the end. progressive: the same cost on about 1.5 times "
                         "as many starts, of which the weaker ones stop on the way, judged by what the model predicts "
                         "there. It pays when the verifier sees early what an image will become; candidate 0 may be "
-                        "stopped like any other. For max_seconds all starts, up to 64, are one round.",
+                        "stopped like any other. With max_seconds they start in rounds of at most 16.",
                     ),
                 ),
                 patience_input(),
@@ -81,7 +84,7 @@ class RandomSearch(io.ComfyNode):
             title=title,
             node=cls.hidden.unique_id,
             name="random",
-            algorithm=_algorithm(candidates, pruning),
+            algorithm=_algorithm(candidates, pruning, max_seconds),
             trajectories=candidates,
             batch_size=batch_size,
             max_seconds=max_seconds,
@@ -93,7 +96,8 @@ class RandomSearch(io.ComfyNode):
         return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))
 
 
-def _algorithm(candidates: int, pruning: str) -> Callable[[int, int], Algorithm]:
+def _algorithm(candidates: int, pruning: str, max_seconds: float) -> Callable[[int, int], Algorithm]:
     if pruning == "progressive":
-        return lambda seed, steps: pruned_random_search(seed, candidates, steps)
+        together = TIMED_ROWS if max_seconds else MOST_ROWS
+        return lambda seed, steps: pruned_random_search(seed, candidates, steps, together)
     return lambda seed, steps: random_search(seed, candidates)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 from .noise import candidate_seed
-from .pruning import Race, plan
+from .pruning import MOST_ROWS, Race, plan
 from .recipe import Recipe
 
 
@@ -31,9 +31,12 @@ def random_search(seed: int, candidates: int) -> Algorithm:
     yield [Recipe(candidate_seed(seed, index)) for index in range(candidates)]
 
 
-def pruned_random_search(seed: int, candidates: int, steps: int) -> Algorithm:
-    """The cost of `candidates` trajectories of so many steps, spent on more starts: the weaker ones stop on the way."""
+def pruned_random_search(seed: int, candidates: int, steps: int, most_rows: int = MOST_ROWS) -> Algorithm:
+    """The cost of `candidates` trajectories of so many steps, spent on more starts: the weaker ones stop on the way.
+
+    most_rows: that start together, and are one round.
+    """
     started = 0
-    for race in plan(candidates, steps):
+    for race in plan(candidates, steps, most_rows=most_rows):
         yield Heat([Recipe(candidate_seed(seed, started + index)) for index in range(race.starts)], race)
         started += race.starts

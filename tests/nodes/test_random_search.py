@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 from node_calls import NODE_ID, call
@@ -56,3 +58,18 @@ def test_a_second_search_on_one_model_is_refused_by_name() -> None:
     model, _ = search()
     with pytest.raises(ValueError, match=f"{TITLE}: this MODEL already has a search"):
         search(model=model)
+
+
+@pytest.mark.parametrize(("max_seconds", "most"), [(0.0, 64), (5.0, 16)])
+def test_with_a_time_limit_pruned_candidates_start_in_small_rounds(max_seconds: float, most: int) -> None:
+    module = importlib.import_module("noise_search.nodes.random_search")
+    algorithm = module._algorithm(100, "progressive", max_seconds)(7, 20)
+    starts, scores = [], None
+    while True:
+        try:
+            heat = algorithm.send(scores)
+        except StopIteration:
+            break
+        starts.append(heat.race.starts)
+        scores = [0.0] * sum(starts)
+    assert max(starts) <= most < 2 * max(starts)
