@@ -1,6 +1,6 @@
 """What denoising steps buy on the demo model, how the adaptive schedule compares, and how to split a budget.
 
-    .host/venv/bin/python benchmarks/steps.py [--captions 24] [--budget_captions 40] [--workers 2]
+    .host/venv/bin/python benchmarks/steps.py [--captions 24] [--budget_captions 24] [--workers 2]
 
 Part 1, quality: for each caption one noise, denoised with 2 to 100 steps by three samplers and several schedulers, and
 by the adaptive schedule of Step Scheduler, whose pilot flies with another noise. Distance is the root mean square
@@ -27,7 +27,7 @@ from demo_bench import CFG, RESULTS, SIZE, Bench, arguments, captions, interval,
 from torch import Tensor
 
 SAMPLERS = {"euler": (2, 4, 6, 8, 12, 20, 50, 100), "dpmpp_2m": (2, 4, 6, 8, 12, 20, 50)}
-SAMPLERS |= {"heun": SAMPLERS["dpmpp_2m"]}
+SAMPLERS |= {"heun": (2, 4, 6, 8, 12, 20)}
 SCHEDULERS = ("simple", "beta", "karras")
 ALL_AT = (6, 8, 12)  # steps where every scheduler of the host runs
 REFERENCE = ("heun", "simple", 200)
@@ -280,7 +280,7 @@ def report(images: Sequence[Image], picks: Sequence[Pick]) -> str:
 
 
 def main() -> None:
-    options = arguments(__doc__, captions=24, budget_captions=40)
+    options = arguments(__doc__, captions=24, budget_captions=24)
     quality_log, budget_log = RESULTS / "steps_quality.jsonl", RESULTS / "steps_budgets.jsonl"
     for log, row, work, start, count in (
         (quality_log, Image, quality, start_quality, options.captions),

@@ -69,7 +69,8 @@ def _fly(task: Task, start: float) -> Pilot:
     for kind in (WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAMPLE, WrappersMP.PREDICT_NOISE):
         for key in (KEY, SCHEDULE_KEY):
             model.remove_wrappers_with_key(kind, key)
-    samples = comfy.sample.fix_empty_latent_channels(model, task.latent["samples"][:1])
+    ratios = (task.latent.get(f"downscale_ratio_{kind}") for kind in ("spacial", "temporal"))  # the host's spelling
+    samples = comfy.sample.fix_empty_latent_channels(model, task.latent["samples"][:1], *ratios)
     flight = _Flight(Levels(model.get_model_object("model_sampling")))
     comfy.sample.sample_custom(
         model, comfy.sample.prepare_noise(samples, PILOT_SEED), task.cfg, comfy.samplers.KSAMPLER(flight),

@@ -315,3 +315,12 @@ def test_the_plot_is_a_picture() -> None:
     made = scheduled(small_model("FLOW"))
     assert made.plot.shape[0] == 1 and made.plot.shape[-1] == 3
     assert 0 <= float(made.plot.min()) < float(made.plot.max()) <= 1
+
+
+def test_the_pilot_takes_an_empty_latent_made_for_another_model() -> None:
+    model = small_model("FLOW")
+    latent = {"samples": torch.zeros(1, 16, 4, 4), "downscale_ratio_spacial": 16}
+    sizes = []
+    model.model.diffusion_model.register_forward_pre_hook(lambda net, inputs: sizes.append(inputs[0].shape[1:]))
+    adaptive(model, latent=latent)
+    assert set(sizes) == {(4, 8, 8)}
