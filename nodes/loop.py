@@ -11,7 +11,7 @@ from comfy_execution.utils import get_executing_context
 
 from ..search.driver import Plan
 from ..search.ledger import Ledger, Page
-from ..search.loop import LoopSearch
+from ..search.loop import LoopSearch, is_inside
 from ..search.loop_body import INDEX, NOISE, SEED, Body, Flow, read_body
 from ..search.loop_copy import run_graph
 from ..search.loop_kept import Kept
@@ -76,6 +76,7 @@ class SearchLoopOpen(io.ComfyNode):
                 ),
                 io.MatchType.Output(template=kind, display_name="value", tooltip="What came in as value."),
             ],
+            not_idempotent=True,  # each loop has an Open of its own, also where two have the same seed
             hidden=[io.Hidden.unique_id],
         )
 
@@ -171,8 +172,9 @@ class SearchLoopClose(io.ComfyNode):
             raise ValueError(f"{title}: the score is not connected to anything, so all candidates are the same.")
         body = read_body(prompt, flow, close_id, score, result)
         _check(title, body, plan.name)
-        kept = await _kept(title, prompt, flow, body, inside=prompt.get_parent_node_id(close_id) is not None)
-        search = LoopSearch(plan, flow, body, kept, prompt, prefix)
+        kept = await _kept(title, prompt, flow, body, is_inside(prompt, close_id))
+        place = get_executing_context().list_index
+        search = LoopSearch(plan, flow, body, kept, prompt, (close_id, place), prefix)
         outputs, graph = run_graph(search, first=0)
         return io.NodeOutput(*outputs, expand=graph)
 
@@ -226,4 +228,4 @@ async def _kept(title: str, prompt: DynamicPrompt, flow: Flow, body: Body, insid
         return Kept(Page(None), None, False)
     ledger = Ledger(Path(folder_paths.get_system_user_directory(FOLDER)))
     results = None if inside or not is_link(body.result) else await graph_key(prompt, run, flow, body.result, title)
-    return Kept(ledger.page(scores), results, by_number=INDEX in body.reads)
+    return Kept(ledger.page(scores), results and f"{results} from {flow.seed}", by_number=INDEX in body.reads)

@@ -76,8 +76,11 @@ class Page:
     def forget(self) -> None:
         """Drop everything, also from the disk."""
         self.entries.clear()
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
+        try:
+            if self.path is not None:
+                self.path.unlink(missing_ok=True)
+        except OSError as error:
+            self._do_without_disk(error)
 
     def _read(self, path: Path) -> None:
         try:
@@ -93,12 +96,15 @@ class Page:
             with path.open("ab") as file:
                 file.write(line)
         except OSError as error:
-            self.path = None
-            logging.warning(
-                "Noise search: scores can not be kept on disk (%s). The search goes on; if it is interrupted, the "
-                "candidates from here on run again.",
-                error,
-            )
+            self._do_without_disk(error)
+
+    def _do_without_disk(self, error: OSError) -> None:
+        self.path = None
+        logging.warning(
+            "Noise search: scores can not be kept on disk (%s). The search goes on; if it is interrupted, the "
+            "candidates from here on run again.",
+            error,
+        )
 
 
 def _name(recipe: Recipe, place: int | None) -> str:

@@ -46,15 +46,26 @@ class _Wire:
 class LoopSearch:
     """One search. The host runs the candidates that `wanted` names, and tells it when one `begins` and what it made.
 
-    prompt: where the nodes of the loop are. prefix: how the ids begin of all nodes that are made for this search.
+    prompt: where the nodes of the loop are. close: the id of its Search Loop Close, and the place in the list that it
+    runs for. prefix: how the ids begin of all nodes that are made for this search.
     """
 
-    def __init__(self, plan: Plan, flow: Flow, body: Body, kept: Kept, prompt: DynamicPrompt, prefix: str):
+    def __init__(
+        self,
+        plan: Plan,
+        flow: Flow,
+        body: Body,
+        kept: Kept,
+        prompt: DynamicPrompt,
+        close: tuple[str, int],
+        prefix: str,
+    ):
         self.plan = plan
         self.flow = flow
         self.body = body
         self.kept = kept
         self.prompt = prompt
+        self.close = close
         self.prefix = prefix
         self.limit = TimeLimit(plan.max_seconds)
         settings = {"max_seconds": plan.max_seconds, "unit": "candidates"}
@@ -144,7 +155,11 @@ class LoopSearch:
             *(self.plan.title, self.stopped, len(self.standing.seen), best.score),
             *(self.name(self.best), best.recipe.to_dict()),
         )
-        return Found([self._report()])
+        report = self._report()
+        if not is_inside(self.prompt, self.close[0]):
+            winner = {"node": self.plan.node, "board": self.board.id, "images": 1, "image": 0, **report.winner()}
+            PROMPTS.record([winner], self.close)
+        return Found([report])
 
     def tidy_progress(self) -> None:
         """Make the host forget the nodes of this search that have finished.
@@ -206,6 +221,11 @@ class LoopSearch:
             stopped=self.stopped,
             seconds=Seconds(sampling=self.seconds, total=self.limit.elapsed),
         )
+
+
+def is_inside(prompt: DynamicPrompt, close_id: str) -> bool:
+    """Whether a Search Loop Close is a copy that another loop has made."""
+    return prompt.get_parent_node_id(close_id) is not None
 
 
 def _picture(seen: Seen) -> Tensor | None:

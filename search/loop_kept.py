@@ -19,13 +19,16 @@ class Made(NamedTuple):
     is_link: bool
 
 
-class Kept:
-    """Of one loop. page: scores. graph: what the result depends on but for the candidate; None to keep no result.
-    by_number: whether a candidate's number matters beside its noise."""
+_WINNERS: OrderedDict[str | None, tuple[tuple[Recipe, int], Any]] = OrderedDict()  # by search
 
-    def __init__(self, page: Page, graph: str | None, by_number: bool):
+
+class Kept:
+    """Of one loop. page: scores. search: a name for this search, the same when its result is, but for the candidate;
+    None to keep no result. by_number: whether a candidate's number matters beside its noise."""
+
+    def __init__(self, page: Page, search: str | None, by_number: bool):
         self.page = page
-        self.graph = graph
+        self.search = search
         self.by_number = by_number
 
     def find(self, recipe: Recipe, number: int) -> tuple[Seen, Made | None] | None:
@@ -33,7 +36,7 @@ class Kept:
         seen = self.page.find(recipe, number if self.by_number else None)
         if seen is None:
             return None
-        candidate, result = _WINNERS.get(self.graph, (None, None))
+        candidate, result = _WINNERS.get(self.search, (None, None))
         return seen, Made(result, is_link=False) if candidate == (recipe, number) else None
 
     def add(self, seen: Seen, number: int) -> None:
@@ -41,15 +44,13 @@ class Kept:
 
     def add_result(self, recipe: Recipe, number: int, result: Any) -> None:
         """The result of the best candidate so far."""
-        if self.graph is None:
+        if self.search is None:
             return
-        _WINNERS[self.graph] = ((recipe, number), result)
-        _WINNERS.move_to_end(self.graph)
+        _WINNERS[self.search] = ((recipe, number), result)
+        _WINNERS.move_to_end(self.search)
         while len(_WINNERS) > WINNERS_KEPT:
             _WINNERS.popitem(last=False)
 
     def forget(self) -> None:
         self.page.forget()
-
-
-_WINNERS: OrderedDict[str | None, tuple[tuple[Recipe, int], Any]] = OrderedDict()
+        _WINNERS.pop(self.search, None)

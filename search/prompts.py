@@ -100,9 +100,13 @@ class Prompts:
                 prompt.publish()
         return prompt
 
-    def record(self, winners: Sequence[Mapping[str, Any]]) -> None:
-        """Note the winners of the search that has run in the sampler node which is executing now, one an image."""
-        prompt, (node, place) = self._executing()
+    def record(self, winners: Sequence[Mapping[str, Any]], where: tuple[str, int] | None = None) -> None:
+        """Note the winners of the search that has run in the node which is executing now, one an image.
+
+        where: the id of another node that it has run for, and its place in the list which that node runs for.
+        """
+        prompt, executing = self._executing()
+        node, place = where or executing
         if prompt is None:
             return
         with self._lock:
