@@ -118,8 +118,10 @@ def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool) -> Imag
 
 def _remark(candidate: Candidate) -> str:
     if not candidate.is_finished:
-        return f"  stopped at {candidate.stopped_at_step}"
-    return "  no search" if candidate.index == 0 else ""
+        return f"  {candidate.stopped_at_step} steps"
+    if 0 in (candidate.index, candidate.repeats):
+        return "  no search"
+    return "" if candidate.repeats is None else f"  #{candidate.repeats} in full"
 
 
 def dot(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, color: str) -> None:
