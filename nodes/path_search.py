@@ -22,7 +22,7 @@ class PathSearch(io.ComfyNode):
             "and again noises each in several ways, denoises it and keeps what the verifier likes best. Levels go from "
             "1 (noise) to 0 (image). The defaults are the paper's and begin near the end; start 0.7, forward 0.1, "
             "backward 0.3 begins early, where the composition is still open.",
-            search_aliases=["search over paths", "noise search", "inference-time scaling", "resample"],
+            search_aliases=["search over paths", "noise search", "inference-time scaling", "renoise", "resample"],
             inputs=[
                 *search_inputs(
                     io.Int.Input(

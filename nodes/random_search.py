@@ -35,7 +35,15 @@ class RandomSearch(io.ComfyNode):
             "verifier likes best. Put it between the model loader and the sampler you already use; candidate 0 is the "
             "image you would have got anyway, so the result is never worse by the verifier. "
             "Cost: candidates x the sampler's steps.",
-            search_aliases=["best of n", "seed search", "noise search", "inference-time scaling", "image reward"],
+            search_aliases=[
+                "best of n",
+                "seed search",
+                "noise search",
+                "inference-time scaling",
+                "test-time scaling",
+                "cherry pick",
+                "image reward",
+            ],
             inputs=[
                 *search_inputs(
                     io.Int.Input(

@@ -21,7 +21,7 @@ class ReplayNoise(io.ComfyNode):
             description="Recreates a winner from its recipe, without searching. Connect `noise` to a "
             "SamplerCustomAdvanced, or put the node on the MODEL wire of a KSampler, whose own seed is then ignored. "
             "Use the settings and prompt of the run the recipe comes from.",
-            search_aliases=["recipe", "reproduce", "same image", "noise from recipe"],
+            search_aliases=["recipe", "reproduce", "same image", "noise from recipe", "reuse seed"],
             inputs=[
                 io.String.Input(
                     "recipe",

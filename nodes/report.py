@@ -23,7 +23,7 @@ class SearchReport(io.ComfyNode):
             description="Shows what a search did: best score against cost, the candidates with their scores, the "
             "winner's recipe and all numbers as JSON. Put it between the sampler and VAE Decode, or behind Search Loop "
             "Close; the latent, or whatever the loop found, passes through unchanged.",
-            search_aliases=["search results", "search plot", "best of n", "candidates"],
+            search_aliases=["search results", "search plot", "best of n", "candidates", "compare seeds"],
             inputs=[
                 io.MatchType.Input(
                     "latent",
