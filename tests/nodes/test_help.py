@@ -61,8 +61,7 @@ def appearing(schema: Any) -> dict[str, dict[str, str]]:
 
 
 def page(node: str, language: str) -> str:
-    file = DOCS / f"{node}.md" if language == "en" else DOCS / node / f"{language}.md"
-    return file.read_text(encoding="utf-8")
+    return (DOCS / node / f"{language}.md").read_text(encoding="utf-8")
 
 
 def locale(language: str, file: str = "nodeDefs.json") -> dict[str, Any]:
@@ -94,8 +93,13 @@ def test_every_node_input_and_output_is_explained(schemas: dict[str, Any]) -> No
 
 
 def test_there_is_a_help_page_for_every_node_and_for_no_other(schemas: dict[str, Any]) -> None:
-    assert {path.stem for path in DOCS.glob("*.md")} == schemas.keys()
-    assert {path.parent.name for path in DOCS.glob("*/zh.md")} == schemas.keys()
+    for language in ("en", "zh"):
+        assert {path.parent.name for path in DOCS.glob(f"*/{language}.md")} == schemas.keys()
+
+
+def test_the_page_for_all_other_languages_is_the_english_one(schemas: dict[str, Any]) -> None:
+    others = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
+    assert others == {name: page(name, "en") for name in schemas}
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
