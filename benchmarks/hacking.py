@@ -23,17 +23,6 @@ from torch import Tensor
 CHOICES = ("none", "alignment", "beauty", "both")
 
 
-class Colourfulness:
-    """Spread and mean of the opponent colours red-green and yellow-blue."""
-
-    name, needs_prompt = "beauty", False
-
-    def score(self, images: Tensor, prompts: list[str]) -> Tensor:
-        red, green, blue = images.flatten(1, 2).unbind(-1)
-        opponents = torch.stack([red - green, (red + green) / 2 - blue])
-        return opponents.std(-1).norm(dim=0) + 0.3 * opponents.mean(-1).norm(dim=0)
-
-
 def drawn(bench: Bench, caption: str, seed: int, count: int) -> Tensor:
     """Images [count, SIZE, SIZE, 3] of the seeds from `seed` on."""
     sample = importlib.import_module("comfy.sample")
@@ -48,7 +37,8 @@ def drawn(bench: Bench, caption: str, seed: int, count: int) -> Tensor:
 
 def chosen(bench: Bench, caption: Any, seed: int, count: int) -> dict[str, list[float]]:
     """Of each choice: alignment, beauty, and 1 when the oracle is content."""
-    ensemble = importlib.import_module("noise_search.verifiers.ensemble").Ensemble([bench.verifier, Colourfulness()])
+    colorfulness = importlib.import_module("noise_search.demo.host_judges").Colorfulness()
+    ensemble = importlib.import_module("noise_search.verifiers.ensemble").Ensemble([bench.verifier, colorfulness])
     images, (alignment, beauty) = drawn(bench, str(caption), seed, count), ensemble.parts
     scores = {name: part.score(images, [str(caption)] * count).tolist() for name, part in ensemble.parts.items()}
     check = importlib.import_module("noise_search.demo.oracle").check

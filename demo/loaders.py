@@ -1,13 +1,15 @@
-"""The two nodes of the demo."""
+"""The nodes of the demo."""
 
 from comfy_api.latest import ComfyExtension, io
 
 from .host_clip import load_clip
+from .host_judges import Colorfulness, Oracle
 from .host_model import load_model, load_vae
 from .host_verifier import ShapesVerifier
 from .weights import MODEL_FILE, VERIFIER_FILE, load_weights
 
 CATEGORY = "noise search/demo"
+Verifier = io.Custom("VERIFIER")
 
 
 class LoadShapesModel(io.ComfyNode):
@@ -43,7 +45,7 @@ class LoadShapesVerifier(io.ComfyNode):
             description="Judges how well a picture of shapes shows its caption. A small CLIP-style network, trained on "
             "the same drawn pictures as the shapes model.",
             inputs=[],
-            outputs=[io.Custom("VERIFIER").Output(tooltip="Scores pictures against a caption; higher is better.")],
+            outputs=[Verifier.Output(tooltip="Scores pictures against a caption; higher is better.")],
         )
 
     @classmethod
@@ -51,6 +53,42 @@ class LoadShapesVerifier(io.ComfyNode):
         return io.NodeOutput(ShapesVerifier(load_weights(VERIFIER_FILE)))
 
 
+class ColorfulnessVerifier(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ColorfulnessVerifier",
+            display_name="Colorfulness Verifier (demo)",
+            category=CATEGORY,
+            description="Judges how colorful a picture is, whatever it shows. A judge that is easily pleased: for "
+            "seeing what a search makes of it, alone and in an ensemble.",
+            inputs=[],
+            outputs=[Verifier.Output(tooltip="Scores pictures; higher is more colorful.")],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        return io.NodeOutput(Colorfulness())
+
+
+class ShapesOracle(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ShapesOracle",
+            display_name="Shapes Oracle (demo)",
+            category=CATEGORY,
+            description="Says exactly how much of its caption a picture of shapes shows: a program that knows how such "
+            "pictures are drawn. Hold it out of a search, to see whether the search makes better pictures.",
+            inputs=[],
+            outputs=[Verifier.Output(tooltip="Share of the caption's parts that hold: 1 for all of them.")],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        return io.NodeOutput(Oracle())
+
+
 class ShapesExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [LoadShapesModel, LoadShapesVerifier]
+        return [LoadShapesModel, LoadShapesVerifier, ColorfulnessVerifier, ShapesOracle]

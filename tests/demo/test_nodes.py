@@ -9,6 +9,7 @@ import torch
 
 from noise_search.demo.benchmark import benchmark_captions
 from noise_search.demo.flow import euler
+from noise_search.demo.scene import Placed, Scene, draw
 from noise_search.demo.text_encoder import TextEncoder
 from noise_search.demo.tokens import token_ids
 from noise_search.demo.unet import UNet
@@ -140,3 +141,26 @@ def test_verifier_scores_do_not_depend_on_the_batch(verifier: Any) -> None:
 
 def test_verifier_takes_other_sizes(verifier: Any) -> None:
     assert verifier.score(torch.rand(1, 96, 128, 3), [CAPTION]).shape == (1,)
+
+
+def test_colorfulness_likes_color_and_reads_no_prompt(comfy: ModuleType) -> None:
+    from noise_search.demo.loaders import ColorfulnessVerifier
+
+    judge = ColorfulnessVerifier.execute().args[0]
+    gray, color = torch.full((64, 64, 3), 0.5), torch.zeros(64, 64, 3)
+    color[:32, :, 0], color[32:, :, 2] = 1.0, 1.0
+    scores = judge.score(torch.stack([gray, color]), ["", ""])
+    assert scores[0] == 0
+    assert scores[1] > 0.5
+    assert judge.needs_prompt is False
+
+
+def test_the_oracle_scores_the_share_of_the_caption_that_holds(comfy: ModuleType) -> None:
+    from noise_search.demo.loaders import ShapesOracle
+
+    picture = draw(Scene((245, 245, 245), (Placed("circle", "red", 16, 30, 7), Placed("square", "blue", 46, 34, 10))))
+    images = torch.from_numpy(picture / 255.0).float().expand(3, -1, -1, -1)
+    captions = [CAPTION, "a green circle left of a blue square", "a green star right of a yellow cross"]
+    right, one_wrong, most_wrong = ShapesOracle.execute().args[0].score(images, captions)
+    assert right == 1
+    assert right > one_wrong > most_wrong
