@@ -78,6 +78,10 @@ class DistributionVerifier(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, model: Sequence[str | None]) -> bool | str:
+        return files.check(model[0], distribution.KNOWN)
+
+    @classmethod
     def fingerprint_inputs(
         cls, set_folder: Sequence[str] = ("",), reference_folder: Sequence[str] = (NONE,), **_: Any
     ) -> list[str]:

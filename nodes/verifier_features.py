@@ -49,6 +49,10 @@ class ReferenceVerifier(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, model: Sequence[str | None]) -> bool | str:
+        return files.check(model[0], FEATURES, TOWER_FOLDERS)
+
+    @classmethod
     def execute(
         cls, model: Sequence[str], references: Sequence[Tensor], compare: Sequence[str] = ("mean",)
     ) -> io.NodeOutput:
@@ -81,6 +85,10 @@ class FeatureConsistencyVerifier(io.ComfyNode):
             ],
             outputs=[verifier_output("Scores are cosines: 1 when nothing changed.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, model: str | None) -> bool | str:
+        return files.check(model, FEATURES, TOWER_FOLDERS)
 
     @classmethod
     def execute(cls, model: str, level: float = consistency.PAPER_LEVEL) -> io.NodeOutput:
@@ -124,6 +132,10 @@ class ClassVerifier(io.ComfyNode):
             ],
             outputs=[verifier_output("Scores are probabilities from 0 to 1.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, model: str | None) -> bool | str:
+        return files.check(model, clip_score.KNOWN)
 
     @classmethod
     def execute(cls, model: str, wanted: str, others: str, templates: str = "") -> io.NodeOutput:

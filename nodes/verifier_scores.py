@@ -14,18 +14,17 @@ ALIASES = ["verifier", "image score", "judge", "reward model", "rate images"]
 def weights_input(
     name: str, known: tuple[Known, ...], about: str, folders: tuple[str, ...] = ("verifiers",)
 ) -> io.Combo.Input:
-    """A combo of the files there are and the known ones there are not; the tooltip tells which are missing.
+    """A combo of the files there are; the tooltip tells where to get the known ones there are not.
 
-    It begins with a known one that is there, else with the first known one, which says what to get.
+    It begins with a known one that is there, else with the first known one, though it is not offered: only a file that
+    is no option is one that the front end reports as missing, and offers to download.
     """
     there = files.installed(folders)
-    missing = [model.file for model in known if model.file not in there]
+    missing = [f"{model.file} ({model.address})" for model in known if model.file not in there]
     first = next((model.file for model in known if model.file in there), known[0].file)
-    told = f" Not installed: {', '.join(missing)}; choose one and run to read what to get." if missing else ""
+    told = f" Not installed: {', '.join(missing)}." if missing else ""
     where = " or ".join(f"models/{folder}" for folder in folders)
-    return io.Combo.Input(
-        name, options=files.choices(known, folders), default=first, tooltip=f"{about} From {where}.{told}"
-    )
+    return io.Combo.Input(name, options=there, default=first, tooltip=f"{about} From {where}.{told}")
 
 
 def verifier_output(judges: str) -> io.Output:
@@ -58,6 +57,10 @@ class CLIPScoreVerifier(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, model: str | None) -> bool | str:
+        return files.check(model, clip_score.KNOWN)
+
+    @classmethod
     def execute(cls, model: str, activation: str = "auto") -> io.NodeOutput:
         return io.NodeOutput(clip_score.load(files.locate(model, clip_score.KNOWN), activation))
 
@@ -82,6 +85,11 @@ class AestheticVerifier(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, head: str | None, clip: str | None) -> bool | str:
+        found = files.check(head, aesthetic.HEADS)
+        return files.check(clip, aesthetic.TOWERS, TOWER_FOLDERS) if found is True else found
+
+    @classmethod
     def execute(cls, head: str, clip: str) -> io.NodeOutput:
         head_path = files.locate(head, aesthetic.HEADS)
         return io.NodeOutput(aesthetic.load(head_path, files.locate(clip, aesthetic.TOWERS, TOWER_FOLDERS)))
@@ -102,6 +110,10 @@ class PickScoreVerifier(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, model: str | None) -> bool | str:
+        return files.check(model, pickscore.KNOWN)
+
+    @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
         return io.NodeOutput(pickscore.load(files.locate(model, pickscore.KNOWN)))
 
@@ -118,6 +130,10 @@ class HPSVerifier(io.ComfyNode):
             inputs=[weights_input("model", hps.KNOWN, "HPS v2 or v2.1.")],
             outputs=[verifier_output("Scores are about 0.2 to 0.35.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, model: str | None) -> bool | str:
+        return files.check(model, hps.KNOWN)
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:
@@ -139,6 +155,10 @@ class ImageRewardVerifier(io.ComfyNode):
             ],
             outputs=[verifier_output("Scores are about -2 to 2.")],
         )
+
+    @classmethod
+    def validate_inputs(cls, model: str | None) -> bool | str:
+        return files.check(model, image_reward.KNOWN)
 
     @classmethod
     def execute(cls, model: str) -> io.NodeOutput:

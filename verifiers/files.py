@@ -61,20 +61,28 @@ def folders() -> list[str]:
     return sorted(name for name in parents if folder_paths.get_full_path(FOLDER, f"{name}/config.json"))
 
 
-def choices(known: Iterable[Known], folders: Sequence[str] = (FOLDER,)) -> list[str]:
-    """What a combo offers: the files there are, then the known ones there are not (see `locate`)."""
-    there = installed(folders)
-    return there + [model.file for model in known if model.file not in there]
+def check(name: str | None, known: Iterable[Known] = (), folders: Sequence[str] = (FOLDER,)) -> bool | str:
+    """For a node's validate_inputs: True, or what to get and where to put it. None comes from another node, later."""
+    return name is None or _find(name, folders) is not None or _absent(name, known, folders)
 
 
 def locate(name: str, known: Iterable[Known] = (), folders: Sequence[str] = (FOLDER,)) -> Path:
     """The file's full path. Raises WeightsError that says what to get and where to put it."""
-    for folder in folders:
-        if path := folder_paths.get_full_path(folder, name):
-            return Path(path)
+    path = _find(name, folders)
+    if path is None:
+        raise WeightsError(_absent(name, known, folders))
+    return path
+
+
+def _find(name: str, folders: Sequence[str]) -> Path | None:
+    paths = (folder_paths.get_full_path(folder, name) for folder in folders)
+    return next((Path(path) for path in paths if path), None)
+
+
+def _absent(name: str, known: Iterable[Known], folders: Sequence[str]) -> str:
     where = ", ".join(path for folder in folders for path in folder_paths.get_folder_paths(folder))
     how = next((model.how for model in known if model.file == name), f"Looked in: {where}.")
-    raise WeightsError(f"{name} is not installed. {how}")
+    return f"{name} is not installed. {how}"
 
 
 def read(path: Path) -> Weights:

@@ -71,15 +71,16 @@ def test_the_folder_is_the_host_s_and_keeps_what_extra_model_paths_added(monkeyp
     assert ".safetensors" in extensions
 
 
-def test_combos_offer_what_is_there_then_what_is_known(models: Path) -> None:
+def test_combos_offer_what_is_there_and_tell_where_to_get_what_is_known(models: Path) -> None:
+    """A file that a combo offers is one that the front end takes for installed, and never offers to download."""
     save(models / "mine.safetensors", {"x.weight": [2]})
     save(models / "big-00001-of-00002.safetensors", {"x.weight": [2]})
     save(models / "big-00002-of-00002.safetensors", {"y.weight": [2]})
     node = score_nodes().HPSVerifier
-    offered = ["big-00001-of-00002.safetensors", "mine.safetensors", "HPS_v2.1_compressed.pt", "HPS_v2_compressed.pt"]
-    assert options(node, "model") == offered
+    assert options(node, "model") == ["big-00001-of-00002.safetensors", "mine.safetensors"]
+    address = "https://huggingface.co/xswu/HPSv2"
     tooltip = node.define_schema().inputs[0].tooltip
-    assert "Not installed: HPS_v2.1_compressed.pt, HPS_v2_compressed.pt" in tooltip
+    assert f"Not installed: HPS_v2.1_compressed.pt ({address}), HPS_v2_compressed.pt ({address})." in tooltip
 
 
 def test_combos_begin_with_a_known_file_that_is_there(models: Path) -> None:
@@ -100,6 +101,21 @@ def test_a_known_file_that_is_missing_is_named_with_address_and_folder(models: P
     assert message.startswith("ImageReward/ImageReward.pt is not installed. Download it from https://huggingface.co/")
     assert f"save it as {models / 'ImageReward' / 'ImageReward.pt'}" in message
     assert "Put vocab.txt" in message
+
+
+def test_a_missing_file_is_refused_before_anything_runs(models: Path) -> None:
+    check = score_nodes().HPSVerifier.validate_inputs
+    assert str(models / "HPS_v2.1_compressed.pt") in check("HPS_v2.1_compressed.pt")
+    assert check(None) is True  # from another node, which has not run yet
+    save(models / "mine.safetensors", {"x.weight": [2]})
+    assert check("mine.safetensors") is True
+
+
+def test_each_of_two_missing_files_is_named(models: Path) -> None:
+    check = score_nodes().AestheticVerifier.validate_inputs
+    save(models / "head.safetensors", {"x.weight": [2]})
+    assert check("no head.pth", "no clip.safetensors").startswith("no head.pth is not installed.")
+    assert check("head.safetensors", "no clip.safetensors").startswith("no clip.safetensors is not installed.")
 
 
 def test_another_file_that_is_missing_is_named_with_where_it_was_looked_for(models: Path) -> None:

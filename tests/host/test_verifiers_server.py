@@ -93,13 +93,13 @@ def test_an_ensemble_of_both(client: Client) -> None:
     assert best == 0
 
 
-def test_a_file_that_is_not_there_is_an_error_with_address_and_folder(client: Client) -> None:
+def test_a_file_that_is_not_there_is_refused_with_address_and_folder(client: Client) -> None:
     graph = Graph()
     verifier = graph.node("PickScoreVerifier", model="PickScore_v1/model.safetensors")
     image = colours(graph)[0]
     graph.node("PreviewAny", source=graph.node("VerifierScore", images=image, verifier=verifier, prompt="x"))
     result = client.run(graph)
-    assert result.status == "error"
+    assert result.status == "rejected"
     assert result.error.node_type == "PickScoreVerifier"
     assert "https://huggingface.co/yuvalkirstain/PickScore_v1" in result.error.exception_message
     assert "models/verifiers/PickScore_v1/model.safetensors" in result.error.exception_message.replace("\\", "/")
