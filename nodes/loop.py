@@ -103,9 +103,9 @@ class SearchLoopClose(io.ComfyNode):
             search_aliases=["loop", "best of n", "pick best", "seed search", "iterate", "noise search"],
             inputs=[
                 SearchFlow.Input("flow", tooltip="From Search Loop Open."),
-                io.Float.Input(
+                io.MultiType.Input(
                     "score",
-                    force_input=True,
+                    [io.Float, io.Int],
                     raw_link=True,
                     lazy=True,
                     tooltip="What to search for: any number, higher is better. Verifier Score, another pack's score, "

@@ -1,0 +1,91 @@
+"""Search Loop Open and what notes a candidate's score."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from node_calls import NODE_ID, call
+
+pytestmark = pytest.mark.usefixtures("comfy")
+
+
+def opened(**inputs: Any) -> tuple[Any, ...]:
+    context = importlib.import_module("comfy_execution.utils").CurrentNodeContext
+    with context("a prompt", NODE_ID, 0):
+        return call("SearchLoopOpen", **inputs)
+
+
+class Search:
+    """Stands where the search stands: notes what it is told."""
+
+    plan = SimpleNamespace(title="Search Loop Close (node 9)")
+    later: dict[int, Any] = {2: ["7", 0]}
+    best = 2
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def name(self, index: int) -> str:
+        return f"candidate {index} (seed 102)"
+
+    def add(self, *what: Any) -> None:
+        self.told.append(what)
+
+
+def scored(score: list[Any], **given: Any) -> tuple[Any, ...]:
+    search = Search()
+    call("SearchLoopScore", search=[search], index=[2], score=score, **given)
+    return search.told[0]
+
+
+def test_open_gives_candidate_0() -> None:
+    flow, seed, index, noise, value = opened(seed=7, value="anything")
+    assert (flow.open_id, flow.seed, flow.value) == (NODE_ID, 7, "anything")
+    assert (seed, index, value) == (7, 0, "anything")
+    latent = {"samples": torch.zeros(1, 4, 8, 8)}
+    stock = importlib.import_module("comfy_extras.nodes_custom_sampler").Noise_RandomNoise(7)
+    assert torch.equal(noise.generate_noise(latent), stock.generate_noise(latent))
+    assert noise.seed == 7
+
+
+def test_where_the_copies_run_the_nodes_themselves_are_held_back() -> None:
+    blocker = importlib.import_module("comfy_execution.graph").ExecutionBlocker
+    flow, *others = opened(seed=7, run_outputs=True)
+    assert flow.run_outputs
+    assert all(isinstance(output, blocker) for output in others)
+
+
+def test_the_mean_of_several_scores_counts() -> None:
+    assert scored([1, 2.0, 6])[1] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("score", "shown"),
+    [([float("nan")], "nan"), ([1.0, float("inf")], "[1.0, inf]"), (["high"], "high"), ([None], "None"), ([], "[]")],
+)
+def test_a_score_that_is_no_number_names_node_and_candidate(score: list[Any], shown: str) -> None:
+    message = f"Search Loop Close (node 9): candidate 2 (seed 102) has the score {shown}, which is not"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        scored(score)
+
+
+def test_the_picture_of_a_video_is_its_middle_frame() -> None:
+    frames = torch.rand(5, 8, 8, 3)
+    assert torch.equal(scored([1.0], picture=[frames])[2], frames[2])
+    assert scored([1.0])[2] is None
+
+
+def test_a_result_that_is_there_is_kept_and_another_is_where_the_host_makes_it() -> None:
+    assert scored([1.0], result=["an image"])[3] == ("an image", False)
+    assert scored([1.0])[3] == (["7", 0], True)
+
+
+def test_several_results_say_where_to_connect_the_list() -> None:
+    with pytest.raises(ValueError, match=r"candidate 2 \(seed 102\) has 2 results.*`value` of Search Loop Open"):
+        scored([1.0], result=["one", "other"])
