@@ -14,6 +14,7 @@ BASE = "/noise_search/boards"
 ONE = BASE + "/{board}"
 CANDIDATE = ONE + "/{image}/{index}"
 LONGEST_ID = 64
+MOST_NAMED = 64
 FOR_EVER = {"Cache-Control": "private, max-age=86400, immutable"}  # a board's id never comes again
 
 
@@ -31,11 +32,13 @@ def register() -> None:
 
 
 async def _of_workflow(request: web.Request) -> web.Response:
-    """?workflow=id: the boards of the latest searches in this workflow of the front end."""
+    """?workflow=id&board=id: the boards of the latest searches in a workflow of the front end, and others by id."""
     workflow = request.query.get("workflow", "")
     if not 0 < len(workflow) <= LONGEST_ID:
         raise web.HTTPBadRequest(text=f"workflow has to be the id of a workflow, up to {LONGEST_ID} characters.")
-    return web.json_response([board.message() for board in BOARDS.of_workflow(workflow)])
+    named = map(BOARDS.get, request.query.getall("board", [])[:MOST_NAMED])
+    boards = {board.id: board for board in [*named, *BOARDS.of_workflow(workflow)] if board is not None}
+    return web.json_response([board.message() for board in boards.values()])
 
 
 async def _board(request: web.Request) -> web.Response:

@@ -1,9 +1,7 @@
 import { baseline, ranked } from "./boards.js";
 import { Curve } from "./curve.js";
-import { amount, arrange, digits, duration, element } from "./dom.js";
-import { pictureURL } from "./server.js";
-
-const MOST_TILES = 200;
+import { amount, digits, duration, element } from "./dom.js";
+import { MOST_TILES, Tiles } from "./tiles.js";
 
 const ENDS = {
   finished: "finished",
@@ -17,10 +15,9 @@ const ENDS = {
 /** A board as an element. keepBest(board) and open(board, image, index) are called when people press. */
 export class BoardView {
   constructor(keepBest, open) {
-    this.open = open;
     this.boards = [];
     this.chosen = null; // the place of the board and image in `tracks` that somebody has chosen; else the newest
-    this.tiles = new Map();
+    this.tiles = new Tiles(open);
     this.curve = new Curve();
     this.score = element("p", { class: "score" });
     this.number = element("span");
@@ -40,7 +37,6 @@ export class BoardView {
     );
     this.keep.title = "End the search now and go on with the best so far. The queue continues.";
     this.note = element("p", { class: "hint note" });
-    this.grid = element("div", { class: "grid", "data-capture-wheel": "true" });
     this.element = element(
       "div",
       { class: "noise-search noise-search-board" },
@@ -49,7 +45,7 @@ export class BoardView {
       element("div", { class: "progress" }, this.bar),
       element("div", { class: "row" }, this.spent, this.chooser),
       this.note,
-      this.grid,
+      this.tiles.element,
     );
   }
 
@@ -79,8 +75,10 @@ export class BoardView {
   draw() {
     this.frame = null;
     const { board, image } = this.track;
+    const order = ranked(board, image);
     this.drawNumbers(board, image);
-    this.drawTiles(board, image);
+    this.note.textContent = note(board, order.length);
+    this.tiles.show(board, image, order);
     const entries = [...board.images[image].values()].sort((one, other) => one.index - other.index);
     const share = board.images.length;
     const expected = board.stopped || !board.done ? 0 : (board.nfe / share / board.done) * board.total;
@@ -103,66 +101,8 @@ export class BoardView {
     this.spent.textContent = spending(board);
     this.keep.hidden = board.stopped !== null;
     this.keep.disabled = board.stop_asked;
-    this.note.textContent = note(board);
     this.element.classList.toggle("running", board.stopped === null);
   }
-
-  drawTiles(board, image) {
-    const order = ranked(board, image);
-    const shown = order.slice(0, MOST_TILES);
-    const wanted = new Map(shown.map((entry) => [`${board.board}/${image}/${entry.index}`, entry]));
-    for (const [key, tile] of this.tiles) {
-      if (wanted.has(key)) continue;
-      tile.element.remove();
-      this.tiles.delete(key);
-    }
-    for (const [key, entry] of wanted) {
-      if (!this.tiles.has(key)) this.tiles.set(key, new Tile(() => this.open(board, image, entry.index)));
-      this.tiles.get(key).show(board, image, entry);
-    }
-    arrange(this.grid, [...wanted.keys()].map((key) => this.tiles.get(key).element));
-    if (order.length > MOST_TILES && !board.stop_asked) {
-      this.note.textContent = `The best ${MOST_TILES} of ${order.length} are shown.`;
-    }
-  }
-}
-
-/** A candidate's thumbnail with its score. */
-class Tile {
-  constructor(open) {
-    this.picture = element("img", { loading: "lazy", decoding: "async", alt: "", draggable: "false" });
-    this.score = element("span", { class: "value" });
-    this.tag = element("span", { class: "tag" });
-    this.element = element("button", { type: "button", class: "tile", onclick: open }, this.picture, this.tag, this.score);
-  }
-
-  show(board, image, entry) {
-    const source = pictureURL("tile", board.board, image, entry);
-    if (this.source !== source) this.picture.src = this.source = source;
-    const isBest = entry.index === board.best[image];
-    this.score.textContent = digits(entry.score);
-    this.tag.textContent = tag(entry, isBest);
-    this.element.classList.toggle("best", isBest);
-    this.element.classList.toggle("stopped", entry.step !== null && !entry.running);
-    this.element.classList.toggle("running", entry.running);
-    this.element.title = describe(entry, isBest);
-  }
-}
-
-function tag(entry, isBest) {
-  if (entry.index === 0) return isBest ? "best: no search" : "no search";
-  if (isBest) return "best";
-  return entry.running ? "…" : "";
-}
-
-function describe(entry, isBest) {
-  const facts = [`Candidate ${entry.index}`, `score ${digits(entry.score)}`];
-  if (entry.nfe) facts.push(`${entry.nfe} NFE`);
-  if (isBest) facts.push("the best so far");
-  if (entry.index === 0) facts.push("the image without search");
-  if (entry.running) facts.push(`still running, judged after ${entry.step} steps`);
-  else if (entry.step !== null) facts.push(`stopped after ${entry.step} steps`);
-  return facts.join(" · ");
 }
 
 function spending(board) {
@@ -173,12 +113,12 @@ function spending(board) {
   return parts.join(" · ");
 }
 
-function note(board) {
-  if (board.stopped) return "";
-  if (board.stop_asked) {
+function note(board, candidates) {
+  if (board.stop_asked && !board.stopped) {
     return board.best.includes(null)
       ? "Nothing is finished yet: the search ends as soon as something is."
       : "The search ends at the next step, with the best so far.";
   }
-  return board.images.some((entries) => entries.size) ? "" : "The first candidates are on their way.";
+  if (candidates > MOST_TILES) return `The best ${MOST_TILES} of ${candidates} are shown.`;
+  return candidates || board.stopped ? "" : "The first candidates are on their way.";
 }

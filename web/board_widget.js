@@ -21,7 +21,7 @@ class BoardWidget {
     this.kind = null;
     this.grown = [0, 0]; // by how much the node is larger than without a board
     this.view = new BoardView(keepBest, open);
-    this.element = element("div", { class: "noise-search-place" });
+    this.element = element("div", { class: "noise-search-place", role: "region", "aria-label": `${node.title}: board` });
     this.element.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     const widget = node.addDOMWidget("board", "noise_search_board", this.element, {
       serialize: false, // not in prompts
@@ -66,7 +66,7 @@ class BoardWidget {
   /** On the canvas, what does not scroll the candidates zooms or moves the graph. Nodes drawn by Vue do that already. */
   onWheel(event) {
     if (this.element.closest("[data-node-id]")) return;
-    const { grid } = this.view;
+    const grid = this.view.tiles.element;
     const scrolls = grid.contains(event.target) && grid.scrollHeight > grid.clientHeight;
     if (scrolls && !event.ctrlKey) return;
     event.preventDefault();

@@ -1,65 +1,95 @@
 import { app } from "../../scripts/app.js";
+import { ranked } from "./boards.js";
 import { digits, element } from "./dom.js";
 import { recipePanel } from "./recipe.js";
 import { candidate, pictureURL } from "./server.js";
-import { ranked } from "./boards.js";
 
 /** Show a candidate large, with its scores and its recipe; the arrow keys go to the next and to the one before. */
 export async function openDetails(board, image, index) {
-  const order = ranked(board, image);
-  const dialog = element("dialog", { class: "noise-search noise-search-details" });
-  dialog.addEventListener("close", () => dialog.remove());
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  let at = order.findIndex((entry) => entry.index === index);
-  const go = async (step) => {
-    at = (at + step + order.length) % order.length;
-    await fill(dialog, board, image, order, at, go);
-  };
-  dialog.addEventListener("keydown", (event) => {
-    event.stopPropagation(); // the canvas has keys of its own
-    if (event.target.tagName !== "TEXTAREA" && event.key === "ArrowLeft") go(-1);
-    if (event.target.tagName !== "TEXTAREA" && event.key === "ArrowRight") go(1);
-  });
-  await go(0);
-  document.body.append(dialog);
-  dialog.showModal();
+  const details = new Details(board, image);
+  if (await details.show(details.order.findIndex((entry) => entry.index === index))) details.open();
 }
 
-async function fill(dialog, board, image, order, at, go) {
-  const entry = order[at];
-  let details;
-  try {
-    details = await candidate(board.board, image, entry.index);
-  } catch (error) {
-    app.extensionManager.toast.add({ severity: "warn", summary: "Noise Search", detail: error.message, life: 5000 });
-    return;
+class Details {
+  constructor(board, image) {
+    this.board = board;
+    this.image = image;
+    this.order = ranked(board, image);
+    this.picture = element("img", { alt: "" });
+    this.facts = element("div", { class: "facts" });
+    this.dialog = element(
+      "dialog",
+      { class: "noise-search noise-search-details", tabindex: "-1" },
+      this.picture,
+      element(
+        "div",
+        { class: "side" },
+        this.facts,
+        element(
+          "div",
+          { class: "buttons" },
+          element("button", { type: "button", title: "The one before", onclick: () => this.step(-1) }, "‹"),
+          element("button", { type: "button", title: "The next one", onclick: () => this.step(1) }, "›"),
+          element("button", { type: "button", class: "close", autofocus: true, onclick: () => this.dialog.close() }, "Close"),
+        ),
+      ),
+    );
+    this.dialog.addEventListener("keydown", (event) => this.onKey(event));
+    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
+    this.dialog.addEventListener("close", () => this.dialog.remove());
   }
-  const isBest = entry.index === board.best[image];
-  dialog.replaceChildren(
-    element("img", { src: pictureURL("picture", board.board, image, entry), alt: `Candidate ${entry.index}` }),
-    element(
-      "div",
-      { class: "side" },
-      element("h3", {}, `Candidate ${entry.index}`, isBest ? element("span", { class: "badge best" }, "best") : null),
-      element("p", { class: "hint" }, `${at + 1} of ${order.length} by score`),
+
+  open() {
+    document.body.append(this.dialog);
+    this.dialog.showModal();
+  }
+
+  /** The canvas has keys of its own, which are not meant here. */
+  onKey(event) {
+    event.stopPropagation();
+    if (event.key === "Escape") this.dialog.close();
+    if (event.target.tagName === "TEXTAREA") return;
+    if (event.key === "ArrowLeft") this.step(-1);
+    if (event.key === "ArrowRight") this.step(1);
+  }
+
+  step(by) {
+    return this.show((this.at + by + this.order.length) % this.order.length);
+  }
+
+  /** Whether there is something to show: the server keeps the boards of the latest searches only. */
+  async show(at) {
+    const entry = this.order[at];
+    try {
+      const details = await candidate(this.board.board, this.image, entry.index);
+      this.at = at;
+      this.picture.src = pictureURL("picture", this.board.board, this.image, entry);
+      this.facts.replaceChildren(...this.describe(entry, details));
+      if (!this.dialog.contains(document.activeElement)) this.dialog.focus(); // what had it may be gone
+      return true;
+    } catch (error) {
+      app.extensionManager.toast.add({ severity: "warn", summary: "Noise Search", detail: error.message, life: 5000 });
+      return false;
+    }
+  }
+
+  describe(entry, details) {
+    const isBest = entry.index === this.board.best[this.image];
+    return [
+      element("h3", {}, `Candidate ${entry.index}`, isBest ? element("span", { class: "badge" }, "best") : null),
+      element("p", { class: "hint" }, `${this.at + 1} of ${this.order.length} by score`),
       table(details),
       ...remarks(entry, details).map((text) => element("p", { class: "hint" }, text)),
       recipePanel(details.recipe),
-      element(
-        "div",
-        { class: "buttons" },
-        element("button", { type: "button", title: "Better one", onclick: () => go(-1) }, "‹"),
-        element("button", { type: "button", title: "Next one", onclick: () => go(1) }, "›"),
-        element("button", { type: "button", class: "close", autofocus: true, onclick: () => dialog.close() }, "Close"),
-      ),
-    ),
-  );
+    ];
+  }
 }
 
+/** The score, those of each verifier when there are several, and the cost. */
 function table({ score, scores, nfe }) {
   const names = Object.keys(scores);
-  const rows = [["Score", digits(score)], ...(names.length > 1 ? names.map((name) => [name, digits(scores[name])]) : [])];
-  if (nfe) rows.push(["NFE", String(nfe)]);
+  const parts = names.length > 1 ? names.map((name) => [name, digits(scores[name])]) : [];
+  const rows = [["Score", digits(score)], ...parts, ["NFE", String(nfe)]];
   return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 }
 
@@ -67,7 +97,7 @@ function remarks(entry, details) {
   const remarks = [];
   if (entry.index === 0) remarks.push("The image without search: the sampler's own noise.");
   if (entry.step !== null) {
-    remarks.push(`Not run to its end: the picture and the score are what was predicted after ${entry.step} steps.`);
+    remarks.push(`Not run to its end: picture and score are what was predicted after ${entry.step} steps.`);
   }
   if (!details.preview) remarks.push("A small picture: larger ones are kept of the best only.");
   if (details.recipe) remarks.push("Replay Noise makes the whole image again from this recipe.");

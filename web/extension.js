@@ -74,29 +74,35 @@ async function catchUp(board) {
 }
 
 /**
- * Bring back what there is to show of the open workflow: boards that the server still has, and what the workflow was
- * saved with. saved: whether that comes before another search that has ended, as when the workflow was just opened.
+ * Bring back what there is to show of the open workflow: what it was saved with, with its whole board if the server
+ * still has that; for other nodes, and while a search runs, the latest boards.
  */
 async function restore(saved = savedResults()) {
   const workflow = app.rootGraph.id;
-  const messages = await latestBoards(workflow);
+  const ids = new Set([...saved.values()].flat().map(({ board }) => board));
+  const messages = await latestBoards(workflow, [...ids]);
   if (workflow !== app.rootGraph.id) return;
   forgetAll();
-  for (const message of messages) {
-    const winners = saved.get(message.node);
-    if (winners && message.stopped && !winners.some(({ board }) => board === message.board)) continue;
-    saved.delete(message.node);
-    if (take(message)) show(message);
-  }
-  for (const [id, winners] of saved) {
-    const node = findNode(id);
-    if (node) widgetOf(node, actions).showSaved(winners);
+  const nodes = new Set([...saved.keys(), ...messages.map(({ node }) => node)]);
+  for (const node of nodes) {
+    const ofNode = messages.filter((message) => message.node === node);
+    const running = ofNode.find(({ stopped }) => !stopped);
+    const shown = ofNode.filter(({ board, prompt }) =>
+      running ? prompt === running.prompt : ids.has(board) || !saved.has(node),
+    );
+    if (shown.length) shown.forEach((message) => take(message) && show(message));
+    else showSaved(node, saved.get(node));
   }
 }
 
-async function latestBoards(workflow) {
+function showSaved(id, winners) {
+  const node = findNode(id);
+  if (node) widgetOf(node, actions).showSaved(winners);
+}
+
+async function latestBoards(workflow, ids) {
   try {
-    return await boardsOf(workflow);
+    return await boardsOf(workflow, ids);
   } catch (error) {
     console.warn("Noise Search:", error.message);
     return [];

@@ -16,8 +16,9 @@ async function ask(path, options) {
   return response.json();
 }
 
-/** The boards of the latest searches in a workflow. */
-export const boardsOf = (workflow) => ask(`?workflow=${encodeURIComponent(workflow)}`);
+/** The boards of the latest searches in a workflow, and those of these ids that the server still has. */
+export const boardsOf = (workflow, ids) =>
+  ask(`?${new URLSearchParams([["workflow", workflow], ...ids.map((id) => ["board", id])])}`);
 
 /** What is new on a board since a revision. */
 export const boardSince = (board, revision) => ask(`/${board}?since=${revision}`);

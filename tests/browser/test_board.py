@@ -1,0 +1,341 @@
+"""The board in the real front end: it fills, it can be stopped, it comes back, and it leaves the workflow alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from comfy_client import Client
+from comfy_graph import Node
+from comfy_server import Server
+from frontend import Frontend, configure
+from shapes_graph import ShapesGraph
+
+BOTH = pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+WINDOW = {"width": 1600, "height": 1000}
+SLOW = 600  # candidates that take minutes
+
+NODES = "type => app.rootGraph.nodes.filter(node => node.type === type)"
+CLEAR_VIEW = f"""type => {{
+    const nodes = ({NODES})(type);
+    nodes.forEach((node, at) => node.pos = [-2000 + 450 * at, -2000]);
+    app.canvas.ds.scale = 1;
+    app.canvas.ds.offset = [2000 + 120, 2000 + 120];
+    app.canvas.setDirty(true, true);
+}}"""
+SET = f"""([type, name, value]) => {{
+    for (const node of ({NODES})(type)) node.widgets.find(widget => widget.name === name).value = value;
+}}"""
+DROP = """async ([name, data]) => {
+    const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], name, { type: "image/png" }));
+    const target = document.querySelector("#graph-canvas");
+    for (const kind of ["dragover", "drop"]) {
+        target.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    }
+}"""
+QUIET = "() => { window.testRun.done = null; }"
+
+
+class Boards:
+    """The boards that a page shows. later: added to seeds, so that nothing is in ComfyUI's cache."""
+
+    def __init__(self, front_end: Frontend, later: int = 0):
+        self.front_end = front_end
+        self.later = later
+        self.page = front_end.page
+
+    def of(self, title: str = "Random ?Search") -> Locator:
+        return self.page.get_by_role("region", name=re.compile(f"{title}: board"))
+
+    def tiles(self) -> Locator:
+        return self.of().locator(".tile")
+
+    def start(self, kind: str = "RandomSearch") -> None:
+        """Press Run and do not wait."""
+        self.page.evaluate(CLEAR_VIEW, kind)
+        self.page.evaluate(QUIET)
+        self.page.get_by_test_id("queue-button").click()
+
+    def wait_for_tiles(self, count: int) -> None:
+        self.page.wait_for_function(
+            "count => document.querySelectorAll('.noise-search .tile').length >= count", arg=count, timeout=120_000
+        )
+
+    def wait_for_end(self) -> str:
+        self.page.wait_for_function("() => window.testRun.done", timeout=120_000)
+        return self.page.evaluate("() => window.testRun.done.status")
+
+    def keep_best(self) -> None:
+        self.of().get_by_role("button", name="Keep best").click()
+
+    def scores(self) -> list[float]:
+        return [float(text) for text in self.tiles().locator(".value").all_inner_texts()]
+
+
+@pytest.fixture
+def boards(front_end: Frontend, vue: bool) -> Boards:
+    return Boards(front_end, later=500 * vue)
+
+
+@pytest.fixture
+def other_page(chrome: Browser) -> Iterator[Callable[[str], Frontend]]:
+    """Opens ComfyUI in another browser, as another client."""
+    contexts = []
+
+    def opened(url: str) -> Frontend:
+        contexts.append(chrome.new_context(viewport=WINDOW))
+        contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"])
+        front_end = Frontend(contexts[-1].new_page(), url)
+        front_end.watch()
+        front_end.open()
+        return front_end
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def demo(boards: Boards, seed: int, candidates: int) -> None:
+    """The demo template, from the template browser, with settings of the test's own."""
+    boards.front_end.open()
+    boards.front_end.open_template("demo_search")
+    boards.page.evaluate(SET, ["RandomSearch", "candidates", candidates])
+    boards.page.evaluate(SET, ["PrimitiveInt", "value", seed + boards.later])
+
+
+def small(boards: Boards, seed: int, candidates: int = 4, images: int = 1, **settings: Any) -> ShapesGraph:
+    """A search of a second or less, whose result is saved."""
+    graph = ShapesGraph(images=images)
+    graph.saved(graph.ksampler(graph.search(candidates, **settings), seed=seed + boards.later))
+    show(boards, graph)
+    return graph
+
+
+def show(boards: Boards, graph: ShapesGraph) -> None:
+    boards.front_end.open()
+    boards.front_end.load_prompt(graph.prompt)
+    boards.front_end.load(boards.front_end.workflow(), "searching")  # as a workflow, with an id of its own
+
+
+@BOTH
+def test_the_board_fills_and_keep_best_goes_on_with_the_image(boards: Boards) -> None:
+    demo(boards, seed=11_000, candidates=SLOW)
+    boards.start()
+    boards.wait_for_tiles(9)
+    assert boards.scores() == sorted(boards.scores(), reverse=True)
+    expect(boards.of()).to_contain_text(f"of {SLOW} trajectories")
+    expect(boards.of()).to_contain_text("left")
+    expect(boards.of().locator(".tile.best .tag")).to_contain_text("best")
+    expect(boards.of().locator(".tag", has_text="no search")).to_have_count(1)
+    assert boards.of().locator(".curve .best").get_attribute("d").startswith("M")
+    boards.keep_best()
+    assert boards.wait_for_end() == "success"
+    expect(boards.of()).to_contain_text("kept best")
+    expect(boards.of().get_by_role("button", name="Keep best")).to_be_hidden()
+    assert boards.tiles().count() < SLOW
+    executed = boards.page.evaluate("() => window.testRun.executed")
+    assert any("images" in (done["output"] or {}) for done in executed)
+
+
+@BOTH
+def test_the_board_survives_a_reload_in_the_middle(boards: Boards) -> None:
+    demo(boards, seed=12_000, candidates=SLOW)
+    boards.start()
+    boards.wait_for_tiles(8)
+    boards.page.wait_for_timeout(1500)  # the front end keeps its draft of the workflow a moment later
+    before = boards.tiles().count()
+    boards.front_end.open()
+    boards.page.evaluate(CLEAR_VIEW, "RandomSearch")
+    boards.wait_for_tiles(before + 8)
+    expect(boards.tiles().locator("img").first).to_have_js_property("complete", True)
+    boards.keep_best()
+    assert boards.wait_for_end() == "success"
+    expect(boards.of()).to_contain_text("kept best")
+
+
+def test_a_second_window_follows_the_search_and_may_stop_it(
+    boards: Boards, other_page: Callable[[str], Frontend]
+) -> None:
+    demo(boards, seed=13_000, candidates=SLOW)
+    second = Boards(other_page(boards.front_end.url))
+    boards.start()
+    boards.wait_for_tiles(8)
+    second.front_end.load(boards.front_end.workflow())
+    second.page.evaluate(CLEAR_VIEW, "RandomSearch")
+    second.wait_for_tiles(16)
+    second.keep_best()
+    assert boards.wait_for_end() == "success"
+    expect(second.of()).to_contain_text("kept best")
+    assert second.front_end.problems == []
+
+
+@BOTH
+def test_a_run_leaves_the_workflow_as_it_was(boards: Boards) -> None:
+    small(boards, seed=14_000)
+    boards.page.evaluate(CLEAR_VIEW, "RandomSearch")
+    before, inputs = search_node(boards), list(boards.front_end.prompt()[str(search_node(boards)["id"])]["inputs"])
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    expect(boards.tiles()).to_have_count(4)
+    after = search_node(boards)
+    assert after == before
+    assert list(boards.front_end.prompt()[str(after["id"])]["inputs"]) == inputs
+
+
+def search_node(boards: Boards) -> dict[str, Any]:
+    """As the workflow is saved."""
+    return next(node for node in boards.front_end.workflow()["nodes"] if node["type"] == "RandomSearch")
+
+
+@BOTH
+def test_a_candidate_is_shown_large_with_its_recipe(boards: Boards) -> None:
+    small(boards, seed=15_000)
+    boards.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    nodes = len(boards.front_end.workflow()["nodes"])
+    boards.tiles().nth(1).click()
+    dialog = boards.page.locator("dialog.noise-search")
+    expect(dialog).to_contain_text("2 of 4 by score")
+    expect(dialog.locator("img")).to_have_js_property("naturalWidth", 32)
+    dialog.get_by_role("button", name="Copy recipe").click()
+    expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
+    recipe = json.loads(boards.page.evaluate("() => navigator.clipboard.readText()"))
+    assert recipe["moves"] == []
+    assert 15_000 <= recipe["seed"] - boards.later < 15_004
+    boards.page.keyboard.press("ArrowLeft")
+    expect(dialog).to_contain_text("1 of 4 by score")
+    boards.page.keyboard.press("Delete")
+    boards.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert len(boards.front_end.workflow()["nodes"]) == nodes
+
+
+def test_a_batch_has_a_chooser(boards: Boards) -> None:
+    small(boards, seed=16_000, images=3)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    expect(boards.of()).to_contain_text("Image 1 of 3")
+    first = boards.scores()
+    boards.of().get_by_role("button", name="›").click()
+    expect(boards.of()).to_contain_text("Image 2 of 3")
+    assert boards.scores() != first
+
+
+@BOTH
+def test_two_searches_have_a_board_each(boards: Boards) -> None:
+    graph = ShapesGraph()
+    found = graph.search(candidates=3)
+    refined = graph.node("ZeroOrderSearch", iterations=2, neighbors=2, cosine=0.9, **inputs_of(graph, found))
+    for search in (found, refined):
+        graph.saved(graph.ksampler(search, seed=17_000 + boards.later))
+    show(boards, graph)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    expect(boards.of().locator(".tile")).to_have_count(3)
+    boards.page.evaluate(CLEAR_VIEW, "ZeroOrderSearch")
+    expect(boards.of("ZeroOrderSearch").locator(".tile")).to_have_count(5)
+
+
+def inputs_of(graph: ShapesGraph, search: Node) -> dict[str, Any]:
+    inputs = graph.prompt[search.id]["inputs"]
+    return {name: inputs[name] for name in ("model", "vae", "verifier", "prompt", "max_seconds", "batch_size")}
+
+
+@BOTH
+def test_a_search_in_a_subgraph_has_its_board_there(boards: Boards) -> None:
+    small(boards, seed=18_000)
+    boards.page.evaluate(
+        f"() => {{ const inside = ({NODES})('RandomSearch'); app.rootGraph.convertToSubgraph(new Set(inside)); }}"
+    )
+    boards.page.evaluate(QUIET)
+    boards.page.get_by_test_id("queue-button").click()
+    assert boards.wait_for_end() == "success"
+    boards.page.evaluate(
+        """() => {
+            const subgraph = app.rootGraph.nodes.find(node => node.subgraph).subgraph;
+            app.canvas.setGraph(subgraph);
+            app.canvas.ds.scale = 1;
+            const [node] = subgraph.nodes;
+            app.canvas.ds.offset = [120 - node.pos[0], 120 - node.pos[1]];
+            app.canvas.setDirty(true, true);
+        }"""
+    )
+    expect(boards.tiles()).to_have_count(4)
+
+
+def test_two_hundred_candidates_stay_small(boards: Boards) -> None:
+    small(boards, seed=19_000, candidates=200)
+    sizes: list[int] = []
+    boards.page.on("response", lambda reply: sizes.append(len(reply.body())) if "/tile" in reply.url else None)
+    messages: list[int] = []
+    boards.page.evaluate(
+        """async () => {
+            const { api } = await import("/scripts/api.js");
+            window.boardMessages = [];
+            const keep = ({ detail }) => window.boardMessages.push(JSON.stringify(detail).length);
+            api.addEventListener("noise_search.board", keep);
+        }"""
+    )
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    expect(boards.tiles()).to_have_count(200)
+    messages = boards.page.evaluate("() => window.boardMessages")
+    assert max(messages) < 3000, "characters an event"
+    boards.page.wait_for_timeout(500)
+    assert 0 < len(sizes) < 100, "pictures out of sight are not fetched"
+    assert max(sizes) < 6000
+
+
+@BOTH
+def test_a_dropped_picture_shows_the_recipe_of_its_winner(
+    boards: Boards, start_server: Callable[..., Server], other_page: Callable[[str], Frontend], vue: bool
+) -> None:
+    small(boards, seed=20_000)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    picture = saved_picture(boards)
+    elsewhere = start_server("--cache-none").url  # where nothing is known of the search
+    configure(elsewhere, vue)
+    other = Boards(other_page(elsewhere))
+    other.page.evaluate(DROP, ["found.png", picture])
+    other.front_end.wait_for_graph("found")
+    other.page.evaluate(CLEAR_VIEW, "RandomSearch")
+    expect(other.of()).to_contain_text("best score")
+    expect(other.of()).to_contain_text("of 4 · 16 NFE")
+    other.of().get_by_role("button", name="Copy recipe").click()
+    expect(other.of().get_by_role("button", name="Copied")).to_be_visible()
+    recipe = json.loads(other.page.evaluate("() => navigator.clipboard.readText()"))
+    assert 20_000 <= recipe["seed"] - boards.later < 20_004
+    assert other.front_end.problems == []
+
+
+def test_a_picture_dropped_where_it_was_made_shows_its_whole_board(boards: Boards) -> None:
+    small(boards, seed=21_000)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    picture, scores = saved_picture(boards), boards.scores()
+    boards.page.evaluate(SET, ["KSampler", "seed", 22_000])
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    assert boards.scores() != scores
+    boards.page.evaluate(DROP, ["found.png", picture])
+    boards.front_end.wait_for_graph("found")
+    boards.page.evaluate(CLEAR_VIEW, "RandomSearch")
+    expect(boards.tiles()).to_have_count(4)
+    assert boards.scores() == scores
+
+
+def saved_picture(boards: Boards) -> str:
+    """The PNG that the run saved, in base64."""
+    executed = boards.page.evaluate("() => window.testRun.executed")
+    (reference,) = next(done["output"]["images"] for done in executed if "images" in (done["output"] or {}))
+    return base64.b64encode(Client(boards.front_end.url).image(reference)).decode()

@@ -1,0 +1,92 @@
+import { arrange, digits, element } from "./dom.js";
+import { pictureURL } from "./server.js";
+
+export const MOST_TILES = 200;
+const NEAR = "150px"; // of what is in sight: there pictures are fetched
+
+/** The thumbnails of an image's candidates. open(board, image, index) is called when one is pressed. */
+export class Tiles {
+  constructor(open) {
+    this.open = open;
+    this.tiles = new Map();
+    this.element = element("div", { class: "grid", "data-capture-wheel": "true" });
+    this.sight = new IntersectionObserver((seen) => this.look(seen), { root: this.element, rootMargin: NEAR });
+  }
+
+  /** order: candidates, the first ones first; more than MOST_TILES are left out. */
+  show(board, image, order) {
+    const wanted = new Map(order.slice(0, MOST_TILES).map((entry) => [`${board.board}/${image}/${entry.index}`, entry]));
+    for (const key of [...this.tiles.keys()].filter((key) => !wanted.has(key))) this.remove(key);
+    for (const [key, entry] of wanted) {
+      if (!this.tiles.has(key)) this.add(key, () => this.open(board, image, entry.index));
+      this.tiles.get(key).show(board, image, entry);
+    }
+    arrange(this.element, [...wanted.keys()].map((key) => this.tiles.get(key).element));
+  }
+
+  add(key, open) {
+    const tile = new Tile(open);
+    this.tiles.set(key, tile);
+    this.sight.observe(tile.element);
+  }
+
+  remove(key) {
+    const { element } = this.tiles.get(key);
+    this.sight.unobserve(element);
+    element.remove();
+    this.tiles.delete(key);
+  }
+
+  look(seen) {
+    const near = new Map(seen.map(({ target, isIntersecting }) => [target, isIntersecting]));
+    for (const tile of this.tiles.values()) {
+      if (!near.has(tile.element)) continue;
+      tile.isNear = near.get(tile.element);
+      tile.load();
+    }
+  }
+}
+
+/** A candidate's thumbnail with its score. */
+class Tile {
+  constructor(open) {
+    this.source = "";
+    this.isNear = false;
+    this.picture = element("img", { decoding: "async", alt: "", draggable: "false" });
+    this.score = element("span", { class: "value" });
+    this.tag = element("span", { class: "tag" });
+    this.element = element("button", { type: "button", class: "tile", onclick: open }, this.picture, this.tag, this.score);
+  }
+
+  show(board, image, entry) {
+    this.source = pictureURL("tile", board.board, image, entry);
+    this.load();
+    const isBest = entry.index === board.best[image];
+    this.score.textContent = digits(entry.score);
+    this.tag.textContent = tag(entry, isBest);
+    this.element.classList.toggle("best", isBest);
+    this.element.classList.toggle("stopped", entry.step !== null && !entry.running);
+    this.element.classList.toggle("running", entry.running);
+    this.element.title = describe(entry, isBest);
+  }
+
+  load() {
+    if (this.isNear && this.picture.getAttribute("src") !== this.source) this.picture.src = this.source;
+  }
+}
+
+function tag(entry, isBest) {
+  if (entry.index === 0) return isBest ? "best: no search" : "no search";
+  if (isBest) return "best";
+  return entry.running ? "…" : "";
+}
+
+function describe(entry, isBest) {
+  const facts = [`Candidate ${entry.index}`, `score ${digits(entry.score)}`];
+  if (entry.nfe) facts.push(`${entry.nfe} NFE`);
+  if (isBest) facts.push("the best so far");
+  if (entry.index === 0) facts.push("the image without search");
+  if (entry.running) facts.push(`still running, judged after ${entry.step} steps`);
+  else if (entry.step !== null) facts.push(`stopped after ${entry.step} steps`);
+  return facts.join(" · ");
+}
