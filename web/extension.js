@@ -3,6 +3,7 @@ import { api } from "../../scripts/api.js";
 import { boardsOfNode, forgetAll, lose, revisionOf, silentFor, take } from "./boards.js";
 import { widgetOf } from "./board_widget.js";
 import { openDetails } from "./details.js";
+import { findNode } from "./find.js";
 import { forgetSaved, savedResults } from "./saved.js";
 import { boardSince, boardsOf, keepBest } from "./server.js";
 
@@ -38,14 +39,6 @@ app.registerExtension({
     void restore();
   },
 });
-
-/** The node with this id in the prompt: 5, or 12:5 for node 5 in the subgraph that is node 12. */
-function findNode(id) {
-  const path = id.split(":");
-  const last = path.pop();
-  const graph = path.reduce((inside, step) => inside?.getNodeById(step)?.subgraph, app.rootGraph);
-  return graph?.getNodeById(last);
-}
 
 let heard = false; // of a board in the prompt that is running
 
