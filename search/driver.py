@@ -162,13 +162,11 @@ class Driver:
             item.algorithm.close()
 
     def _next_round(self) -> _Round | None:
-        """What to run next; None when the search is over."""
-        if self.stopped not in ("finished", "user"):
-            return None
-        if self.stopped == "user":
-            asked = [_end(item.algorithm) for item in self.items]
-        else:
+        """What to run next; None when the search is over. When it is cut short, what the best needs to be finished."""
+        if self.stopped == "finished":
             asked = [_send(item.algorithm, item.scores() or None) for item in self.items]
+        else:
+            asked = [_end(item.algorithm) for item in self.items]
         if asked[0] is None:
             return None
         race = asked[0].race if isinstance(asked[0], Heat) else None
@@ -176,10 +174,10 @@ class Driver:
         return _Round(list(zip(*recipes, strict=True)), race)
 
     def _run_round(self, asked: list[tuple[Recipe, ...]]) -> None:
-        """Run and judge the candidates, as many as there is time for."""
+        """Run and judge the candidates, as many as there is time for; all, when it is about finishing the best."""
         done = 0
         while done < len(asked):
-            affordable = self.limit.affords(len(asked) - done)
+            affordable = len(asked) - done if self.stopped != "finished" else self.limit.affords(len(asked) - done)
             if not affordable:
                 self.stopped = "time"
                 return

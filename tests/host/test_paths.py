@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+import node_calls
 from noise_search.search.paths import cost, path_search
 from noise_search.search.recipe import parse_recipes
 from noise_search.search.report import recipes_json
@@ -127,3 +128,19 @@ def test_masks_and_partial_denoise(kind: str) -> None:
     result = sample(found.model, latent={"samples": samples, "noise_mask": mask}, denoise=0.6, steps=10)
     assert torch.allclose(result[..., :4], samples[..., :4], atol=1e-4)
     assert torch.isfinite(result).all()
+
+
+def test_a_search_out_of_time_finishes_the_best_path_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = importlib.import_module("noise_search.search.budget").TimeLimit
+    rounds = iter([True] * 3)  # the image without search, the way down, one turn
+    monkeypatch.setattr(limit, "affords", lambda self, count: count if next(rounds, False) else 0)
+    model = small_model("FLOW")
+    found = along(model, EARLY)
+    winner = sample(found.model)
+    report = best_report(found)
+    assert report.stopped == "time"
+    finished = [candidate for candidate in report.candidates if candidate.is_finished]
+    assert [candidate.recipe.path is None for candidate in finished] == [True, False]
+    assert len(finished[1].recipe.path.turns) == 1
+    again = sample(node_calls.call("ReplayNoise", recipe=recipes_json([report]), model=model)[1])
+    assert torch.allclose(winner, again, atol=1e-4)
