@@ -118,8 +118,7 @@ class LoopSearch:
         self.began = time.perf_counter()
         text = f"{self.name(index)} of {self.plan.trajectories:g}"
         logging.info("%s: %s.", self.plan.title, text)
-        if PROMPTS.server is not None:
-            PROMPTS.server.send_progress_text(text, self.plan.node, PROMPTS.server.client_id)
+        self._say(text)
 
     def add(self, index: int, score: float, picture: Tensor | None, made: Made) -> None:
         """What became of a candidate. picture: [H, W, 3], float in 0..1, of what was scored."""
@@ -155,6 +154,7 @@ class LoopSearch:
             *(self.plan.title, self.stopped, len(self.standing.seen), best.score),
             *(self.name(self.best), best.recipe.to_dict()),
         )
+        self._say(f"{self.name(self.best)} is the best of {len(self.standing.seen)}")
         report = self._report()
         if not is_inside(self.prompt, self.close[0]):
             winner = {"node": self.plan.node, "board": self.board.id, "images": 1, "image": 0, **report.winner()}
@@ -171,6 +171,11 @@ class LoopSearch:
         for node in [node for node in states if node.startswith(self.prefix)]:
             if states[node]["state"] is NodeState.Finished:
                 del states[node]
+
+    def _say(self, text: str) -> None:
+        """Show a text on Search Loop Close."""
+        if PROMPTS.server is not None:
+            PROMPTS.server.send_progress_text(text, self.plan.node, PROMPTS.server.client_id)
 
     def _is_enough(self) -> bool:
         """Whether somebody wants the search to stop, or it has found nothing better for a while."""
