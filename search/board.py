@@ -20,6 +20,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from comfy_execution.progress import get_progress_state
 from torch import Tensor
 
 from . import thumbnail
@@ -30,7 +31,7 @@ from .report import Candidate
 EVENT = "noise_search.board"
 SECONDS_BETWEEN = 0.5  # events that tell of nothing but progress
 BOARDS_KEPT = 16
-CANDIDATES_KEPT = 4096  # on all boards together; each has pictures of some kilobytes
+CANDIDATES_KEPT = 2048  # on all boards together; each has pictures of some kilobytes
 PREVIEWS_KEPT = 24  # of the best candidates of a board
 TILE_SIDE, TILE_QUALITY = 128, 75
 PREVIEW_SIDE, PREVIEW_QUALITY = 768, 85
@@ -47,8 +48,9 @@ class _Shown(NamedTuple):
 class Board:
     """One search: of a sampler call, or of a loop. Written by the thread that searches, read by the server's.
 
-    node: the search node's id in the prompt. trajectories: what the search costs. images: those of a batch, each
-    searched by itself. unit: what trajectories are called.
+    node: the search node's id in the prompt; of a loop's copy of it, the board is on the node that was copied.
+    trajectories: what the search costs. images: those of a batch, each searched by itself. unit: what trajectories are
+    called.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Board:
         unit: str = "trajectories",
     ):
         self.id = uuid.uuid4().hex[:12]
-        self.node = node
+        self.node = get_progress_state().dynprompt.get_display_node_id(node)
         self.algorithm = algorithm
         self.unit = unit
         self.remaining = Remaining(trajectories, max_seconds)
@@ -178,8 +180,8 @@ class Board:
             if before is None or before[:2] != now[:2]:
                 shown[candidate.index] = now
         finished = [candidate for candidate in candidates if candidate.is_finished]
-        if finished:
-            self._best[image] = max(finished, key=lambda candidate: candidate.score).index
+        best = max(finished, key=lambda candidate: candidate.score, default=None)
+        self._best[image] = None if best is None else best.index
 
     def _keep_previews(
         self, image: int, candidates: Sequence[Candidate], pictures: Mapping[tuple[int, int], Tensor]
@@ -263,4 +265,5 @@ def _entry(shown: _Shown) -> dict[str, Any]:
         "nfe": candidate.nfe,
         "step": candidate.stopped_at_step,
         "running": shown.running,
+        "repeats": candidate.repeats,
     }

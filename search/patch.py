@@ -109,7 +109,7 @@ class _Searching(Wrappers):
         self.trajectories = driver.trajectories
         outcome = driver.run()
         self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), outcome.reports))
-        where = {"node": self.plan.node, "board": driver.board.id, "images": len(outcome.reports)}
+        where = {"node": driver.board.node, "board": driver.board.id, "images": len(outcome.reports)}
         PROMPTS.record([{**where, "image": image, **report.winner()} for image, report in enumerate(outcome.reports)])
         if call.callback is not None:  # the sampler node takes its last x0 from here
             total = self.plan.total_steps(call.steps)

@@ -107,15 +107,14 @@ class Prompts:
         """
         prompt, executing = self._executing()
         node, place = where or executing
-        if prompt is None:
+        if prompt is None or node not in prompt.nodes:  # a loop's copy, whose result may never be used
             return
         with self._lock:
             prompt.found[node, place] = [{"sampler": node, **winner} for winner in winners]
             prompt.publish()
-            if node in prompt.nodes:  # not one that a loop has made for this prompt alone
-                key = (node, signature(prompt.nodes, node))
-                self._winners.setdefault(key, {})[place] = prompt.found[node, place]
-                self._winners.move_to_end(key)
+            key = (node, signature(prompt.nodes, node))
+            self._winners.setdefault(key, {})[place] = prompt.found[node, place]
+            self._winners.move_to_end(key)
             while len(self._winners) > WINNERS_KEPT:
                 self._winners.popitem(last=False)
 

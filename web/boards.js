@@ -52,8 +52,10 @@ export function ranked(board, image) {
   return [...board.images[image].values()].sort((one, other) => kind(one) - kind(other) || other.score - one.score);
 }
 
-/** Candidate 0 of an image, when it ran to its end: the image without search. */
+/** Whether this is the image without search, on few steps or in full. */
+export const isBaseline = (entry) => entry.index === 0 || entry.repeats === 0;
+
+/** The image without search, when it ran to its end. */
 export function baseline(board, image) {
-  const entry = board.images[image].get(0);
-  return entry && entry.step === null && !entry.running ? entry : null;
+  return [...board.images[image].values()].find((entry) => isBaseline(entry) && entry.step === null && !entry.running);
 }

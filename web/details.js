@@ -1,5 +1,5 @@
 import { app } from "../../scripts/app.js";
-import { ranked } from "./boards.js";
+import { isBaseline, ranked } from "./boards.js";
 import { digits, element } from "./dom.js";
 import { recipePanel } from "./recipe.js";
 import { candidate, pictureURL } from "./server.js";
@@ -85,20 +85,20 @@ class Details {
   }
 }
 
-/** The score, those of each verifier when there are several, and the cost. */
+/** The score, those of each verifier when there are several, and the cost, which nobody counts in a loop. */
 function table({ score, scores, nfe }) {
   const names = Object.keys(scores);
   const parts = names.length > 1 ? names.map((name) => [name, digits(scores[name])]) : [];
-  const rows = [["Score", digits(score)], ...parts, ["NFE", String(nfe)]];
+  const cost = nfe ? [["NFE", String(nfe)]] : [];
+  const rows = [["Score", digits(score)], ...parts, ...cost];
   return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 }
 
 function remarks(entry, details) {
   const remarks = [];
-  if (entry.index === 0) remarks.push("The image without search: the sampler's own noise.");
-  if (entry.step !== null) {
-    remarks.push(`Not run to its end: picture and score are what was predicted after ${entry.step} steps.`);
-  }
+  if (isBaseline(entry)) remarks.push("The image without search: the sampler's own noise.");
+  if (entry.repeats !== null) remarks.push(`Candidate ${entry.repeats} again, on all steps.`);
+  if (entry.step !== null) remarks.push(`Not a final image: picture and score are from after ${entry.step} steps.`);
   if (!details.preview) remarks.push("A small picture: larger ones are kept of the best only.");
   if (details.recipe) remarks.push("Replay Noise makes the whole image again from this recipe.");
   return remarks;

@@ -26,7 +26,7 @@ export function savedView(winners) {
   return element(
     "div",
     { class: "noise-search noise-search-board saved" },
-    element("p", { class: "hint" }, "What the search found that this workflow was saved with:"),
+    element("p", { class: "hint" }, "Found by the search that this workflow was saved with:"),
     ...winners.map(result),
   );
 }
@@ -34,12 +34,13 @@ export function savedView(winners) {
 function result(winner, number, winners) {
   const { best, baseline, nfe, candidates } = winner;
   const without = baseline.score === null ? "" : ` · without search ${digits(baseline.score)}`;
+  const cost = nfe.total ? ` · ${nfe.total} NFE` : "";
   return element(
     "section",
     {},
     winners.length > 1 ? element("p", { class: "hint" }, `Image ${number + 1}`) : null,
     element("p", { class: "score" }, element("b", {}, digits(best.score)), ` best score${without}`),
-    element("p", { class: "hint" }, `Candidate ${best.index} of ${candidates} · ${nfe.total} NFE`),
+    element("p", { class: "hint" }, `Candidate ${best.index} of ${candidates}${cost}`),
     recipePanel(best.recipe),
   );
 }

@@ -1,3 +1,4 @@
+import { isBaseline } from "./boards.js";
 import { arrange, digits, element } from "./dom.js";
 import { pictureURL } from "./server.js";
 
@@ -76,7 +77,7 @@ class Tile {
 }
 
 function tag(entry, isBest) {
-  if (entry.index === 0) return isBest ? "best: no search" : "no search";
+  if (isBaseline(entry)) return isBest ? "best: no search" : "no search";
   if (isBest) return "best";
   return entry.running ? "…" : "";
 }
@@ -85,8 +86,9 @@ function describe(entry, isBest) {
   const facts = [`Candidate ${entry.index}`, `score ${digits(entry.score)}`];
   if (entry.nfe) facts.push(`${entry.nfe} NFE`);
   if (isBest) facts.push("the best so far");
-  if (entry.index === 0) facts.push("the image without search");
+  if (isBaseline(entry)) facts.push("the image without search");
+  if (entry.repeats !== null) facts.push(`candidate ${entry.repeats} in full`);
   if (entry.running) facts.push(`still running, judged after ${entry.step} steps`);
-  else if (entry.step !== null) facts.push(`stopped after ${entry.step} steps`);
+  else if (entry.step !== null) facts.push(`after ${entry.step} steps`);
   return facts.join(" · ");
 }

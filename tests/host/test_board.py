@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,13 +101,26 @@ def test_whoever_asks_later_gets_what_came_since(boards: Any, server: Server) ->
 def test_candidates_on_their_way_are_not_the_best(boards: Any, server: Server) -> None:
     board = boards.Boards().start("5", "random", 4)
     made = [candidate(0, 0.9), candidate(1, 0.5)]
-    on_their_way = [type(made[0])(**{**vars(one), "stopped_at_step": 8}) for one in made]
+    on_their_way = [replace(one, stopped_at_step=8) for one in made]
     board.show([on_their_way], {}, running={(0, 1)})
     entries = board.message()["candidates"][0]
     assert [(entry["step"], entry["running"]) for entry in entries] == [(8, False), (8, True)]
     assert board.message()["best"] == [None]
     board.show([[on_their_way[0], made[1]]], {})
     assert board.message()["best"] == [1]
+
+
+def test_drafts_that_can_not_win_any_more_leave_no_best(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 4)
+    drafts = [candidate(0, 0.9), candidate(1, 0.5)]
+    board.show([drafts], {})
+    assert board.message()["best"] == [0]
+    drafts = [replace(draft, stopped_at_step=4) for draft in drafts]
+    board.show([drafts], {})
+    assert board.message()["best"] == [None]
+    board.show([[*drafts, replace(candidate(2, 0.7), repeats=0)]], {})
+    assert board.message()["best"] == [2]
+    assert [entry["repeats"] for entry in board.message()["candidates"][0]] == [None, None, 0]
 
 
 def test_pictures_are_a_few_kilobytes_and_of_the_best_more(boards: Any, server: Server) -> None:
