@@ -50,8 +50,8 @@ class SearchLoopRun(io.ComfyNode):
 
     @classmethod
     def check_lazy_status(cls, search: LoopSearch, first: int, **slots: Any) -> list[str]:
-        search.tidy_progress()
         wanted = search.wanted()
+        search.show_progress()
         name = None if wanted is None else slot(wanted - first)
         return [name] if name in slots and slots[name] is None else []
 

@@ -67,7 +67,8 @@ class SearchReport(io.ComfyNode):
 
     @classmethod
     def execute(cls, latent: Any, search: patch.Search | Found) -> io.NodeOutput:
-        reports = search.run_of(latent["samples"] if isinstance(latent, dict) else latent).reports
+        is_latent = isinstance(latent, dict) and "samples" in latent
+        reports = search.run_of(latent["samples"] if is_latent else latent).reports
         return io.NodeOutput(
             latent,
             torch.stack([from_pil(plot.best_curve(report)) for report in reports]),

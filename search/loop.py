@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import comfy.utils
 from comfy_execution.graph import DynamicPrompt
 from comfy_execution.progress import NodeState, get_progress_state
 from torch import Tensor
@@ -73,7 +74,7 @@ class LoopSearch:
         self.outside: dict[str, list[Any]] = {"value": [flow.value]}  # lists that copies take from here, by name
         self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
         self.runs = 0
-        self.seconds = 0.0
+        self.began = self.seconds = 0.0  # when the candidate that runs began, and what those before it took
         self._start()
 
     def _start(self) -> None:
@@ -93,20 +94,10 @@ class LoopSearch:
 
     def wanted(self) -> int | None:
         """The candidate that has to run next; None when the winner is known and its result is there."""
-        while not self._is_enough():
-            index = len(self.standing.seen)
-            if index == len(self.recipes) and not self._ask():
-                break
-            known = self.kept.find(self.recipes[index], index)
-            if known is not None:
-                seen, made = known
-                self.standing.add([(seen._replace(round=self.rounds[index]), made)])
-                self._show(index, _picture(seen))
-            elif self.limit.affords(1):
-                return index
-            else:
-                self.stopped = "time"
-        return self.best if self.made is None else None
+        new = self._add_known()
+        if new is None:
+            return self.best if self.made is None else None
+        return new
 
     def name(self, index: int) -> str:
         recipe = self.recipes[index]
@@ -139,7 +130,7 @@ class LoopSearch:
             self.limit.spent_on(1)
         if self.best == index and not made.is_link:
             self.add_result(made.value)
-        self._show(index, picture)
+        self._show({} if picture is None else {index: picture})
 
     def add_result(self, result: Any) -> None:
         """The result of the best candidate."""
@@ -161,12 +152,13 @@ class LoopSearch:
             PROMPTS.record([winner], self.close)
         return Found([report])
 
-    def tidy_progress(self) -> None:
-        """Make the host forget the nodes of this search that have finished.
+    def show_progress(self) -> None:
+        """Show how far the search is, and make the host forget the nodes of this search that have finished.
 
         It repeats the state of every node that has run in each of its messages to the browser; all candidates' together
         would be gigabytes.
         """
+        comfy.utils.ProgressBar(self.plan.trajectories).update_absolute(len(self.standing.seen))
         states = get_progress_state().nodes
         for node in [node for node in states if node.startswith(self.prefix)]:
             if states[node]["state"] is NodeState.Finished:
@@ -176,6 +168,27 @@ class LoopSearch:
         """Show a text on Search Loop Close."""
         if PROMPTS.server is not None:
             PROMPTS.server.send_progress_text(text, self.plan.node, PROMPTS.server.client_id)
+
+    def _add_known(self) -> int | None:
+        """Go on with what was scored in earlier runs, up to the first candidate that was not; None if there is none."""
+        pictures: dict[int, Tensor] = {}
+        new = None
+        while new is None and not self._is_enough():
+            index = len(self.standing.seen)
+            if index == len(self.recipes) and not self._ask():
+                break
+            known = self.kept.find(self.recipes[index], index)
+            if known is not None:
+                seen, made = known
+                self.standing.add([(seen._replace(round=self.rounds[index]), made)])
+                pictures |= {index: thumbnail.from_pil(thumbnail.decode(seen.thumbnail))} if seen.thumbnail else {}
+            elif self.limit.affords(1):
+                new = index
+            else:
+                self.stopped = "time"
+        if pictures:
+            self._show(pictures)
+        return new
 
     def _is_enough(self) -> bool:
         """Whether somebody wants the search to stop, or it has found nothing better for a while."""
@@ -212,10 +225,10 @@ class LoopSearch:
         self.kept.forget()
         self._start()
 
-    def _show(self, index: int, picture: Tensor | None) -> None:
-        done = len(self.standing.seen)
-        self.board.progress(done, nfe=0)
-        self.board.show([self.standing.candidates()], {} if picture is None else {(0, index): picture})
+    def _show(self, pictures: dict[int, Tensor]) -> None:
+        """Show how the candidates stand, with the pictures of those that are new."""
+        self.board.progress(len(self.standing.seen), nfe=0)
+        self.board.show([self.standing.candidates()], {(0, index): picture for index, picture in pictures.items()})
 
     def _report(self) -> Report:
         return Report(
@@ -231,7 +244,3 @@ class LoopSearch:
 def is_inside(prompt: DynamicPrompt, close_id: str) -> bool:
     """Whether a Search Loop Close is a copy that another loop has made."""
     return prompt.get_parent_node_id(close_id) is not None
-
-
-def _picture(seen: Seen) -> Tensor | None:
-    return thumbnail.from_pil(thumbnail.decode(seen.thumbnail)) if seen.thumbnail else None

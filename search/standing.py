@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from torch import Tensor
 
@@ -33,14 +33,17 @@ class Result(NamedTuple):
     x0: Tensor
 
 
-class Standing:
+Kept = TypeVar("Kept")  # what is kept of a candidate that may win: a Result, or what a loop has made
+
+
+class Standing(Generic[Kept]):
     """One image of the user's batch. Candidates are ranked among all that were seen (verifiers.base.Ensemble)."""
 
     def __init__(self, algorithm: Algorithm, verifier: Verifier):
         self.algorithm = algorithm
         self.verifier = verifier
         self.seen: list[Seen] = []
-        self.results: dict[int, Result] = {}  # of those that may still turn out best
+        self.results: dict[int, Kept] = {}  # of those that may still turn out best
         self.best: int | None = None
 
     @property
@@ -48,7 +51,7 @@ class Standing:
         """Candidates that came after the best one."""
         return 0 if self.best is None else len(self.seen) - 1 - self.best
 
-    def add(self, candidates: list[tuple[Seen, Result]]) -> None:
+    def add(self, candidates: list[tuple[Seen, Kept]]) -> None:
         """Record candidates; only those that ran to their end can win."""
         for seen, result in candidates:
             if seen.stopped_at_step is None:

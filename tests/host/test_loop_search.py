@@ -143,7 +143,7 @@ def test_the_host_forgets_nodes_of_the_search_that_have_finished() -> None:
         registry.start_progress(node)
     for node in ("4", "9.0.0.r1c0", "9.0.0.r1c0.1"):
         registry.finish_progress(node)
-    started().tidy_progress()
+    started().show_progress()
     assert set(registry.nodes) == {"4", "9", "9.0.0.r1"}
 
 
