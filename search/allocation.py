@@ -20,7 +20,10 @@ class Allocation(NamedTuple):
 
 
 def predictions_each(nfe: int) -> int:
-    """For one candidate, where the number of candidates is free (benchmarks/results/steps.md)."""
+    """For one candidate, where the number of candidates is free.
+
+    The same for every budget: which is best for which has not been measured yet (benchmarks/steps.py is to).
+    """
     return 8
 
 
