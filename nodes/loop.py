@@ -11,7 +11,7 @@ from comfy_execution.utils import get_executing_context
 
 from ..search.driver import Plan
 from ..search.ledger import Ledger, Page
-from ..search.loop import LoopSearch, is_inside
+from ..search.loop import LoopSearch
 from ..search.loop_body import INDEX, NOISE, SEED, Body, Flow, read_body
 from ..search.loop_copy import run_graph
 from ..search.loop_kept import Kept
@@ -172,7 +172,7 @@ class SearchLoopClose(io.ComfyNode):
             raise ValueError(f"{title}: the score is not connected to anything, so all candidates are the same.")
         body = read_body(prompt, flow, close_id, score, result)
         _check(title, body, plan.name)
-        kept = await _kept(title, prompt, flow, body, is_inside(prompt, close_id))
+        kept = await _kept(title, prompt, flow, body, inside=prompt.get_parent_node_id(close_id) is not None)
         place = get_executing_context().list_index
         search = LoopSearch(plan, flow, body, kept, prompt, (close_id, place), prefix)
         outputs, graph = run_graph(search, first=0)

@@ -147,9 +147,8 @@ class LoopSearch:
         )
         self._say(f"{self.name(self.best)} is the best of {len(self.standing.seen)}")
         report = self._report()
-        if not is_inside(self.prompt, self.close[0]):
-            winner = {"node": self.plan.node, "board": self.board.id, "images": 1, "image": 0, **report.winner()}
-            PROMPTS.record([winner], self.close)
+        winner = {"node": self.plan.node, "board": self.board.id, "images": 1, "image": 0, **report.winner()}
+        PROMPTS.record([winner], self.close)
         return Found([report])
 
     def show_progress(self) -> None:
@@ -239,8 +238,3 @@ class LoopSearch:
             stopped=self.stopped,
             seconds=Seconds(sampling=self.seconds, total=self.limit.elapsed),
         )
-
-
-def is_inside(prompt: DynamicPrompt, close_id: str) -> bool:
-    """Whether a Search Loop Close is a copy that another loop has made."""
-    return prompt.get_parent_node_id(close_id) is not None
