@@ -18,6 +18,7 @@ CACHES = {
     "classic": ("--cache-classic",),
     "lru": ("--cache-lru", "100"),
     "none": ("--cache-none",),
+    "short of memory": ("--cache-ram", "1000", "1000"),
 }
 
 
