@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,7 +79,9 @@ class Prompt(Graph):
     def key(self, item: int = 0, title: str = "Search Loop Close (node 9)") -> str | None:
         flow = SimpleNamespace(open_id=self.open.id, item=item)
         graph_key = importlib.import_module("noise_search.search.loop_key").graph_key
-        return asyncio.run(graph_key(self.dynamic(), "a prompt", flow, self.score.out(), title))
+        key = graph_key(self.dynamic(), "a prompt", flow, self.score.out(), title)
+        with ThreadPoolExecutor(1) as other:  # in this thread the browser of other tests may have a loop running
+            return other.submit(asyncio.run, key).result()
 
 
 def ids(*nodes: Node) -> set[str]:
