@@ -1,6 +1,6 @@
 import { baseline, ranked } from "./boards.js";
 import { Curve } from "./curve.js";
-import { amount, digits, duration, element } from "./dom.js";
+import { amount, button, digits, duration, element } from "./dom.js";
 import { MOST_TILES, Tiles } from "./tiles.js";
 
 const ENDS = {
@@ -24,18 +24,16 @@ export class BoardView {
     this.chooser = element(
       "div",
       { class: "chooser" },
-      element("button", { type: "button", title: "The one before", onclick: () => this.choose(-1) }, "‹"),
+      button("‹", () => this.choose(-1), { title: "The one before" }),
       this.number,
-      element("button", { type: "button", title: "The next one", onclick: () => this.choose(1) }, "›"),
+      button("›", () => this.choose(1), { title: "The next one" }),
     );
     this.bar = element("div");
     this.spent = element("p", { class: "hint" });
-    this.keep = element(
-      "button",
-      { type: "button", class: "keep", onclick: () => keepBest(this.track.board) },
-      "Keep best",
-    );
-    this.keep.title = "End the search now and go on with the best so far. The queue continues.";
+    this.keep = button("Keep best", () => keepBest(this.track.board), {
+      class: "keep",
+      title: "End the search now and go on with the best so far. The queue continues.",
+    });
     this.note = element("p", { class: "hint note" });
     this.element = element(
       "div",
@@ -90,8 +88,8 @@ export class BoardView {
     const without = baseline(board, image);
     this.score.replaceChildren(
       element("b", {}, best ? digits(best.score) : "–"),
-      best ? " best score" : " nothing finished yet",
-      best && without ? element("span", { class: "hint" }, ` without search ${digits(without.score)}`) : "",
+      best ? " best" : " nothing finished yet",
+      best && without ? element("span", { class: "hint" }, ` · without search ${digits(without.score)}`) : "",
     );
     const { tracks } = this;
     this.chooser.hidden = tracks.length < 2;
@@ -101,7 +99,6 @@ export class BoardView {
     this.spent.textContent = spending(board);
     this.keep.hidden = board.stopped !== null;
     this.keep.disabled = board.stop_asked;
-    this.element.classList.toggle("running", board.stopped === null);
   }
 }
 

@@ -21,7 +21,8 @@ class BoardWidget {
     this.kind = null;
     this.grown = [0, 0]; // by how much the node is larger than without a board
     this.view = new BoardView(keepBest, open);
-    this.element = element("div", { class: "noise-search-place", role: "region", "aria-label": `${node.title}: board` });
+    const label = `${node.title}: board`;
+    this.element = element("div", { class: "noise-search-place", role: "region", "aria-label": label });
     this.element.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     const widget = node.addDOMWidget("board", "noise_search_board", this.element, {
       serialize: false, // not in prompts
@@ -63,7 +64,7 @@ class BoardWidget {
     };
   }
 
-  /** On the canvas, what does not scroll the candidates zooms or moves the graph. Nodes drawn by Vue do that already. */
+  /** On the canvas, what does not scroll the candidates zooms or moves the graph. Vue's nodes do that already. */
   onWheel(event) {
     if (this.element.closest("[data-node-id]")) return;
     const grid = this.view.tiles.element;

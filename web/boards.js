@@ -15,10 +15,10 @@ export function forgetAll() {
 export function take({ candidates, ...said }) {
   const known = boards.get(said.board);
   if (said.since > (known?.revision ?? 0)) return null;
+  if (known && (known.stopped || known.revision > said.revision)) return known; // that is older than what is known
   const images = known?.images ?? candidates.map(() => new Map());
   candidates.forEach((entries, image) => entries.forEach((entry) => images[image].set(entry.index, entry)));
-  const revision = Math.max(said.revision, known?.revision ?? 0);
-  const board = { ...said, revision, images, heard: performance.now() };
+  const board = { ...said, images, heard: performance.now() };
   if (!known) forgetOthers(board);
   boards.set(board.board, board);
   return board;

@@ -34,8 +34,9 @@ export class Curve {
       points.push({ entry, spent });
     }
     axes.total = Math.max(total, spent);
+    const winner = points.filter(({ entry }) => entry.index === best);
     this.lines.dots.setAttribute("d", points.map((point) => axes.dot(point)).join(""));
-    this.lines.winner.setAttribute("d", points.filter(({ entry }) => entry.index === best).map((point) => axes.dot(point)).join(""));
+    this.lines.winner.setAttribute("d", winner.map((point) => axes.dot(point)).join(""));
     this.lines.best.setAttribute("d", steps(points, axes));
     this.lines.baseline.setAttribute("d", baseline ? `M0 ${axes.y(baseline.score)}H${WIDTH}` : "");
     this.high.textContent = digits(axes.high, 3);

@@ -1,6 +1,6 @@
-import { app } from "../../scripts/app.js";
 import { isBaseline, ranked } from "./boards.js";
-import { digits, element } from "./dom.js";
+import { button, digits, element } from "./dom.js";
+import { complain } from "./notice.js";
 import { recipePanel } from "./recipe.js";
 import { candidate, pictureURL } from "./server.js";
 
@@ -28,9 +28,9 @@ class Details {
         element(
           "div",
           { class: "buttons" },
-          element("button", { type: "button", title: "The one before", onclick: () => this.step(-1) }, "‹"),
-          element("button", { type: "button", title: "The next one", onclick: () => this.step(1) }, "›"),
-          element("button", { type: "button", class: "close", autofocus: true, onclick: () => this.dialog.close() }, "Close"),
+          button("‹", () => this.step(-1), { title: "The one before" }),
+          button("›", () => this.step(1), { title: "The next one" }),
+          button("Close", () => this.dialog.close(), { class: "close", autofocus: true }),
         ),
       ),
     );
@@ -68,7 +68,7 @@ class Details {
       if (!this.dialog.contains(document.activeElement)) this.dialog.focus(); // what had it may be gone
       return true;
     } catch (error) {
-      app.extensionManager.toast.add({ severity: "warn", summary: "Noise Search", detail: error.message, life: 5000 });
+      complain(error);
       return false;
     }
   }

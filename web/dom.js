@@ -10,6 +10,10 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** A button with this text that does something. */
+export const button = (text, onclick, attributes = {}) =>
+  element("button", { type: "button", onclick, ...attributes }, text);
+
 /** A score with so many digits that count: 0.1234, -12.30; a dash for none. */
 export const digits = (number, count = 4) => (Number.isFinite(number) ? number.toPrecision(count) : "–");
 

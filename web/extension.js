@@ -4,6 +4,7 @@ import { boardsOfNode, forgetAll, lose, revisionOf, silentFor, take } from "./bo
 import { widgetOf } from "./board_widget.js";
 import { openDetails } from "./details.js";
 import { findNode } from "./find.js";
+import { complain } from "./notice.js";
 import { forgetSaved, savedResults } from "./saved.js";
 import { boardSince, boardsOf, keepBest } from "./server.js";
 
@@ -17,7 +18,7 @@ const actions = {
       await keepBest(board.board);
       await catchUp(board.board);
     } catch (error) {
-      app.extensionManager.toast.add({ severity: "warn", summary: "Noise Search", detail: error.message, life: 5000 });
+      complain(error);
     }
   },
 };
@@ -71,13 +72,14 @@ async function catchUp(board) {
  * still has that; for other nodes, and while a search runs, the latest boards.
  */
 async function restore(saved = savedResults()) {
+  forgetAll();
   const workflow = app.rootGraph.id;
   const ids = new Set([...saved.values()].flat().map(({ board }) => board));
   const messages = await latestBoards(workflow, [...ids]);
   if (workflow !== app.rootGraph.id) return;
-  forgetAll();
   const nodes = new Set([...saved.keys(), ...messages.map(({ node }) => node)]);
   for (const node of nodes) {
+    if (boardsOfNode(node).length) continue; // a search has begun meanwhile
     const ofNode = messages.filter((message) => message.node === node);
     const running = ofNode.find(({ stopped }) => !stopped);
     const shown = ofNode.filter(({ board, prompt }) =>

@@ -1,4 +1,4 @@
-import { element } from "./dom.js";
+import { button, element } from "./dom.js";
 
 /** A recipe as text with a button that copies it; what to say instead when there is none. */
 export function recipePanel(recipe) {
@@ -7,11 +7,11 @@ export function recipePanel(recipe) {
   }
   const text = element("textarea", { class: "recipe", readonly: true, rows: 3, spellcheck: "false" });
   text.value = JSON.stringify(recipe);
-  const button = element("button", { type: "button", onclick: () => copy(text, button) }, "Copy recipe");
-  return element("div", { class: "recipe-panel" }, text, button);
+  const copying = button("Copy recipe", () => copy(text, copying));
+  return element("div", { class: "recipe-panel" }, text, copying);
 }
 
-async function copy(text, button) {
+async function copy(text, pressed) {
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(text.value);
   } else {
@@ -19,6 +19,6 @@ async function copy(text, button) {
     text.select();
     document.execCommand("copy");
   }
-  button.textContent = "Copied";
-  setTimeout(() => (button.textContent = "Copy recipe"), 1500);
+  pressed.textContent = "Copied";
+  setTimeout(() => (pressed.textContent = "Copy recipe"), 1500);
 }

@@ -39,7 +39,7 @@ function result(winner, number, winners) {
     "section",
     {},
     winners.length > 1 ? element("p", { class: "hint" }, `Image ${number + 1}`) : null,
-    element("p", { class: "score" }, element("b", {}, digits(best.score)), ` best score${without}`),
+    element("p", { class: "score" }, element("b", {}, digits(best.score)), ` best${without}`),
     element("p", { class: "hint" }, `Candidate ${best.index} of ${candidates}${cost}`),
     recipePanel(best.recipe),
   );

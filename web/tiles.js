@@ -1,5 +1,5 @@
 import { isBaseline } from "./boards.js";
-import { arrange, digits, element } from "./dom.js";
+import { arrange, button, digits, element } from "./dom.js";
 import { pictureURL } from "./server.js";
 
 export const MOST_TILES = 200;
@@ -16,26 +16,31 @@ export class Tiles {
 
   /** order: candidates, the first ones first; more than MOST_TILES are left out. */
   show(board, image, order) {
-    const wanted = new Map(order.slice(0, MOST_TILES).map((entry) => [`${board.board}/${image}/${entry.index}`, entry]));
-    for (const key of [...this.tiles.keys()].filter((key) => !wanted.has(key))) this.remove(key);
-    for (const [key, entry] of wanted) {
-      if (!this.tiles.has(key)) this.add(key, () => this.open(board, image, entry.index));
-      this.tiles.get(key).show(board, image, entry);
+    this.board = board;
+    const key = (entry) => `${board.board}/${image}/${entry.index}`;
+    const wanted = new Map(order.slice(0, MOST_TILES).map((entry) => [key(entry), entry]));
+    for (const known of [...this.tiles.keys()]) {
+      if (!wanted.has(known)) this.remove(known);
     }
-    arrange(this.element, [...wanted.keys()].map((key) => this.tiles.get(key).element));
+    for (const [name, entry] of wanted) {
+      if (!this.tiles.has(name)) this.add(name, () => this.open(this.board, image, entry.index));
+      this.tiles.get(name).show(board, image, entry);
+    }
+    const elements = [...wanted.keys()].map((name) => this.tiles.get(name).element);
+    arrange(this.element, elements);
   }
 
-  add(key, open) {
+  add(name, open) {
     const tile = new Tile(open);
-    this.tiles.set(key, tile);
+    this.tiles.set(name, tile);
     this.sight.observe(tile.element);
   }
 
-  remove(key) {
-    const { element } = this.tiles.get(key);
-    this.sight.unobserve(element);
-    element.remove();
-    this.tiles.delete(key);
+  remove(name) {
+    const tile = this.tiles.get(name).element;
+    this.sight.unobserve(tile);
+    tile.remove();
+    this.tiles.delete(name);
   }
 
   look(seen) {
@@ -56,7 +61,8 @@ class Tile {
     this.picture = element("img", { decoding: "async", alt: "", draggable: "false" });
     this.score = element("span", { class: "value" });
     this.tag = element("span", { class: "tag" });
-    this.element = element("button", { type: "button", class: "tile", onclick: open }, this.picture, this.tag, this.score);
+    this.element = button("", open, { class: "tile" });
+    this.element.append(this.picture, this.tag, this.score);
   }
 
   show(board, image, entry) {

@@ -309,7 +309,7 @@ def test_a_dropped_picture_shows_the_recipe_of_its_winner(
     other.page.evaluate(DROP, ["found.png", picture])
     other.front_end.wait_for_graph("found")
     other.page.evaluate(CLEAR_VIEW, "RandomSearch")
-    expect(other.of()).to_contain_text("best score")
+    expect(other.of()).to_contain_text("best · without search")
     expect(other.of()).to_contain_text("of 4 · 16 NFE")
     other.of().get_by_role("button", name="Copy recipe").click()
     expect(other.of().get_by_role("button", name="Copied")).to_be_visible()
