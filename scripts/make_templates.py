@@ -1,0 +1,149 @@
+"""Makes the templates in workflows/ in ComfyUI's own front end, from their specifications in scripts/templates.
+
+    .host/venv/bin/python scripts/make_templates.py [name ...]
+
+Each gets a workflow and a thumbnail: of a run where the demo model is all it takes, else of the graph. Names choose
+some; without any all are made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from comfy_client import Client
+from comfy_server import Server, serve
+from frontend import Frontend, browser, configure
+from layout import DEMO_NAME, PACK_NAME, ROOT, comfyui_path
+from templates import all_templates
+from templates.builder import Template
+
+WORKFLOWS = ROOT / "workflows"
+BUILD = (Path(__file__).parent / "templates" / "build.js").read_text(encoding="utf-8")
+FRAME = (Path(__file__).parent / "templates" / "frame.js").read_text(encoding="utf-8")
+WINDOW = {"width": 1440, "height": 1440}
+WIDTH = 720  # of a thumbnail, in pixels
+LARGEST = 40_000  # bytes
+QUALITIES = range(85, 30, -5)
+SHOWING = ("SaveImage", "PreviewImage")
+SETTLE_MS = 1500  # until previews are drawn
+KEPT = ("Node name for S&R", "models")  # of the properties that the front end gives a node
+
+
+class Origins:
+    """Which pack, in which version, a node comes from: what Manager needs to offer the missing ones."""
+
+    def __init__(self, server: Server) -> None:
+        client = Client(server.url)
+        self.modules = {name: info["python_module"] for name, info in client.get("/object_info").items()}
+        version = pack_version()
+        self.packs = {f"custom_nodes.{PACK_NAME}": (PACK_NAME, version)}
+        self.packs[f"custom_nodes.{DEMO_NAME}"] = (DEMO_NAME, version)
+        self.core = ("comfy-core", client.get("/system_stats")["system"]["comfyui_version"])
+
+    def of(self, kind: str) -> dict[str, str]:
+        """Nothing for a node that the browser has on its own."""
+        if kind not in self.modules:
+            return {}
+        name, version = self.packs.get(self.modules[kind], self.core)
+        return {"cnr_id": name, "ver": version}
+
+
+def pack_version() -> str:
+    manifest = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return next(line.split('"')[1] for line in manifest.splitlines() if line.startswith("version = "))
+
+
+def main() -> None:
+    templates = all_templates()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="name")
+    names = parser.parse_args().names or list(templates)
+    if unknown := sorted(set(names) - set(templates)):
+        parser.error(f"There is no template {', '.join(unknown)}.")
+    with tempfile.TemporaryDirectory() as folder:
+        furnish(Path(folder), templates.values())
+        make_all([templates[name] for name in names], Path(folder))
+
+
+def furnish(base: Path, templates: Iterable[Template]) -> None:
+    """ComfyUI's example picture, and empty files in the place of the models: the front end shows none as missing."""
+    (base / "input").mkdir()
+    shutil.copy(comfyui_path() / "input" / "example.png", base / "input")
+    for model in (model for template in templates for model in template.models):
+        file = base / "models" / model.directory / model.name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+def make_all(templates: list[Template], base: Path) -> None:
+    with serve(comfyui_path(), base) as server:
+        configure(server.url, vue=False)
+        with sync_playwright() as playwright, browser(playwright) as launched:
+            front_end = Frontend(launched.new_page(viewport=WINDOW), server.url)
+            origins = Origins(server)
+            for template in templates:
+                make(front_end, template, origins)
+                print(template.name, flush=True)
+
+
+def make(front_end: Frontend, template: Template, origins: Origins) -> None:
+    """In a fresh page: the front end keeps values of widgets by node id, even of a graph that is gone."""
+    front_end.open()
+    workflow = json.loads(front_end.page.evaluate(BUILD, template.spec()))
+    text = json.dumps(cleaned(workflow, origins), indent=1)
+    (WORKFLOWS / f"{template.name}.json").write_text(text + "\n", encoding="utf-8")
+    front_end.load(json.loads(text), template.name)
+    if template.runs:
+        run = front_end.run()
+        if run.status != "success":
+            raise RuntimeError(f"{template.name}: {run.status}. {run.message}")
+    (WORKFLOWS / f"{template.name}.jpg").write_bytes(thumbnail(front_end.page, pictured(template)))
+
+
+def cleaned(workflow: dict[str, Any], origins: Origins) -> dict[str, Any]:
+    """Without what differs from run to run, and with each node's origin."""
+    for node in workflow["nodes"]:
+        kept = {key: node["properties"][key] for key in KEPT if key in node["properties"]}
+        node["properties"] = kept | origins.of(node["type"])
+    workflow["extra"] = {}
+    del workflow["id"]
+    return workflow
+
+
+def pictured(template: Template) -> list[int]:
+    """Ids of the nodes in the thumbnail: the pictures that a run made, else the loaders up to the search."""
+    columns = template.columns
+    if template.runs:
+        first = next(at for at, column in enumerate(columns) if "SaveImage" in {node.type for node in column.nodes})
+        return [node.id for column in columns[first:] for node in column.nodes if node.type in SHOWING]
+    last = next(at for at, column in enumerate(columns) if any(node.room for node in column.nodes))
+    return [node.id for column in columns[: last + 1] for node in column.nodes]
+
+
+def thumbnail(page: Page, nodes: list[int]) -> bytes:
+    """A JPEG of these nodes."""
+    clip = page.evaluate(FRAME, nodes)
+    page.wait_for_timeout(SETTLE_MS)
+    picture = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
+    picture = picture.resize((WIDTH, WIDTH * picture.height // picture.width), Image.Resampling.LANCZOS)
+    return next(data for quality in QUALITIES if len(data := jpeg(picture, quality)) < LARGEST)
+
+
+def jpeg(picture: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality, optimize=True)
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    main()

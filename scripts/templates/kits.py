@@ -1,0 +1,163 @@
+"""The models that templates are made for: how each is loaded, judged and sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from . import files
+from .builder import Out, Template
+
+
+class Loaded(NamedTuple):
+    model: Out
+    clip: Out
+    vae: Out
+
+
+@dataclass(frozen=True)
+class Kit:
+    """load: the model's own nodes. judge: its verifier. latent: the node that makes an empty latent, of side `size`.
+
+    sampler: what a KSampler is set to. negative: the negative prompt; None for a model that has none (cfg 1).
+    enlarge: whether images are too small to look at.
+    """
+
+    load: Callable[[Template], Loaded]
+    judge: Callable[[Template, Loaded], Out]
+    latent: str
+    size: int
+    sampler: dict[str, Any]
+    prompt: str
+    negative: str | None = None
+    enlarge: bool = False
+
+    @property
+    def steps(self) -> int:
+        return self.sampler["steps"]
+
+
+def _sampler(steps: int, cfg: float, sampler_name: str, scheduler: str) -> dict[str, Any]:
+    return {"steps": steps, "cfg": cfg, "sampler_name": sampler_name, "scheduler": scheduler}
+
+
+def _shapes(t: Template) -> Loaded:
+    loader = t.node("LoadShapesModel")
+    return Loaded(loader["MODEL"], loader["CLIP"], loader["VAE"])
+
+
+def _checkpoint(file: files.Model) -> Callable[[Template], Loaded]:
+    def load(t: Template) -> Loaded:
+        loader = t.node("CheckpointLoaderSimple", models=(file,), ckpt_name=file.name)
+        return Loaded(loader["MODEL"], loader["CLIP"], loader["VAE"])
+
+    return load
+
+
+def _parts(model: files.Model, text: files.Model, kind: str, vae: files.Model) -> Callable[[Template], Loaded]:
+    """A model whose three parts are three files, with one text encoder."""
+
+    def load(t: Template) -> Loaded:
+        unet = t.node("UNETLoader", models=(model,), unet_name=model.name, weight_dtype="default")
+        clip = t.node("CLIPLoader", models=(text,), clip_name=text.name, type=kind)
+        decoder = t.node("VAELoader", models=(vae,), vae_name=vae.name)
+        return Loaded(unet["MODEL"], clip["CLIP"], decoder["VAE"])
+
+    return load
+
+
+def _flux(t: Template) -> Loaded:
+    unet = t.node("UNETLoader", models=(files.FLUX,), unet_name=files.FLUX.name, weight_dtype="default")
+    texts = {"clip_name1": files.CLIP_L.name, "clip_name2": files.T5.name, "type": "flux"}
+    clip = t.node("DualCLIPLoader", models=(files.CLIP_L, files.T5), **texts)
+    vae = t.node("VAELoader", models=(files.FLUX_VAE,), vae_name=files.FLUX_VAE.name)
+    return Loaded(unet["MODEL"], clip["CLIP"], vae["VAE"])
+
+
+def _z_image(t: Template) -> Loaded:
+    loaded = _parts(files.Z_IMAGE, files.QWEN3_4B, "lumina2", files.FLUX_VAE)(t)
+    return loaded._replace(model=t.node("ModelSamplingAuraFlow", model=loaded.model, shift=3.0)["MODEL"])
+
+
+def _qwen_image(t: Template) -> Loaded:
+    loaded = _parts(files.QWEN_IMAGE, files.QWEN25_VL, "qwen_image", files.QWEN_VAE)(t)
+    lora = files.QWEN_IMAGE_LIGHTNING
+    fast = t.node("LoraLoaderModelOnly", models=(lora,), model=loaded.model, lora_name=lora.name, strength_model=1.0)
+    return loaded._replace(model=t.node("ModelSamplingAuraFlow", model=fast["MODEL"], shift=3.1)["MODEL"])
+
+
+def _by_shapes(t: Template, loaded: Loaded) -> Out:
+    return t.node("LoadShapesVerifier")["VERIFIER"]
+
+
+def _by_hps(t: Template, loaded: Loaded) -> Out:
+    return t.node("HPSVerifier", models=(files.HPS,), model=files.HPS.name)["verifier"]
+
+
+def _by_its_text_encoder(t: Template, loaded: Loaded) -> Out:
+    return t.node("VLMVerifier", clip=loaded.clip, ask="probability of yes")["verifier"]
+
+
+PHOTO = "a red fox reading a newspaper on a park bench in autumn, a blue umbrella beside it, photograph"
+
+DEMO = Kit(
+    load=_shapes,
+    judge=_by_shapes,
+    latent="EmptyLatentImage",
+    size=64,
+    sampler=_sampler(20, 3.0, "euler", "simple"),
+    prompt="a blue cross right of two red circles",
+    negative="",
+    enlarge=True,
+)
+SD15 = Kit(
+    load=_checkpoint(files.SD15),
+    judge=_by_hps,
+    latent="EmptyLatentImage",
+    size=512,
+    sampler=_sampler(20, 8.0, "euler", "normal"),
+    prompt=PHOTO,
+    negative="text, watermark",
+)
+SDXL = Kit(
+    load=_checkpoint(files.SDXL),
+    judge=_by_hps,
+    latent="EmptyLatentImage",
+    size=1024,
+    sampler=_sampler(25, 8.0, "euler", "normal"),
+    prompt=PHOTO,
+    negative="text, watermark",
+)
+FLUX = Kit(
+    load=_flux,
+    judge=_by_hps,
+    latent="EmptySD3LatentImage",
+    size=1024,
+    sampler=_sampler(20, 1.0, "euler", "simple"),
+    prompt=PHOTO,
+)
+Z_IMAGE = Kit(
+    load=_z_image,
+    judge=_by_hps,
+    latent="EmptySD3LatentImage",
+    size=1024,
+    sampler=_sampler(8, 1.0, "res_multistep", "simple"),
+    prompt=PHOTO,
+)
+QWEN_IMAGE = Kit(
+    load=_qwen_image,
+    judge=_by_hps,
+    latent="EmptySD3LatentImage",
+    size=1328,
+    sampler=_sampler(4, 1.0, "euler", "simple"),
+    prompt=PHOTO,
+)
+KREA2 = Kit(
+    load=_parts(files.KREA2, files.QWEN3_VL, "krea2", files.QWEN_VAE),
+    judge=_by_its_text_encoder,
+    latent="EmptyLatentImage",
+    size=1024,
+    sampler=_sampler(8, 1.0, "euler", "simple"),
+    prompt=PHOTO,
+)
