@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Response
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, Response
 
 import chromium
 from comfy_client import Client
@@ -83,10 +83,16 @@ class Frontend:
 
     def open_template(self, name: str, pack: str = PACK_NAME) -> None:
         """Through the template browser: its button, the pack's entry on the left, the template's card."""
+        self.browse_templates(pack)
+        self.template_card(name).click()
+        self.wait_for_graph(name)
+
+    def browse_templates(self, pack: str = PACK_NAME) -> None:
         self.page.evaluate("() => void app.extensionManager.command.execute('Comfy.BrowseTemplates')")
         self.page.get_by_role("button", name=pack, exact=True).click()
-        self.page.get_by_test_id(f"template-workflow-{name}").click()
-        self.wait_for_graph(name)
+
+    def template_card(self, name: str) -> Locator:
+        return self.page.get_by_test_id(f"template-workflow-{name}")
 
     def load(self, workflow: Mapping[str, Any], name: str = "test") -> None:
         """A workflow in the front end's own format."""

@@ -2,31 +2,183 @@
 
 from __future__ import annotations
 
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, TimeoutError
 
-from frontend import Frontend
+from comfy_client import Client
+from comfy_server import Server
+from frontend import Frontend, Run, configure
 from layout import ROOT
+from saved_graph import declared
+from shapes_graph import ROUNDING
 
-TEMPLATES = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
-DEMOS = [name for name in TEMPLATES if name.startswith("demo")]
-BOTH = pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+WORKFLOWS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "workflows").glob("*.json"))}
+DEMOS = [name for name in WORKFLOWS if name.startswith("demo")]
+OTHERS = [name for name in WORKFLOWS if name not in DEMOS]
+WINDOW = {"width": 1600, "height": 1000}
+OFFERED_MS = 20_000
+
+OFFERED = """() => [...document.querySelectorAll("[data-testid=missing-model-download]")].map(
+    button => button.getAttribute("aria-label").replace("Download ", "")).sort()"""
+OFFERS = f"wanted => JSON.stringify(({OFFERED})()) === JSON.stringify(wanted)"
+MAKE_SMALL = """most => {
+    for (const widget of app.rootGraph.nodes.flatMap(node => node.widgets ?? [])) {
+        const limit = most[widget.name.split(".").at(-1)];
+        if (limit !== undefined && widget.value > limit) widget.value = limit;
+    }
+}"""
+SMALL = {"candidates": 3, "count": 3, "iterations": 1, "neighbors": 2, "steps": 4, "max_steps": 4, "nfe": 12}
 
 
-def test_the_demo_has_templates():
+@dataclass(frozen=True)
+class Opened:
+    """A template in the front end. prompt: what it would queue; offered: the files it offers to download."""
+
+    missing_nodes: list[str]
+    prompt: dict[str, Any]
+    offered: list[str]
+
+
+@pytest.fixture(scope="module")
+def shared(chrome: Browser, server: Server) -> Iterator[Frontend]:
+    """One page for all: a page of its own takes seconds to start."""
+    configure(server.url, vue=False)
+    context = chrome.new_context(viewport=WINDOW)
+    front_end = Frontend(context.new_page(), server.url)
+    front_end.watch()
+    front_end.open()
+    yield front_end
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def opened(shared: Frontend) -> dict[str, Opened]:
+    """All of them, one after the other, as the template browser loads them."""
+    found = {}
+    for name, workflow in WORKFLOWS.items():
+        shared.load(workflow, name)
+        offered = offers(shared.page, files_of(name))
+        found[name] = Opened(shared.missing_nodes(), shared.prompt(), offered)
+    return found
+
+
+def files_of(name: str) -> list[str]:
+    return sorted({file["name"] for node in WORKFLOWS[name]["nodes"] for file in declared(node)})
+
+
+def offers(page: Page, wanted: list[str]) -> list[str]:
+    """What the list of missing models offers, once that is what is wanted; after a while, whatever it is."""
+    if not wanted:
+        return []
+    if page.get_by_test_id("missing-model-download").count() == 0:
+        page.get_by_test_id("error-overlay-see-errors").click()
+    with suppress(TimeoutError):
+        page.wait_for_function(OFFERS, arg=wanted, timeout=OFFERED_MS)
+    return page.evaluate(OFFERED)
+
+
+def test_there_are_templates_of_the_demo_and_of_models_that_people_have():
     assert {"demo_search", "demo_explicit"} <= set(DEMOS)
+    assert {"sd15_search", "sdxl_search", "flux_search", "z_image_search"} <= set(OTHERS)
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_it_opens_from_the_template_browser(page: Frontend, name: str):
-    page.open_template(name)
-    assert page.missing_nodes() == []
-    assert page.prompt()
+def test_the_template_browser_has_a_card_for_each(page: Frontend):
+    page.open_template("sd15_search")
+    page.browse_templates()
+    for name in WORKFLOWS:
+        page.template_card(name).wait_for(state="attached")
 
 
-@BOTH
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_it_opens_without_a_missing_node(opened: dict[str, Opened], name: str):
+    assert opened[name].missing_nodes == []
+    assert opened[name].prompt
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_front_end_offers_to_download_its_files(opened: dict[str, Opened], name: str):
+    assert opened[name].offered == files_of(name) != []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_server_objects_to_nothing_but_files_that_are_not_there(
+    opened: dict[str, Opened], server: Server, name: str
+):
+    status, reply = Client(server.url).post("/prompt", {"prompt": opened[name].prompt})
+    assert status == 400
+    loaders = {str(node["id"]) for node in WORKFLOWS[name]["nodes"] if declared(node) or node["type"] == "LoadImage"}
+    objected = {node for node, found in reply["node_errors"].items() if found["errors"]}
+    assert objected <= loaders
+    kinds = {error["type"] for node in objected for error in reply["node_errors"][node]["errors"]}
+    assert kinds <= {"value_not_in_list", "custom_validation_failed"}
+
+
 @pytest.mark.parametrize("name", DEMOS)
-def test_it_runs(front_end: Frontend, name: str):
-    front_end.open(template=name)
+def test_it_runs(shared: Frontend, name: str):
+    shared.load(WORKFLOWS[name], f"{name}_run")
+    shared.page.evaluate(MAKE_SMALL, SMALL)
+    run = shared.run()
+    assert run.status == "success", run.message
+    assert shown(shared, run)
+    for check in CHECKS.get(name, []):
+        check(shown(shared, run))
+    assert not shared.problems
+
+
+@pytest.mark.parametrize("vue", [True])
+def test_the_demo_runs_with_nodes_drawn_by_vue(front_end: Frontend):
+    front_end.open(template="demo_search")
+    front_end.page.evaluate(MAKE_SMALL, SMALL)
     run = front_end.run()
     assert run.status == "success", run.message
-    assert any("images" in (done["output"] or {}) for done in run.executed)
+    assert {"With search", "Without search"} <= shown(front_end, run).keys()
+
+
+def shown(front_end: Frontend, run: Run) -> dict[str, np.ndarray]:
+    """The images [N, H, W, 3] that each node shows, by its title."""
+    titles = {str(node["id"]): node.get("title", node["type"]) for node in front_end.workflow()["nodes"]}
+    client = Client(front_end.url)
+    return {
+        titles[str(done["node"])]: np.stack([pixels(client.image(image)) for image in done["output"]["images"]])
+        for done in run.executed
+        if "images" in (done["output"] or {})
+    }
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=np.int16)
+
+
+def replayed_is_found(images: dict[str, np.ndarray]) -> None:
+    assert np.abs(images["Replayed"] - images["Found"]).max() <= ROUNDING
+
+
+def four_winners(images: dict[str, np.ndarray]) -> None:
+    assert len(images["Four winners"]) == len(images["Without search"]) == 4
+
+
+def only_the_masked_half_changed(images: dict[str, np.ndarray]) -> None:
+    change = np.abs(images["Best of 16"] - images["First image"])[0]
+    half = change.shape[1] // 2
+    assert change[:, :half].max() <= ROUNDING < change[:, half:].max()
+
+
+def both_forms_find_the_same(images: dict[str, np.ndarray]) -> None:
+    assert np.abs(images["Winner"] - images["Winner of the noises"]).max() <= ROUNDING
+
+
+CHECKS: dict[str, list[Callable[[dict[str, np.ndarray]], None]]] = {
+    "demo_replay": [replayed_is_found],
+    "demo_batch": [four_winners],
+    "demo_inpaint": [only_the_masked_half_changed],
+    "demo_explicit": [both_forms_find_the_same],
+}
