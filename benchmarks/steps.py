@@ -26,8 +26,8 @@ import torch
 from demo_bench import CFG, RESULTS, SIZE, Bench, arguments, captions, interval, made_on, noise, read, shown, spread
 from torch import Tensor
 
-SAMPLERS = {"euler": (2, 4, 6, 8, 12, 20, 50, 100), "dpmpp_2m": (2, 4, 6, 8, 12, 20, 50)}
-SAMPLERS |= {"heun": (2, 4, 6, 8, 12, 20)}
+SAMPLERS = {"euler": (2, 4, 6, 8, 12, 20, 50, 100), "dpmpp_2m": (2, 4, 6, 8, 12, 20, 50, 100)}
+SAMPLERS |= {"heun": (2, 4, 6, 8, 12, 20, 50)}
 SCHEDULERS = ("simple", "beta", "karras")
 ALL_AT = (6, 8, 12)  # steps where every scheduler of the host runs
 REFERENCE = ("heun", "simple", 200)

@@ -126,7 +126,7 @@ def pictured(template: Template) -> list[int]:
     if template.runs:
         first = next(at for at, column in enumerate(columns) if "SaveImage" in {node.type for node in column.nodes})
         return [node.id for column in columns[first:] for node in column.nodes if node.type in SHOWING]
-    last = next(at for at, column in enumerate(columns) if any(node.room for node in column.nodes))
+    last = max(at for at, column in enumerate(columns) if any(node.room for node in column.nodes))
     return [node.id for column in columns[: last + 1] for node in column.nodes]
 
 

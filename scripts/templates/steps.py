@@ -9,6 +9,8 @@ from .builder import BOARD, Node, Out, Template
 from .kits import Kit
 from .parts import PICTURE, Start, begin, decoded, empty, ksampler
 
+PLAN = 80  # room below Step Scheduler, which shows its plan
+
 ADAPTIVE_NOTE = """
 ## As many steps as the image needs
 
@@ -77,7 +79,7 @@ def budget() -> Template:
 def scheduler(t: Template, start: Start, settings: dict[str, Any]) -> Node:
     t.column(340)
     same = {"model": start.loaded.model, "scheduler": start.kit.sampler["scheduler"]}
-    steps = t.node("StepScheduler", **same, **settings)
+    steps = t.node("StepScheduler", room=PLAN, **same, **settings)
     t.node("PreviewAny", "Plan", tall=160, source=steps["plan"])
     t.node("PreviewImage", "Schedule", tall=280, images=steps["plot"])
     return steps

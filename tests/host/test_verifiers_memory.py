@@ -42,7 +42,8 @@ class Room:
         self.loads: list[str] = []
 
     def used(self) -> float:
-        used = sum(loaded.model.loaded_size() for loaded in self.management.current_loaded_models)
+        here = [loaded for loaded in self.management.current_loaded_models if loaded.device == DEVICE]
+        used = sum(loaded.model.loaded_size() for loaded in here if loaded.model is not None)
         self.most = max(self.most, used)
         return used
 
