@@ -1,0 +1,119 @@
+"""Workflows that people have saved keep working: ids, inputs and outputs of every node against a recorded copy.
+
+Something new may come at the end of a node's inputs or outputs. It has to be recorded as well:
+
+    RECORD_CONTRACT=1 scripts/test tests/nodes/test_contract.py
+
+A line that this takes out of the file or moves in it is a workflow that breaks.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from saved_graph import CHOICE, Input, inputs
+
+FILE = Path(__file__).parent.parent / "fixtures" / "node_contract.json"
+Contract = dict[str, dict[str, list[str]]]
+
+
+def contract() -> Contract:
+    """Of every node, as the front end has it: inputs and outputs in order, by node id.
+
+    A node with a choice that decides which inputs there are has an entry a choice: "StepScheduler, mode budget".
+    """
+    importlib.import_module("noise_search.verifiers.files").register()
+    infos = (node.GET_NODE_INFO_V1() for node in importlib.import_module("noise_search.nodes").NODES)
+    return {name: entry for info in infos for name, entry in entries(info)}
+
+
+def entries(info: dict[str, Any]) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    outputs = [output(*of) for of in zip(info["output_name"], info["output"], info["output_is_list"])]
+    plain = inputs(info, {})
+    chosen = [
+        (name, option["key"]) for name, given in plain.items() if given.type == CHOICE for option in options(given)
+    ]
+    if not chosen:
+        yield info["name"], {"inputs": described(plain), "outputs": outputs}
+    for name, key in chosen:
+        yield f"{info['name']}, {name} {key}", {"inputs": described(inputs(info, {name: key})), "outputs": outputs}
+
+
+def options(given: Input) -> list[dict[str, Any]]:
+    return given.options["options"]
+
+
+def described(given: dict[str, Input]) -> list[str]:
+    return [f"{name}: {each.type}{'' if each.required else ', optional'}" for name, each in given.items()]
+
+
+def output(name: str, kind: str, is_list: bool) -> str:
+    return f"{name}: {kind}{', list' if is_list else ''}"
+
+
+def broken(recorded: Contract, now: Contract) -> list[str]:
+    """What was recorded and is no longer there, or elsewhere."""
+    found = []
+    for name, entry in recorded.items():
+        for side, lines in entry.items():
+            there = now.get(name, {}).get(side, [])
+            found += [f"{name}, {side} {at}: {line}" for at, line in enumerate(lines) if there[at : at + 1] != [line]]
+    return found
+
+
+@pytest.fixture(scope="module")
+def now(comfy: ModuleType) -> Contract:
+    return contract()
+
+
+@pytest.fixture(scope="module")
+def recorded(now: Contract) -> Contract:
+    if os.environ.get("RECORD_CONTRACT"):
+        FILE.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+def test_nothing_is_removed_renamed_retyped_or_moved(recorded: Contract, now: Contract) -> None:
+    assert broken(recorded, now) == []
+
+
+def test_what_is_new_is_recorded(recorded: Contract, now: Contract) -> None:
+    assert now == recorded
+
+
+CHANGES: dict[str, Callable[[Contract], object]] = {
+    "a node is gone": lambda now: now.pop("ReplayNoise"),
+    "an input is gone": lambda now: now["RandomSearch"]["inputs"].pop(),
+    "an input has another name": lambda now: now["RandomSearch"]["inputs"].__setitem__(4, "count: INT"),
+    "an input is of another type": lambda now: now["RandomSearch"]["inputs"].__setitem__(4, "candidates: FLOAT"),
+    "an input has to be there": lambda now: now["RandomSearch"]["inputs"].__setitem__(8, "patience: INT"),
+    "an input came between": lambda now: now["RandomSearch"]["inputs"].insert(4, "size: INT"),
+    "outputs are the other way round": lambda now: now["RandomSearch"]["outputs"].reverse(),
+    "an output is no list": lambda now: now["SearchReport"]["outputs"].__setitem__(3, "scores: FLOAT"),
+    "a setting of a choice came between": lambda now: now["SearchLoopClose, method random"]["inputs"].insert(
+        5, "a: INT"
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_breaks_a_workflow_is_seen(recorded: Contract, change: str) -> None:
+    changed = copy.deepcopy(recorded)
+    CHANGES[change](changed)
+    assert broken(recorded, changed)
+
+
+def test_what_comes_at_the_end_breaks_nothing(recorded: Contract) -> None:
+    changed = copy.deepcopy(recorded) | {"NewNode": {"inputs": [], "outputs": []}}
+    changed["RandomSearch"]["inputs"].append("more: INT, optional")
+    changed["RandomSearch"]["outputs"].append("more: INT")
+    assert broken(recorded, changed) == []
