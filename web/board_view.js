@@ -1,16 +1,8 @@
 import { baseline, ranked } from "./boards.js";
 import { Curve } from "./curve.js";
 import { amount, button, digits, duration, element } from "./dom.js";
+import { texts } from "./texts.js";
 import { MOST_TILES, Tiles } from "./tiles.js";
-
-const ENDS = {
-  finished: "finished",
-  time: "time limit",
-  patience: "out of patience",
-  budget: "budget spent",
-  user: "kept best",
-  interrupted: "ended early",
-};
 
 /** A board as an element. keepBest(board) and open(board, image, index) are called when people press. */
 export class BoardView {
@@ -24,15 +16,15 @@ export class BoardView {
     this.chooser = element(
       "div",
       { class: "chooser" },
-      button("‹", () => this.choose(-1), { title: "The one before" }),
+      button("‹", () => this.choose(-1), { title: texts().before }),
       this.number,
-      button("›", () => this.choose(1), { title: "The next one" }),
+      button("›", () => this.choose(1), { title: texts().after }),
     );
     this.bar = element("div");
     this.spent = element("p", { class: "hint" });
-    this.keep = button("Keep best", () => keepBest(this.track.board), {
+    this.keep = button(texts().keepBest, () => keepBest(this.track.board), {
       class: "keep",
-      title: "End the search now and go on with the best so far. The queue continues.",
+      title: texts().keepBestDoes,
     });
     this.note = element("p", { class: "hint note" });
     this.element = element(
@@ -88,13 +80,14 @@ export class BoardView {
     const without = baseline(board, image);
     this.score.replaceChildren(
       element("b", {}, best ? digits(best.score) : "–"),
-      best ? " best" : " nothing finished yet",
-      best && without ? element("span", { class: "hint" }, ` · without search ${digits(without.score)}`) : "",
+      ` ${best ? texts().best : texts().nothingFinished}`,
+      best && without ? element("span", { class: "hint" }, ` · ${texts().withoutSearch(digits(without.score))}`) : "",
     );
     const { tracks } = this;
     this.chooser.hidden = tracks.length < 2;
     const at = tracks.findIndex((track) => track.board === board && track.image === image);
-    this.number.textContent = `${this.boards.length > 1 ? "Search" : "Image"} ${at + 1} of ${tracks.length}`;
+    const place = this.boards.length > 1 ? texts().searchOf : texts().imageOf;
+    this.number.textContent = place(at + 1, tracks.length);
     this.bar.style.width = `${Math.min(100, (100 * board.done) / board.total)}%`;
     this.spent.textContent = spending(board);
     this.keep.hidden = board.stopped !== null;
@@ -103,19 +96,17 @@ export class BoardView {
 }
 
 function spending(board) {
-  const parts = [`${amount(board.done)} of ${amount(board.total)} ${board.unit}`];
+  const parts = [texts().spent[board.unit](amount(board.done), amount(board.total))];
   if (board.nfe) parts.push(`${board.nfe} NFE`);
-  if (board.stopped) parts.push(duration(board.seconds.spent), ENDS[board.stopped] ?? board.stopped);
-  else if (board.seconds.left !== null) parts.push(`about ${duration(board.seconds.left)} left`);
+  if (board.stopped) parts.push(duration(board.seconds.spent), texts().ends[board.stopped]);
+  else if (board.seconds.left !== null) parts.push(texts().left(duration(board.seconds.left)));
   return parts.join(" · ");
 }
 
 function note(board, candidates) {
   if (board.stop_asked && !board.stopped) {
-    return board.best.includes(null)
-      ? "Nothing is finished yet: the search ends as soon as something is."
-      : "The search ends at the next step, with the best so far.";
+    return board.best.includes(null) ? texts().endingLater : texts().ending;
   }
-  if (candidates > MOST_TILES) return `The best ${MOST_TILES} of ${candidates} are shown.`;
-  return candidates || board.stopped ? "" : "The first candidates are on their way.";
+  if (candidates > MOST_TILES) return texts().mostAreShown(MOST_TILES, candidates);
+  return candidates || board.stopped ? "" : texts().firstToCome;
 }

@@ -2,6 +2,7 @@ import { app } from "../../scripts/app.js";
 import { BoardView } from "./board_view.js";
 import { element } from "./dom.js";
 import { savedView } from "./saved.js";
+import { texts } from "./texts.js";
 
 const WIDTH = 340;
 const HEIGHTS = { live: 380, saved: 170 };
@@ -21,7 +22,7 @@ class BoardWidget {
     this.kind = null;
     this.grown = [0, 0]; // by how much the node is larger than without a board
     this.view = new BoardView(keepBest, open);
-    const label = `${node.title}: board`;
+    const label = texts().board(node.title);
     this.element = element("div", { class: "noise-search-place", role: "region", "aria-label": label });
     this.element.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
     const widget = node.addDOMWidget("board", "noise_search_board", this.element, {

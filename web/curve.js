@@ -1,4 +1,5 @@
 import { element, digits } from "./dom.js";
+import { texts } from "./texts.js";
 
 const WIDTH = 100;
 const HEIGHT = 40;
@@ -15,7 +16,7 @@ export class Curve {
     this.high = element("span", { class: "high" });
     this.low = element("span", { class: "low" });
     this.end = element("span", { class: "end" });
-    this.element = element("div", { class: "curve", title: "Best score so far against cost" });
+    this.element = element("div", { class: "curve", title: texts().curve });
     this.element.append(svg, this.high, this.low, this.end);
   }
 
@@ -24,7 +25,7 @@ export class Curve {
     const counted = entries.filter((entry) => !entry.running);
     this.element.classList.toggle("empty", counted.length === 0);
     if (!counted.length) return;
-    const unit = counted.some((entry) => entry.nfe) ? "NFE" : "candidates";
+    const unit = counted.some((entry) => entry.nfe) ? "NFE" : texts().candidates;
     const scores = counted.map((entry) => entry.score);
     const axes = new Axes(Math.min(...scores), Math.max(...scores));
     const points = [];

@@ -3,6 +3,7 @@ import { button, digits, element } from "./dom.js";
 import { complain } from "./notice.js";
 import { recipePanel } from "./recipe.js";
 import { candidate, pictureURL } from "./server.js";
+import { texts } from "./texts.js";
 
 /** Show a candidate large, with its scores and its recipe; the arrow keys go to the next and to the one before. */
 export async function openDetails(board, image, index) {
@@ -28,9 +29,9 @@ class Details {
         element(
           "div",
           { class: "buttons" },
-          button("‹", () => this.step(-1), { title: "The one before" }),
-          button("›", () => this.step(1), { title: "The next one" }),
-          button("Close", () => this.dialog.close(), { class: "close", autofocus: true }),
+          button("‹", () => this.step(-1), { title: texts().before }),
+          button("›", () => this.step(1), { title: texts().after }),
+          button(texts().close, () => this.dialog.close(), { class: "close", autofocus: true }),
         ),
       ),
     );
@@ -76,8 +77,8 @@ class Details {
   describe(entry, details) {
     const isBest = entry.index === this.board.best[this.image];
     return [
-      element("h3", {}, `Candidate ${entry.index}`, isBest ? element("span", { class: "badge" }, "best") : null),
-      element("p", { class: "hint" }, `${this.at + 1} of ${this.order.length} by score`),
+      element("h3", {}, texts().candidate(entry.index), isBest ? element("span", { class: "badge" }, texts().best) : null),
+      element("p", { class: "hint" }, texts().placeByScore(this.at + 1, this.order.length)),
       table(details),
       ...remarks(entry, details).map((text) => element("p", { class: "hint" }, text)),
       recipePanel(details.recipe),
@@ -90,16 +91,16 @@ function table({ score, scores, nfe }) {
   const names = Object.keys(scores);
   const parts = names.length > 1 ? names.map((name) => [name, digits(scores[name])]) : [];
   const cost = nfe ? [["NFE", String(nfe)]] : [];
-  const rows = [["Score", digits(score)], ...parts, ...cost];
+  const rows = [[texts().score, digits(score)], ...parts, ...cost];
   return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 }
 
 function remarks(entry, details) {
   const remarks = [];
-  if (isBaseline(entry)) remarks.push("The image without search: the sampler's own noise.");
-  if (entry.repeats !== null) remarks.push(`Candidate ${entry.repeats} again, on all steps.`);
-  if (entry.step !== null) remarks.push(`Not a final image: picture and score are from after ${entry.step} steps.`);
-  if (!details.preview) remarks.push("A small picture: larger ones are kept of the best only.");
-  if (details.recipe) remarks.push("Replay Noise makes the whole image again from this recipe.");
+  if (isBaseline(entry)) remarks.push(texts().ownNoise);
+  if (entry.repeats !== null) remarks.push(texts().repeated(entry.repeats));
+  if (entry.step !== null) remarks.push(texts().notFinal(entry.step));
+  if (!details.preview) remarks.push(texts().smallPicture);
+  if (details.recipe) remarks.push(texts().replay);
   return remarks;
 }

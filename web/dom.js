@@ -1,3 +1,5 @@
+import { texts } from "./texts.js";
+
 /** element("button", { class: "wide", onclick: f }, "Text", child): an HTML element; null children are left out. */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -23,9 +25,10 @@ export const amount = (number) => String(Math.round(number * 10) / 10);
 /** 42 s, 3 min 20 s, 2 h 5 min. */
 export function duration(seconds) {
   const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  const [s, min, h] = [texts().seconds, texts().minutes, texts().hours];
+  if (whole < 60) return `${whole} ${s}`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} ${min} ${whole % 60} ${s}`;
+  return `${Math.floor(whole / 3600)} ${h} ${Math.floor((whole % 3600) / 60)} ${min}`;
 }
 
 /** Put the children into this order, moving only those that are elsewhere. */

@@ -1,13 +1,14 @@
 import { button, element } from "./dom.js";
+import { texts } from "./texts.js";
 
 /** A recipe as text with a button that copies it; what to say instead when there is none. */
 export function recipePanel(recipe) {
   if (!recipe) {
-    return element("p", { class: "hint" }, "No recipe: the noise came from the workflow, and no seed recreates it.");
+    return element("p", { class: "hint" }, texts().noRecipe);
   }
   const text = element("textarea", { class: "recipe", readonly: true, rows: 3, spellcheck: "false" });
   text.value = JSON.stringify(recipe);
-  const copying = button("Copy recipe", () => copy(text, copying));
+  const copying = button(texts().copyRecipe, () => copy(text, copying));
   return element("div", { class: "recipe-panel" }, text, copying);
 }
 
@@ -19,6 +20,6 @@ async function copy(text, pressed) {
     text.select();
     document.execCommand("copy");
   }
-  pressed.textContent = "Copied";
-  setTimeout(() => (pressed.textContent = "Copy recipe"), 1500);
+  pressed.textContent = texts().copied;
+  setTimeout(() => (pressed.textContent = texts().copyRecipe), 1500);
 }

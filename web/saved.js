@@ -1,6 +1,7 @@
 import { app } from "../../scripts/app.js";
 import { digits, element } from "./dom.js";
 import { recipePanel } from "./recipe.js";
+import { texts } from "./texts.js";
 
 const KEY = "noise_search"; // in the workflow's `extra`, and in the metadata of saved pictures: see search/prompts.py
 
@@ -26,21 +27,21 @@ export function savedView(winners) {
   return element(
     "div",
     { class: "noise-search noise-search-board saved" },
-    element("p", { class: "hint" }, "Found by the search that this workflow was saved with:"),
+    element("p", { class: "hint" }, texts().savedWith),
     ...winners.map(result),
   );
 }
 
 function result(winner, number, winners) {
   const { best, baseline, nfe, candidates } = winner;
-  const without = baseline.score === null ? "" : ` · without search ${digits(baseline.score)}`;
+  const without = baseline.score === null ? "" : ` · ${texts().withoutSearch(digits(baseline.score))}`;
   const cost = nfe.total ? ` · ${nfe.total} NFE` : "";
   return element(
     "section",
     {},
-    winners.length > 1 ? element("p", { class: "hint" }, `Image ${number + 1}`) : null,
-    element("p", { class: "score" }, element("b", {}, digits(best.score)), ` best${without}`),
-    element("p", { class: "hint" }, `Candidate ${best.index} of ${candidates}${cost}`),
+    winners.length > 1 ? element("p", { class: "hint" }, texts().image(number + 1)) : null,
+    element("p", { class: "score" }, element("b", {}, digits(best.score)), ` ${texts().best}${without}`),
+    element("p", { class: "hint" }, `${texts().candidateOf(best.index, candidates)}${cost}`),
     recipePanel(best.recipe),
   );
 }

@@ -1,6 +1,7 @@
 import { isBaseline } from "./boards.js";
 import { arrange, button, digits, element } from "./dom.js";
 import { pictureURL } from "./server.js";
+import { texts } from "./texts.js";
 
 export const MOST_TILES = 200;
 const NEAR = "150px"; // of what is in sight: there pictures are fetched
@@ -83,18 +84,18 @@ class Tile {
 }
 
 function tag(entry, isBest) {
-  if (isBaseline(entry)) return isBest ? "best: no search" : "no search";
-  if (isBest) return "best";
+  if (isBaseline(entry)) return isBest ? texts().bestIsNoSearch : texts().noSearch;
+  if (isBest) return texts().best;
   return entry.running ? "…" : "";
 }
 
 function describe(entry, isBest) {
-  const facts = [`Candidate ${entry.index}`, `score ${digits(entry.score)}`];
+  const facts = [texts().candidate(entry.index), texts().scored(digits(entry.score))];
   if (entry.nfe) facts.push(`${entry.nfe} NFE`);
-  if (isBest) facts.push("the best so far");
-  if (isBaseline(entry)) facts.push("the image without search");
-  if (entry.repeats !== null) facts.push(`candidate ${entry.repeats} in full`);
-  if (entry.running) facts.push(`still running, judged after ${entry.step} steps`);
-  else if (entry.step !== null) facts.push(`after ${entry.step} steps`);
+  if (isBest) facts.push(texts().bestSoFar);
+  if (isBaseline(entry)) facts.push(texts().imageWithoutSearch);
+  if (entry.repeats !== null) facts.push(texts().inFull(entry.repeats));
+  if (entry.running) facts.push(texts().stillRunning(entry.step));
+  else if (entry.step !== null) facts.push(texts().afterSteps(entry.step));
   return facts.join(" · ");
 }

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import chromium
+from comfy_client import Client
 from comfy_server import Server
 from frontend import Frontend, browser, configure
 
@@ -26,6 +27,14 @@ def chrome() -> Iterator[Browser]:
 def vue() -> bool:
     """How nodes are drawn; parametrize("vue", [False, True]) runs a test both ways."""
     return False
+
+
+@pytest.fixture
+def language(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Of the front end; parametrize("language", ["zh"], indirect=True) chooses it for one test."""
+    Client(server.url).post("/settings", {"Comfy.Locale": request.param})
+    yield request.param
+    Client(server.url).post("/settings", {"Comfy.Locale": "en"})
 
 
 @pytest.fixture

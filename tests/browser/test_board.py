@@ -41,6 +41,13 @@ DROP = """async ([name, data]) => {
         target.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
     }
 }"""
+SHAPES_OF_TEXTS = """async () => {
+    const shapes = { string: () => "text", function: text => `of ${text.length}`, object: texts => shapeOf(texts) };
+    const shapeOf = texts => Object.entries(texts).map(([name, text]) => [name, shapes[typeof text](text)]);
+    const files = ["en", "zh"].map(language => import(`/extensions/noise-search/texts_${language}.js`));
+    const [{ english }, { chinese }] = await Promise.all(files);
+    return [shapeOf(english), shapeOf(chinese)];
+}"""
 QUIET = "() => { window.testRun.done = null; }"
 
 
@@ -332,6 +339,27 @@ def test_a_picture_dropped_where_it_was_made_shows_its_whole_board(boards: Board
     boards.page.evaluate(CLEAR_VIEW, "RandomSearch")
     expect(boards.tiles()).to_have_count(4)
     assert boards.scores() == scores
+
+
+@pytest.mark.parametrize("language", ["zh"], indirect=True)
+def test_the_board_is_in_the_language_of_comfyui(boards: Boards, language: str) -> None:
+    small(boards, seed=23_000)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    board = boards.page.get_by_role("region", name="：看板")
+    expect(board).to_contain_text("4/4 次完整采样 · 16 NFE")
+    expect(board).to_contain_text("已完成")
+    expect(board.locator(".tag", has_text="不搜索")).to_have_count(1)
+    board.locator(".tile").nth(1).click()
+    dialog = boards.page.locator("dialog.noise-search")
+    expect(dialog).to_contain_text("按分数第 2，共 4 个")
+    dialog.get_by_role("button", name="关闭").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_every_language_has_the_same_texts(page: Frontend) -> None:
+    english, chinese = page.page.evaluate(SHAPES_OF_TEXTS)
+    assert english == chinese
 
 
 def saved_picture(boards: Boards) -> str:

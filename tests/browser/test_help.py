@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from comfy_client import Client
-from comfy_server import Server
 from frontend import Frontend
 from shapes_graph import ShapesGraph
 
@@ -26,14 +22,6 @@ NAMES = """type => {
     return [title, category, node.widgets.find(widget => widget.name === "candidates").label, node.outputs[0].label
         ?? node.outputs[0].localized_name];
 }"""
-
-
-@pytest.fixture
-def language(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Of the front end, for one test."""
-    Client(server.url).post("/settings", {"Comfy.Locale": request.param})
-    yield request.param
-    Client(server.url).post("/settings", {"Comfy.Locale": "en"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+/** What the board says. All languages have the same entries. */
+export const english = {
+  board: (node) => `${node}: board`,
+  before: "The one before",
+  after: "The next one",
+
+  best: "best",
+  noSearch: "no search",
+  bestIsNoSearch: "best: no search",
+  nothingFinished: "nothing finished yet",
+  withoutSearch: (score) => `without search ${score}`,
+  searchOf: (number, count) => `Search ${number} of ${count}`,
+  imageOf: (number, count) => `Image ${number} of ${count}`,
+  image: (number) => `Image ${number}`,
+
+  curve: "Best score so far against cost",
+  candidates: "candidates",
+
+  keepBest: "Keep best",
+  keepBestDoes: "End the search now and go on with the best so far. The queue continues.",
+  ending: "The search ends at the next step, with the best so far.",
+  endingLater: "Nothing is finished yet: the search ends as soon as something is.",
+  mostAreShown: (most, count) => `The best ${most} of ${count} are shown.`,
+  firstToCome: "The first candidates are on their way.",
+
+  spent: {
+    trajectories: (done, total) => `${done} of ${total} trajectories`,
+    candidates: (done, total) => `${done} of ${total} candidates`,
+  },
+  left: (time) => `about ${time} left`,
+  ends: {
+    finished: "finished",
+    time: "time limit",
+    patience: "out of patience",
+    budget: "budget spent",
+    user: "kept best",
+    interrupted: "ended early",
+    failed: "failed",
+  },
+  seconds: "s",
+  minutes: "min",
+  hours: "h",
+
+  candidate: (index) => `Candidate ${index}`,
+  candidateOf: (index, count) => `Candidate ${index} of ${count}`,
+  scored: (score) => `score ${score}`,
+  bestSoFar: "the best so far",
+  imageWithoutSearch: "the image without search",
+  inFull: (index) => `candidate ${index} in full`,
+  stillRunning: (steps) => `still running, judged after ${steps} steps`,
+  afterSteps: (steps) => `after ${steps} steps`,
+
+  score: "Score",
+  placeByScore: (place, count) => `${place} of ${count} by score`,
+  ownNoise: "The image without search: the sampler's own noise.",
+  repeated: (index) => `Candidate ${index} again, on all steps.`,
+  notFinal: (steps) => `Not a final image: picture and score are from after ${steps} steps.`,
+  smallPicture: "A small picture: larger ones are kept of the best only.",
+  replay: "Replay Noise makes the whole image again from this recipe.",
+  close: "Close",
+
+  copyRecipe: "Copy recipe",
+  copied: "Copied",
+  noRecipe: "No recipe: the noise came from the workflow, and no seed recreates it.",
+  savedWith: "Found by the search that this workflow was saved with:",
+};
