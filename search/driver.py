@@ -17,8 +17,10 @@ from ..verifiers.base import VerifierError
 from . import thumbnail
 from .board import BOARDS
 from .budget import TimeLimit
+from .decoding import DecodeError
 from .drafts import FINALISTS, final_steps, thin
 from .judge import Judge
+from .memory import OutOfMemory
 from .pruning import Race
 from .race import Racing, Stopped
 from .random import Algorithm, Enough, Heat
@@ -120,9 +122,9 @@ class Driver:
                 self._search()
                 if self.trajectories.call.steps < self.call.steps:
                     self._run_finalists()
-        except VerifierError as error:
+        except (VerifierError, DecodeError, OutOfMemory) as error:
             self._end_early()
-            raise VerifierError(f"{self.plan.title}: {error}") from error
+            raise type(error)(f"{self.plan.title}: {error}") from error
         except BaseException:
             self._end_early()
             raise

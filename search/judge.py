@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import comfy.model_management
-import comfy.utils
 import torch
 from torch import Tensor
 
-from ..verifiers.base import NeedsPrediction, Verifier, VerifierError, ask, parts
-
-CHUNK = 16  # images in one question to the verifier
+from ..verifiers.base import NeedsPrediction, Verifier, ask, parts
+from .decoding import decode
+from .memory import in_chunks
 
 
 class Judged(NamedTuple):
@@ -65,10 +63,13 @@ class Judge:
         name_of: what to call latent i in an error. predictions: x0 predictions of the same, by prediction level.
         """
         started = time.perf_counter()
-        images = self._decode(latents)
+        images = decode(self.vae, latents, self.shapes, name_of)
         frames = spread(images.shape[1], self.frames)
         shown = images[:, frames].flatten(0, 1)
-        predicted = {level: self._decode(x0)[:, frames].flatten(0, 1) for level, x0 in (predictions or {}).items()}
+        predicted = {
+            level: decode(self.vae, x0, self.shapes, name_of)[:, frames].flatten(0, 1)
+            for level, x0 in (predictions or {}).items()
+        }
         decoded = time.perf_counter()
         by_name = score_images(
             self.verifier, shown, [self.prompt] * len(shown), lambda row: name_of(row // len(frames)), predicted
@@ -77,12 +78,6 @@ class Judge:
         scores = [{name: float(values[row]) for name, values in means.items()} for row in range(len(images))]
         pictures = list(images[:, images.shape[1] // 2])
         return Judged(scores, pictures, decoded - started, time.perf_counter() - decoded)
-
-    def _decode(self, latents: Tensor) -> Tensor:
-        """Images [N, frames, H, W, 3], float in 0..1; frames is 1 unless it is a video."""
-        latent = comfy.utils.unpack_latents(latents, self.shapes)[0]
-        images = self.vae.decode(latent)
-        return (images if images.ndim == 5 else images.unsqueeze(1))[..., :3].float()
 
 
 def spread(frames: int, wanted: int) -> list[int]:
@@ -131,29 +126,8 @@ class _Paired:
 def _score_in_chunks(
     verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]
 ) -> list[float]:
-    """Chunks are halved when memory runs out."""
-    scores: list[float] = []
-    chunk = CHUNK
-    while len(scores) < len(images):
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        at = len(scores)
-        part = slice(at, at + chunk)
-        answer = _ask(verifier, images[part], prompts[part], lambda row, at=at: name_of(at + row))
-        if answer is None:
-            chunk = max(len(images[part]) // 2, 1)
-            continue
-        scores += answer
-    return scores
+    def work(part: slice) -> list[float]:
+        return ask(verifier, images[part], prompts[part], lambda row: name_of(part.start + row))
 
-
-def _ask(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]) -> list[float] | None:
-    """The scores, or None when several images at once were too many for the memory."""
-    try:
-        return ask(verifier, images, prompts, name_of)
-    except VerifierError as error:
-        if error.__cause__ is None or not comfy.model_management.is_oom(error.__cause__):
-            raise
-        if len(images) == 1:
-            raise error.__cause__ from None
-    comfy.model_management.soft_empty_cache(force=True)
-    return None
+    chunks = in_chunks(work, len(images), lambda row: f"{verifier.name} to judge {name_of(row)} alone")
+    return [score for chunk in chunks for score in chunk]

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .conditioning import conditioning_of, depends_on_batch, fix_batch, tile
+from .memory import too_little
 from .recipe import Recipe
 from .sharing import Shared, share
 from .source import HostNoise
@@ -242,8 +243,10 @@ class Trajectories:
             with conditioning_of(self.call.guider, part % self.source.items):
                 return executor(x[part], timestep[part], model_options, seed)
         except Exception as error:
-            if not comfy.model_management.is_oom(error) or len(part) <= self.source.items:
+            if not comfy.model_management.is_oom(error):
                 raise
+            if len(part) <= self.source.items:
+                raise too_little("the sampler, which would not run without a search either", error) from error
         comfy.model_management.soft_empty_cache(force=True)
         return None
 

@@ -102,6 +102,11 @@ def ask(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callabl
     return values.tolist()
 
 
+def names_of(count: int, name_of: Callable[[int], str]) -> str:
+    """What to call all of `count` images in an error."""
+    return name_of(0) if count == 1 else f"{name_of(0)} to {name_of(count - 1)}"
+
+
 def parts(verifier: Verifier) -> dict[str, Verifier]:
     """What to ask about every image, by name: the verifier, or those it is made of."""
     return dict(verifier.parts) if isinstance(verifier, Ensemble) else {verifier.name: verifier}
@@ -143,5 +148,5 @@ def _answer(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Cal
     try:
         return verifier.score(images, prompts)
     except Exception as error:
-        names = name_of(0) if len(images) == 1 else f"{name_of(0)} to {name_of(len(images) - 1)}"
+        names = names_of(len(images), name_of)
         raise VerifierError(f"{verifier.name} failed on {names}: {type(error).__name__}: {error}") from error
