@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import logging
+import math
+from operator import index
 from pathlib import Path
 
 from . import thumbnail
@@ -124,17 +126,21 @@ def _line(name: str, seen: Seen) -> bytes:
 
 
 def _entry(line: bytes) -> tuple[str, Seen] | None:
-    """A line's name and candidate; None for one that is cut off."""
+    """A line's name and candidate; None for one that is cut off or was changed."""
     try:
         entry = json.loads(line)
+        name, stopped = entry["name"], entry["stopped_at_step"]
         seen = Seen(
-            scores={name: float(score) for name, score in entry["scores"].items()},
+            scores={verifier: float(score) for verifier, score in entry["scores"].items()},
             recipe=None,
             round=0,
-            nfe=entry["nfe"],
-            thumbnail=base64.b64decode(entry["thumbnail"]),
-            stopped_at_step=entry["stopped_at_step"],
+            nfe=index(entry["nfe"]),
+            thumbnail=base64.b64decode(entry["thumbnail"], validate=True),
+            stopped_at_step=None if stopped is None else index(stopped),
         )
-        return entry["name"], seen
-    except (ValueError, KeyError, TypeError, AttributeError):
+        if seen.thumbnail:
+            thumbnail.decode(seen.thumbnail)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError):
         return None
+    is_sound = isinstance(name, str) and seen.scores and all(map(math.isfinite, seen.scores.values()))
+    return (name, seen) if is_sound else None

@@ -88,9 +88,14 @@ def parse_recipes(text: str) -> list[Recipe]:
     Raises RecipeError, saying what is wrong.
     """
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise RecipeError(f"this is not a recipe: {_shorten(text)} is not JSON ({error}).") from error
+        return _recipes(json.loads(text))
+    except RecipeError:
+        raise
+    except (ValueError, RecursionError) as error:  # no JSON, or numbers too long, or nested too deep
+        raise RecipeError(f"this is not a recipe: {_shorten(text)} can not be read as JSON ({error}).") from error
+
+
+def _recipes(value: Any) -> list[Recipe]:
     values = value if isinstance(value, list) else [value]
     if not values:
         raise RecipeError("the list of recipes is empty.")

@@ -42,4 +42,4 @@ def shrink(jpeg: bytes) -> bytes:
 
 
 def decode(jpeg: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(jpeg)).convert("RGB")
+    return Image.open(io.BytesIO(jpeg), formats=["JPEG"]).convert("RGB")

@@ -188,7 +188,7 @@ def read_statistics(path: Path) -> Statistics:
     try:
         with numpy.load(path, allow_pickle=False) as data:
             mean, covariance = (torch.from_numpy(data[name]).double() for name in ("mu", "sigma"))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
         raise files.WeightsError(f"{path} holds no FID statistics (mu and sigma): {error}") from error
     if covariance.shape != (len(mean), len(mean)):
         raise files.WeightsError(f"{path}: mu has {len(mean)} numbers, but sigma is {list(covariance.shape)}.")

@@ -74,7 +74,10 @@ def locate(name: str, known: Iterable[Known] = (), folders: Sequence[str] = (FOL
     return path
 
 
-def _find(name: str, folders: Sequence[str]) -> Path | None:
+def _find(name: Any, folders: Sequence[str]) -> Path | None:
+    """name: from a prompt, so it may be no text. The host keeps it within the folders."""
+    if not isinstance(name, str):
+        return None
     paths = (folder_paths.get_full_path(folder, name) for folder in folders)
     return next((Path(path) for path in paths if path), None)
 
@@ -113,9 +116,10 @@ def _read_part(path: Path) -> Weights:
             f"{path} can not be read as a file of weights: it is incomplete, or of another kind ({reason}). "
             "Download it again, as safetensors where that is offered; files that hold code are refused."
         ) from error
-    tensors = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)} if state else {}
+    named = state if isinstance(state, dict) else {}
+    tensors = {key: value for key, value in named.items() if isinstance(value, torch.Tensor)}
     if not tensors:
-        raise WeightsError(f"{path} holds no tensors. Download it again.")
+        raise WeightsError(f"{path} holds no tensors by name. Download it again.")
     return tensors
 
 
@@ -142,6 +146,9 @@ def config(path: Path, name: str = "config.json") -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{file} is not valid JSON ({error}). Download it again.") from error
+    if not isinstance(found, dict):
+        raise WeightsError(f"{file} is not valid: it holds no JSON object. Download it again.")
+    return found

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+FORMATS = ("PNG", "JPEG", "WEBP")  # whatever a file is called: others, such as EPS, PIL has a program read
 
 
 def listed(folder: Path) -> list[Path]:
@@ -38,10 +39,10 @@ def batches(paths: Iterable[Path], most: int) -> Iterator[Tensor]:
 def read(path: Path) -> Tensor:
     """[H, W, 3] in 0..1; without its alpha channel. Raises ValueError that names the file."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"{path} has more than 8 bits a channel. Save it with 8.")
             levels = numpy.asarray(image.convert("RGB"))
-    except OSError as error:
+    except (OSError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} can not be read as an image ({error}). Remove it from the folder.") from error
     return torch.from_numpy(levels.copy()).float() / 255

@@ -41,6 +41,7 @@ YES, NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
 ANSWER_TOKENS = 256
 SHOWN = 400
 MEMORY = 2 * 1024**3  # of a forward pass beside the weights
+SAFELY = {"local_files_only": True, "trust_remote_code": False}  # no network, and no code from the folder
 
 
 class Answerer(Protocol):
@@ -92,9 +93,9 @@ class FolderModel:
         dtype = "dtype" if int(transformers.__version__.partition(".")[0]) >= 5 else "torch_dtype"
         try:
             network = transformers.AutoModelForImageTextToText.from_pretrained(
-                str(folder), local_files_only=True, **{dtype: "auto"}
+                str(folder), use_safetensors=True, **SAFELY, **{dtype: "auto"}
             )
-            self.processor = transformers.AutoProcessor.from_pretrained(str(folder), local_files_only=True)
+            self.processor = transformers.AutoProcessor.from_pretrained(str(folder), **SAFELY)
         except ImportError as error:
             raise WeightsError(
                 f"The model in {folder} needs a Python package that ComfyUI does not bring: {error}\nInstall it into "
