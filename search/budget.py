@@ -22,6 +22,10 @@ class TimeLimit:
     def elapsed(self) -> float:
         return self.clock() - self.started
 
+    @property
+    def is_passed(self) -> bool:
+        return 0 < self.seconds < self.elapsed
+
     def spent_on(self, candidates: int) -> None:
         """Note that a round of this many candidates has ended."""
         now = self.clock()

@@ -129,6 +129,7 @@ class Driver:
             self._end_early()
             raise
         self.watch.end(self.stopped)
+        self._log_time()
         self._log_best(self.stopped)
         winners = [item.results[item.best] for item in self.items]
         latents, x0 = (torch.stack(parts) for parts in zip(*winners, strict=True))
@@ -355,6 +356,15 @@ class Driver:
 
     def _name(self, number: int, candidate: int) -> str:
         return f"candidate {candidate}" if len(self.items) == 1 else f"candidate {candidate} of image {number}"
+
+    def _log_time(self) -> None:
+        """Say what has taken the search past its limit: a round runs to its end, and nothing ends a call of others."""
+        if self.limit.is_passed:
+            logging.warning(
+                "%s took %.1f s, more than max_seconds (%g): what has begun runs to its end (%s).",
+                *(self.plan.title, self.limit.elapsed, self.limit.seconds),
+                ", ".join(f"{seconds:.1f} s {what}" for what, seconds in self.seconds.items()),
+            )
 
     def _log_best(self, how: str) -> None:
         for number, item in enumerate(self.items):

@@ -74,7 +74,10 @@ class Judge:
         by_name = score_images(
             self.verifier, shown, [self.prompt] * len(shown), lambda row: name_of(row // len(frames)), predicted
         )
-        means = {name: torch.tensor(values).reshape(-1, len(frames)).mean(1) for name, values in by_name.items()}
+        means = {
+            name: torch.tensor(values, dtype=torch.float64).reshape(-1, len(frames)).mean(1)
+            for name, values in by_name.items()
+        }
         scores = [{name: float(values[row]) for name, values in means.items()} for row in range(len(images))]
         pictures = list(images[:, images.shape[1] // 2])
         return Judged(scores, pictures, decoded - started, time.perf_counter() - decoded)

@@ -93,9 +93,10 @@ def ask(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callabl
     images: [B, H, W, 3], float in 0..1. prompts: B texts. name_of: what to call image i in an error.
     Raises VerifierError, naming verifier and image, from whatever the verifier raised.
     """
-    values = _numbers(verifier, _answer(verifier, images, prompts, name_of))
+    names = names_of(len(images), name_of)
+    values = _numbers(verifier, _answer(verifier, images, prompts, names), names)
     if len(values) != len(images):
-        raise VerifierError(f"{verifier.name} returned {len(values)} scores for {len(images)} images.")
+        raise VerifierError(f"{verifier.name} returned {len(values)} scores for {len(images)} images ({names}).")
     for index, value in enumerate(values.tolist()):
         if not torch.isfinite(values[index]):
             raise VerifierError(f"{verifier.name} returned {value} for {name_of(index)}, which is not a score.")
@@ -134,19 +135,22 @@ def _is_beaten(index: int, points: list[tuple[float, ...]]) -> bool:
     )
 
 
-def _numbers(verifier: Verifier, answer: object) -> Tensor:
+def _numbers(verifier: Verifier, answer: object, names: str) -> Tensor:
     """The answer as a flat float tensor on the CPU."""
     try:
-        return torch.as_tensor(answer).detach().flatten().float().cpu()
+        values = torch.as_tensor(answer).detach().flatten()
+        if values.is_complex():
+            raise TypeError("complex numbers have no order")
+        return values.float().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise VerifierError(
-            f"{verifier.name} returned a {type(answer).__name__}, not a number for each image."
+            f"{verifier.name} returned a {type(answer).__name__} for {names}, which is not a number for each image "
+            f"({error})."
         ) from error
 
 
-def _answer(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]) -> Tensor:
+def _answer(verifier: Verifier, images: Tensor, prompts: list[str], names: str) -> Tensor:
     try:
         return verifier.score(images, prompts)
     except Exception as error:
-        names = names_of(len(images), name_of)
         raise VerifierError(f"{verifier.name} failed on {names}: {type(error).__name__}: {error}") from error

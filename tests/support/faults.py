@@ -68,7 +68,7 @@ def searching(method: str = "random", vae: Any = None, verifier: Any = None, **s
     inputs = {"model": stock, "vae": vae, "verifier": verifier, "prompt": ""}
     model, record = call(node, **(inputs | own | settings))
     watched = {"network": network, "vae": getattr(vae, "calls", None), "verifier": getattr(verifier, "calls", None)}
-    return SimpleNamespace(model=model, stock=stock, search=record, calls=watched)
+    return SimpleNamespace(model=model, stock=stock, search=record, verifier=verifier, calls=watched)
 
 
 def title(method: str) -> str:
