@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,38 +37,46 @@ Interval = tuple[float, float, float]  # mean, 5th and 95th percentile
 
 @dataclass(frozen=True)
 class Judged:
-    """One image that the verifier was asked about, and what the oracle says of it."""
+    """One image that the verifier was asked about, what a second verifier says of it, and what the oracle says."""
 
     score: float
+    second: float
     holds: bool
 
 
 class Watched:
-    """A verifier, and beside it the oracle, which only takes notes."""
+    """A verifier, and beside it a second one and the oracle, which only take notes."""
 
     needs_prompt = True
 
-    def __init__(self, verifier: Any, caption: Any):
-        self.verifier, self.caption, self.name = verifier, caption, verifier.name
+    def __init__(self, verifier: Any, second: Any, caption: Any):
+        self.verifier, self.second, self.caption, self.name = verifier, second, caption, verifier.name
         self.seen: list[Judged] = []
 
     def score(self, images: Tensor, prompts: list[str]) -> Tensor:
-        check = importlib.import_module("noise_search.demo.oracle").check
         scores = self.verifier.score(images, prompts)
-        self.seen += [
-            Judged(float(score), bool(check(image.cpu().numpy(), self.caption).holds))
-            for score, image in zip(scores, images, strict=True)
-        ]
+        self.seen += self.judged(images, scores, prompts)
         return scores
+
+    def judged(self, images: Tensor, scores: Tensor, prompts: list[str]) -> list[Judged]:
+        check = importlib.import_module("noise_search.demo.oracle").check
+        seconds = self.second.score(images, prompts)
+        holds = [bool(check(image.cpu().numpy(), self.caption).holds) for image in images]
+        return [Judged(*values) for values in zip(scores.tolist(), seconds.tolist(), holds, strict=True)]
 
 
 class Bench:
-    """The demo model in ComfyUI's own sampling. dtype: of its network; bfloat16 is what a GPU would run, and faster."""
+    """The demo model in ComfyUI's own sampling, its verifier, and colourfulness as a second one.
 
-    def __init__(self, dtype: torch.dtype = torch.bfloat16) -> None:
+    dtype: of the network; bfloat16 is what a GPU would run, and faster.
+    """
+
+    def __init__(self, dtype: torch.dtype = torch.bfloat16, cfg: float = CFG) -> None:
         load = importlib.import_module("noise_search.demo.loaders")
         self.model, self.clip, self.vae = load.LoadShapesModel.execute().result
         self.verifier = load.LoadShapesVerifier.execute().result[0]
+        self.second = load.ColorfulnessVerifier.execute().result[0]
+        self.cfg = cfg
         network = self.model.model.diffusion_model.to(dtype)
         network.dtype = dtype  # what the host goes by
         self.empty = self.encoded("")
@@ -87,15 +95,25 @@ class Bench:
     ) -> tuple[Any, list[Judged]]:
         """The report of one search, and every image its verifier saw."""
         driver, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("driver", "patch"))
-        watched = Watched(self.verifier, caption)
+        watched = Watched(self.verifier, self.second, caption)
         plan = driver.Plan("benchmark", "benchmark", algorithm, trajectories, batch_size=BATCH, races=races)
         model, search = patch.put_on(self.model, plan, self.vae, watched, str(caption))
-        latents = torch.zeros(1, 3, SIZE, SIZE)
-        importlib.import_module("comfy.sample").sample(
-            model, noise(seed), steps, CFG, SAMPLER, SCHEDULER, self.encoded(str(caption)), self.empty, latents,
-            disable_pbar=True, seed=seed,
-        )  # fmt: skip
+        self.sampled(model, str(caption), seed, steps)
         return search.runs[0].reports[0], watched.seen
+
+    def image(self, caption: Any, seed: int, steps: int) -> Judged:
+        """Of the plain sampler."""
+        image = self.vae.decode(self.sampled(self.model, str(caption), seed, steps))
+        watched = Watched(self.verifier, self.second, caption)
+        watched.score(image, [str(caption)])
+        return watched.seen[0]
+
+    def sampled(self, model: Any, text: str, seed: int, steps: int) -> Tensor:
+        """[1, 3, SIZE, SIZE], what a KSampler gives."""
+        return importlib.import_module("comfy.sample").sample(
+            model, noise(seed), steps, self.cfg, SAMPLER, SCHEDULER, self.encoded(text), self.empty,
+            torch.zeros(1, 3, SIZE, SIZE), disable_pbar=True, seed=seed,
+        )  # fmt: skip
 
 
 def noise(seed: int) -> Tensor:
@@ -120,19 +138,31 @@ def captions(count: int) -> list[Any]:
 def spread(log: Path, tasks: Iterable[Any], work: Callable[[Any], list[Any]], start: Callable[[], None], workers: int):
     """Do the tasks in processes of one thread each; the rows they return are added to the log as they come.
 
-    work, start: functions of a module, so that a process finds them; `start` runs first in each.
+    work, start: functions of a module, so that a process finds them; `start` runs first in each. workers: 0 for none
+    but this process.
     """
     tasks = list(tasks)
     log.parent.mkdir(exist_ok=True)
     started = time.monotonic()
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _start, (start,)) as pool, log.open("a") as sink:
-        for at, rows in enumerate(pool.imap_unordered(work, tasks)):
+    with log.open("a") as sink:
+        for at, rows in enumerate(_done(tasks, work, start, workers)):
             sink.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
             sink.flush()
             minutes = (time.monotonic() - started) / 60
             print(f"\r{at + 1} of {len(tasks)}, {minutes:.1f} min", end="", flush=True)
     print()
+
+
+def _done(
+    tasks: Sequence[Any], work: Callable[[Any], list[Any]], start: Callable[[], None], workers: int
+) -> Iterator[list[Any]]:
+    if not workers:
+        boot()
+        start()
+        yield from map(work, tasks)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers, _start, (start,)) as pool:
+        yield from pool.imap_unordered(work, tasks)
 
 
 def _start(start: Callable[[], None]) -> None:
@@ -170,10 +200,20 @@ def made_on() -> str:
     )
 
 
-def arguments(doc: str, **options: int) -> argparse.Namespace:
-    """A command line of whole numbers with these defaults, and --workers."""
+def arguments(doc: str, command: Sequence[str] | None, quick: dict[str, Any], **options: Any) -> argparse.Namespace:
+    """A command line of whole numbers, or several where the default is several, --workers, --results and --quick.
+
+    command: None for that of this process. quick: what --quick takes instead of the defaults, enough to see that
+    everything runs, too little to learn from.
+    """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in options.items():
-        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--quick", action="store_true", help="a small run, to see that it works; use with --results")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where tables, plots and rows go")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    return parser.parse_args()
+    for name, default in options.items():
+        parser.add_argument(f"--{name}", type=int, nargs="+" if isinstance(default, tuple) else None)
+    given = parser.parse_args(command)
+    for name, default in (options | quick if given.quick else options).items():
+        if getattr(given, name) is None:
+            setattr(given, name, default)
+    return given

@@ -12,22 +12,16 @@ Rows are added to benchmarks/results/methods.jsonl as they come; a run that was 
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import searches
 import torch
-from demo_bench import CFG, RESULTS, STEPS, Bench, Judged, arguments, captions, interval, made_on, read, shown, spread
+from demo_bench import CFG, STEPS, Bench, arguments, captions, interval, made_on, read, shown, spread
 
 BUDGETS = (8, 16, 32)
-NEIGHBORS, COSINE = 4, 0.95
-PAPER = {"start": 0.11, "forward": 0.78, "backward": 0.81}
-EARLY = {"start": 0.7, "forward": 0.1, "backward": 0.3}
-# Paths and branches whose cost is next below the budget. A stretch between two levels takes a step more than its share.
-PAPER_WIDTH = {8: (1, 2), 16: (1, 5), 32: (1, 11)}
-EARLY_WIDTH = {8: (3, 2), 16: (3, 5), 32: (6, 5)}
 
 
 @dataclass(frozen=True)
@@ -49,10 +43,8 @@ class Task(NamedTuple):
     caption: int
     captions: int
     seed: int
+    budgets: tuple[int, ...]
     done: frozenset[tuple[str, int]]
-
-
-Found = Iterator[tuple[int, Judged, int]]  # budget, what was picked, NFE
 
 
 def start() -> None:
@@ -66,71 +58,20 @@ def measure(task: Task) -> list[Row]:
     rows = []
     with torch.inference_mode():
         for method, run in METHODS.items():
-            wanted = [budget for budget in BUDGETS if (method, budget) not in task.done]
-            for budget, picked, nfe in run(caption, 1000 * task.seed, wanted) if wanted else ():
+            wanted = [budget for budget in task.budgets if (method, budget) not in task.done]
+            wanted += [1] if method == "random" and wanted else []  # the image without search
+            for budget, picked, nfe in run(bench, caption, 1000 * task.seed, wanted) if wanted else ():
                 rows.append(Row(method, budget, task.caption, task.seed, picked.score, picked.holds, nfe))
     return rows
 
 
-def random(caption: Any, seed: int, budgets: Sequence[int]) -> Found:
-    search = _algorithm("random", "random_search")
-    return _anytime(lambda s, steps: search(s, max(budgets)), caption, seed, (1, *budgets))
-
-
-def zero_order(caption: Any, seed: int, budgets: Sequence[int]) -> Found:
-    """One long search; at each budget what it had found by then, in the middle of a round if need be."""
-    search = _algorithm("zero_order", "zero_order")
-    return _anytime(lambda s, steps: search(s, max(budgets) // NEIGHBORS, NEIGHBORS, COSINE), caption, seed, budgets)
-
-
-def pruned(caption: Any, seed: int, budgets: Sequence[int]) -> Found:
-    search = _algorithm("random", "pruned_random_search")
-    for budget in budgets:
-        report, seen = bench.search(
-            lambda s, steps, n=budget: search(s, n, steps), budget, caption, seed, races=True
-        )  # fmt: skip
-        finished = sum(candidate.is_finished for candidate in report.candidates)
-        yield budget, _best(seen[-finished:]), report.nfe
-
-
-def early_paths(caption: Any, seed: int, budgets: Sequence[int]) -> Found:
-    return _paths(EARLY, EARLY_WIDTH, caption, seed, budgets)
-
-
-def paper_paths(caption: Any, seed: int, budgets: Sequence[int]) -> Found:
-    return _paths(PAPER, PAPER_WIDTH, caption, seed, budgets)
-
-
 METHODS = {
-    "random": random,
-    "random, pruned": pruned,
-    "zero-order": zero_order,
-    "paths, early": early_paths,
-    "paths, paper": paper_paths,
+    "random": searches.random,
+    "random, pruned": searches.pruned,
+    "zero-order": searches.zero_order,
+    "paths, early": searches.early_paths,
+    "paths, paper": searches.paper_paths,
 }
-
-
-def _anytime(algorithm: Any, caption: Any, seed: int, budgets: Sequence[int]) -> Found:
-    report, seen = bench.search(algorithm, max(budgets), caption, seed)
-    for budget in budgets:
-        yield budget, _best(seen[:budget]), sum(candidate.nfe for candidate in report.candidates[:budget])
-
-
-def _paths(levels: dict[str, float], widths: dict[int, Any], caption: Any, seed: int, budgets: Sequence[int]) -> Found:
-    search = _algorithm("paths", "path_search")
-    for budget in budgets:
-        settings = dict(zip(("paths", "branches"), widths[budget], strict=True)) | levels
-        report, seen = bench.search(lambda s, steps, c=settings: search(s, **c), budget, caption, seed)
-        finished = [image for image, c in zip(seen, report.candidates, strict=True) if c.is_finished]
-        yield budget, _best(finished), report.nfe
-
-
-def _algorithm(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(f"noise_search.search.{module}"), name)
-
-
-def _best(images: list[Judged]) -> Judged:
-    return max(images, key=lambda image: image.score)
 
 
 def table(rows: list[Row]) -> str:
@@ -161,21 +102,22 @@ def _cells(rows: list[Row]) -> list[str]:
     return [shown(interval(rows, score), 2), shown(interval(rows, holds), 0)]
 
 
-def main() -> None:
-    options = arguments(__doc__, captions=24, seeds=5)
-    log = RESULTS / "methods.jsonl"
+def main(command: Sequence[str] | None = None) -> None:
+    quick = {"captions": 2, "seeds": 1, "budgets": (8,)}
+    options = arguments(__doc__, command, quick, captions=24, seeds=5, budgets=BUDGETS)
+    log = options.results / "methods.jsonl"
     done: dict[tuple[int, int], set[tuple[str, int]]] = {}
     for row in read(log, Row):
         done.setdefault((row.caption, row.seed), set()).add((row.method, row.budget))
     tasks = [
-        Task(caption, options.captions, seed, frozenset(done.get((caption, seed), ())))
+        Task(caption, options.captions, seed, tuple(options.budgets), frozenset(done.get((caption, seed), ())))
         for seed in range(options.seeds)
         for caption in range(options.captions)
     ]
-    everything = {(method, budget) for method in METHODS for budget in BUDGETS}
+    everything = {(method, budget) for method in METHODS for budget in options.budgets}
     spread(log, [task for task in tasks if not everything <= task.done], measure, start, options.workers)
     text = table(read(log, Row))
-    (RESULTS / "methods.md").write_text(text)
+    (options.results / "methods.md").write_text(text)
     print(text)
 
 

@@ -19,11 +19,12 @@ import importlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from demo_bench import CFG, RESULTS, SIZE, Bench, arguments, captions, interval, made_on, noise, read, shown, spread
+from demo_bench import CFG, SIZE, Bench, arguments, captions, interval, made_on, noise, read, shown, spread
 from torch import Tensor
 
 SAMPLERS = {"euler": (2, 4, 6, 8, 12, 20, 50, 100), "dpmpp_2m": (2, 4, 6, 8, 12, 20, 50, 100)}
@@ -68,12 +69,12 @@ def start_quality() -> None:
     bench = Bench(torch.float32)
 
 
-def quality(task: tuple[int, int]) -> list[Image]:
-    """Every schedule for one caption. task: its number, and how many there are."""
-    number, count = task
+def quality(task: tuple[int, int, int]) -> list[Image]:
+    """Every schedule for one caption. task: its number, how many there are, and the most steps."""
+    number, count, most_steps = task
     caption = captions(count)[number]
     with torch.inference_mode():
-        return list(_Quality(number, caption).images())
+        return list(_Quality(number, caption).images(most_steps))
 
 
 class _Quality:
@@ -85,10 +86,10 @@ class _Quality:
         self.exact = self._denoised(REFERENCE[0], self._host(*REFERENCE[1:]))
         self.pilot = self._fly()
 
-    def images(self) -> Iterable[Image]:
+    def images(self, most_steps: int) -> Iterable[Image]:
         cost = importlib.import_module("noise_search.search.solver_cost").predictions
         for sampler, all_steps in SAMPLERS.items():
-            for steps in all_steps:
+            for steps in (steps for steps in all_steps if steps <= most_steps):
                 nfe = cost(bench.model, sampler, steps)
                 for scheduler in self.samplers.SCHEDULER_NAMES if steps in ALL_AT else SCHEDULERS:
                     yield self._image(sampler, scheduler, steps, nfe, self._host(scheduler, steps))
@@ -128,16 +129,19 @@ def start_budgets() -> None:
     bench = Bench()
 
 
-def budgets(task: tuple[int, int]) -> list[Pick]:
-    """One search with the largest budget for each number of steps; smaller budgets are parts of it, each a search."""
-    number, count = task
+def budgets(task: tuple[int, int, tuple[int, ...]]) -> list[Pick]:
+    """One search with the largest budget for each number of steps; smaller budgets are parts of it, each a search.
+
+    task: the number of the caption, how many there are, and the budgets.
+    """
+    number, count, sizes = task
     search = importlib.import_module("noise_search.search.random").random_search
     picks = []
     with torch.inference_mode():
         for steps in CANDIDATE_STEPS:
-            most = max(BUDGETS) // steps
+            most = max(sizes) // steps
             _, seen = bench.search(lambda s, _, n=most: search(s, n), most, captions(count)[number], SEED, steps)
-            for budget in BUDGETS:
+            for budget in sizes:
                 size = budget // steps
                 for at in range(0, len(seen) - size + 1, size):
                     best = max(seen[at : at + size], key=lambda image: image.score)
@@ -188,7 +192,7 @@ def budget_table(rows: Sequence[Pick]) -> list[str]:
     lines = ["", "| NFE | " + " | ".join(f"{count} steps" for count in steps) + " | budget mode chooses |"]
     lines += ["|---" * (len(steps) + 2) + "|"]
     choose = importlib.import_module("noise_search.search.allocation").allocate
-    for budget in BUDGETS:
+    for budget in sorted({row.budget for row in rows}):
         cells = {
             count: interval([r for r in rows if (r.budget, r.steps) == (budget, count)], _percent) for count in steps
         }
@@ -222,8 +226,7 @@ def _by(rows: Sequence[Any], *names: str) -> dict[tuple, list[Any]]:
     return dict(sorted(groups.items()))
 
 
-def draw(images: Sequence[Image], picks: Sequence[Pick]) -> None:
-    """benchmarks/results/steps.png"""
+def draw(images: Sequence[Image], picks: Sequence[Pick], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("agg")
@@ -236,18 +239,18 @@ def draw(images: Sequence[Image], picks: Sequence[Pick]) -> None:
     left.set(xlabel="steps of euler", ylabel="distance to the exact solution, %", xticks=SAMPLERS["euler"])
     left.set_xticklabels(SAMPLERS["euler"])
     left.legend()
-    steps = sorted({pick.steps for pick in picks})
+    steps, budgets = (sorted({getattr(pick, name) for pick in picks}) for name in ("steps", "budget"))
     cells = np.array(
-        [[np.mean([_percent(p) for p in picks if (p.budget, p.steps) == (b, s)]) for s in steps] for b in BUDGETS]
+        [[np.mean([_percent(p) for p in picks if (p.budget, p.steps) == (b, s)]) for s in steps] for b in budgets]
     )
     right.imshow(cells, cmap="Blues", aspect="auto")
     for (row, column), value in np.ndenumerate(cells):
         right.text(column, row, f"{value:.0f}", ha="center", va="center")
     right.set(xlabel="steps of each candidate", ylabel="NFE in all", title="whole caption holds, %")
     right.set_xticks(range(len(steps)), steps)
-    right.set_yticks(range(len(BUDGETS)), BUDGETS)
+    right.set_yticks(range(len(budgets)), budgets)
     figure.tight_layout()
-    figure.savefig(RESULTS / "steps.png", dpi=110)
+    figure.savefig(path, dpi=110)
 
 
 def report(images: Sequence[Image], picks: Sequence[Pick]) -> str:
@@ -279,19 +282,23 @@ def report(images: Sequence[Image], picks: Sequence[Pick]) -> str:
     )
 
 
-def main() -> None:
-    options = arguments(__doc__, captions=24, budget_captions=24)
-    quality_log, budget_log = RESULTS / "steps_quality.jsonl", RESULTS / "steps_budgets.jsonl"
-    for log, row, work, start, count in (
-        (quality_log, Image, quality, start_quality, options.captions),
-        (budget_log, Pick, budgets, start_budgets, options.budget_captions),
+def main(command: Sequence[str] | None = None) -> None:
+    quick = {"captions": 1, "budget_captions": 1, "most_steps": 6, "budgets": (64,)}
+    options = arguments(
+        __doc__, command, quick, captions=24, budget_captions=24, most_steps=max(SAMPLERS["euler"]), budgets=BUDGETS
+    )
+    quality_log, budget_log = (options.results / f"steps_{part}.jsonl" for part in ("quality", "budgets"))
+    for log, row, work, start, count, limit in (
+        (quality_log, Image, quality, start_quality, options.captions, options.most_steps),
+        (budget_log, Pick, budgets, start_budgets, options.budget_captions, tuple(options.budgets)),
     ):
         done = {kept.caption for kept in read(log, row)}
-        spread(log, [(number, count) for number in range(count) if number not in done], work, start, options.workers)
+        tasks = [(number, count, limit) for number in range(count) if number not in done]
+        spread(log, tasks, work, start, options.workers)
     images, picks = read(quality_log, Image), read(budget_log, Pick)
     text = report(images, picks)
-    (RESULTS / "steps.md").write_text(text)
-    draw(images, picks)
+    (options.results / "steps.md").write_text(text)
+    draw(images, picks, options.results / "steps.png")
     print(text)
 
 

@@ -1,0 +1,234 @@
+"""Quality at equal cost on the demo model: the search methods, and more steps without search, at 1 to 64 trajectories.
+
+    .host/venv/bin/python benchmarks/equal_nfe.py [--captions 100] [--budgets 1 2 4 8 16 32 64] [--workers 2]
+
+Two tasks. Text-conditional: the benchmark's captions of one to four shapes, cfg 3, searched by the demo's verifier.
+Class-conditional: captions of one shape, cfg 1, searched by the probability that a classifier gives the class. Each in
+ComfyUI's own sampling, 20 euler steps a trajectory, the network in bfloat16, one noise a caption. What a method picks
+is judged by the verifier it optimised, by a second one (colorfulness) and by the oracle, which no search sees. Random
+search also picks by the second verifier and by both (mean rank): what verifier hacking looks like.
+
+Rows are added to equal_nfe.jsonl in the results as they come; a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import searches
+import torch
+from demo_bench import CFG, STEPS, Bench, Judged, arguments, captions, interval, made_on, read, shown, spread
+from one_shape import Classifier, one_shape_captions
+
+BUDGETS = (1, 2, 4, 8, 16, 32, 64)
+SEED = 90_000  # of the first caption; each has seeds of its own, as many as the largest budget
+SECOND, BOTH = "random, by colorfulness", "random, by both"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a method picked for a caption at a budget of trajectories. nfe: spent. second: colorfulness."""
+
+    task: str
+    method: str
+    budget: int
+    caption: int
+    score: float
+    second: float
+    holds: bool
+    nfe: int
+
+
+class Kind(NamedTuple):
+    """A kind of task. verifier: what is optimised, made from the demo's."""
+
+    title: str
+    cfg: float
+    captions: Callable[[int], list[Any]]
+    verifier: Callable[[Any], Any]
+
+
+KINDS = {
+    "text": Kind("Text-conditional", CFG, captions, lambda verifier: verifier),
+    "class": Kind("Class-conditional", 1.0, one_shape_captions, Classifier),
+}
+
+
+def random(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Iterator[tuple[str, int, Judged, int]]:
+    """One search; what it picks by its own verifier, and what other judges would pick of the same images."""
+    search = searches.algorithm("random", "random_search")
+    report, seen = bench.search(lambda s, steps: search(s, max(budgets)), max(budgets), caption, seed)
+    for budget in budgets:
+        nfe = sum(candidate.nfe for candidate in report.candidates[:budget])
+        for name, key in (("random", _score), (SECOND, _second), (BOTH, _mean_rank(seen[:budget]))):
+            yield name, budget, max(seen[:budget], key=key), nfe
+
+
+METHODS = {
+    "random, pruned": searches.pruned,
+    "zero-order": searches.zero_order,
+    "paths, early": searches.early_paths,
+    "more steps": searches.more_steps,
+    "paths, paper": searches.paper_paths,
+}
+
+
+def _score(image: Judged) -> float:
+    return image.score
+
+
+def _second(image: Judged) -> float:
+    return image.second
+
+
+def _mean_rank(images: Sequence[Judged]) -> Callable[[Judged], int]:
+    scores, seconds = sorted(map(_score, images)), sorted(map(_second, images))
+    return lambda image: scores.index(image.score) + seconds.index(image.second)
+
+
+class Task(NamedTuple):
+    """One method on one caption."""
+
+    kind: str
+    method: str
+    caption: int
+    captions: int
+    budgets: tuple[int, ...]
+
+
+def start() -> None:
+    global benches
+    benches = {}
+
+
+def measure(task: Task) -> list[Row]:
+    with torch.inference_mode():
+        bench, caption = _bench(task.kind), KINDS[task.kind].captions(task.captions)[task.caption]
+        seed = SEED + 1000 * task.caption
+        if task.method == "random":
+            found = random(bench, caption, seed, task.budgets)
+        else:
+            found = ((task.method, *each) for each in METHODS[task.method](bench, caption, seed, task.budgets))
+        return [
+            Row(task.kind, name, budget, task.caption, *vars(pick).values(), nfe) for name, budget, pick, nfe in found
+        ]
+
+
+def _bench(kind: str) -> Bench:
+    if kind not in benches:
+        benches[kind] = Bench(cfg=KINDS[kind].cfg)
+        benches[kind].verifier = KINDS[kind].verifier(benches[kind].verifier)
+    return benches[kind]
+
+
+JUDGES = {
+    "The verifier that is optimised": (2, lambda row: row.score),
+    "Oracle: whole caption holds, %": (0, lambda row: 100.0 * row.holds),
+    "Second verifier: colorfulness": (3, lambda row: row.second),
+}
+
+
+def report(rows: Sequence[Row]) -> str:
+    lines = [
+        "# Quality at equal NFE",
+        "",
+        f"Demo model, {STEPS} euler steps a trajectory, bfloat16; {made_on()}. Made by `benchmarks/equal_nfe.py`. "
+        "Columns are budgets in trajectories; in brackets 90 % bootstrap intervals over captions. A method is left out "
+        "where the budget is too small for it.",
+        "",
+        "![Verifier, oracle and second verifier against NFE](equal_nfe.png)",
+    ]
+    for name, kind in KINDS.items():
+        chosen = [row for row in rows if row.task == name]
+        if chosen:
+            count = len({row.caption for row in chosen})
+            lines += ["", f"## {kind.title}: {count} captions, cfg {kind.cfg:g}"]
+            for title, (digits, value) in JUDGES.items():
+                lines += ["", f"**{title}**", "", *_table(chosen, digits, value)]
+            lines += [
+                "",
+                "**Against random at the same budget, caption by caption: score; whole caption holds, points**",
+            ]
+            lines += ["", *_against_random(chosen)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: Sequence[Row], digits: int, value: Callable[[Row], float]) -> list[str]:
+    return _grid(rows, lambda cell: shown(interval(cell, value), digits))
+
+
+def _against_random(rows: Sequence[Row]) -> list[str]:
+    baseline = {(row.budget, row.caption): row for row in rows if row.method == "random"}
+
+    def cell(chosen: Sequence[Row]) -> str:
+        pairs = [(row, baseline[row.budget, row.caption]) for row in chosen if (row.budget, row.caption) in baseline]
+        score = [replace(ours, score=ours.score - theirs.score) for ours, theirs in pairs]
+        holds = [replace(ours, score=100.0 * (ours.holds - theirs.holds)) for ours, theirs in pairs]
+        return f"{shown(interval(score, _score), 2)}; {shown(interval(holds, _score), 0)}"
+
+    return _grid([row for row in rows if row.method != "random"], cell)
+
+
+def _grid(rows: Sequence[Row], cell: Callable[[Sequence[Row]], str]) -> list[str]:
+    budgets = sorted({row.budget for row in rows})
+    lines = ["| | " + " | ".join(map(str, budgets)) + " |", "|---" * (len(budgets) + 1) + "|"]
+    for method in dict.fromkeys(row.method for row in rows):
+        chosen = [[row for row in rows if (row.method, row.budget) == (method, budget)] for budget in budgets]
+        lines.append("| " + " | ".join([method, *(cell(part) if part else "" for part in chosen)]) + " |")
+    return lines
+
+
+def draw(rows: Sequence[Row], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    kinds = [name for name in KINDS if any(row.task == name for row in rows)]
+    figure, axes = pyplot.subplots(len(kinds), len(JUDGES), figsize=(13, 3.8 * len(kinds)), squeeze=False)
+    for line, kind in zip(axes, kinds, strict=True):
+        for axis, (title, (_, value)) in zip(line, JUDGES.items(), strict=True):
+            chosen = [row for row in rows if row.task == kind]
+            for method in dict.fromkeys(row.method for row in chosen):
+                _curve(axis, [row for row in chosen if row.method == method], value)
+            axis.set(xscale="log", xlabel="NFE", title=f"{KINDS[kind].title}\n{title}")
+    axes[0, 0].legend(fontsize="small")
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+
+
+def _curve(axis: Any, rows: Sequence[Row], value: Callable[[Row], float]) -> None:
+    points = []
+    for budget in sorted({row.budget for row in rows}):
+        chosen = [row for row in rows if row.budget == budget]
+        points.append((np.mean([row.nfe for row in chosen]), *interval(chosen, value)))
+    nfe, mean, low, high = zip(*points, strict=True)
+    axis.plot(nfe, mean, "o-", markersize=3, label=rows[0].method)
+    axis.fill_between(nfe, low, high, alpha=0.1)
+
+
+def main(command: Sequence[str] | None = None) -> None:
+    quick = {"captions": 2, "budgets": (1, 4)}
+    options = arguments(__doc__, command, quick, captions=100, budgets=BUDGETS)
+    log = options.results / "equal_nfe.jsonl"
+    done = {(row.task, row.method, row.caption) for row in read(log, Row)}
+    tasks = [
+        Task(kind, method, caption, options.captions, tuple(options.budgets))
+        for method in ("random", *METHODS)
+        for kind in KINDS
+        for caption in range(options.captions)
+        if (kind, method, caption) not in done
+    ]
+    spread(log, tasks, measure, start, options.workers)
+    rows = read(log, Row)
+    draw(rows, options.results / "equal_nfe.png")
+    (options.results / "equal_nfe.md").write_text(report(rows))
+    print(report(rows))
+
+
+if __name__ == "__main__":
+    main()
