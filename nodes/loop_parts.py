@@ -52,6 +52,7 @@ class SearchLoopRun(io.ComfyNode):
     def check_lazy_status(cls, search: LoopSearch, first: int, **slots: Any) -> list[str]:
         wanted = search.wanted()
         search.show_progress()
+        search.let_go()
         name = None if wanted is None else slot(wanted - first)
         return [name] if name in slots and slots[name] is None else []
 
@@ -64,8 +65,8 @@ class SearchLoopRun(io.ComfyNode):
         found, best = search.found(), search.recipes[search.best]
         outcome = (found, best.seed, found.reports[0].best.score)
         if not search.made.is_link:
-            return io.NodeOutput(search.made.value, *outcome)
-        result, graph = result_graph(search, search.made)
+            return io.NodeOutput(search.give_result(), *outcome)
+        result, graph = result_graph(search)
         return io.NodeOutput(result, *outcome, expand=graph)
 
 

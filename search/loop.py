@@ -18,6 +18,7 @@ from .board import BOARDS
 from .budget import TimeLimit
 from .driver import Plan
 from .loop_body import Body, Flow
+from .loop_cache import forget
 from .loop_kept import Kept, Made
 from .prompts import PROMPTS
 from .recipe import Recipe
@@ -73,6 +74,7 @@ class LoopSearch:
         self.board = BOARDS.start(plan.node, plan.name, plan.trajectories, **settings)
         self.outside: dict[str, list[Any]] = {"value": [flow.value]}  # lists that copies take from here, by name
         self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
+        self.cached: dict[int, str] = {}  # candidates whose nodes ComfyUI's cache holds, and how the ids of those begin
         self.runs = 0
         self.began = self.seconds = 0.0  # when the candidate that runs began, and what those before it took
         self._start()
@@ -162,6 +164,16 @@ class LoopSearch:
         for node in [node for node in states if node.startswith(self.prefix)]:
             if states[node]["state"] is NodeState.Finished:
                 del states[node]
+
+    def let_go(self) -> None:
+        """Make the host forget what the candidates have made, but for the best one."""
+        for index in [index for index in self.cached if index != self.best]:
+            forget(self.cached.pop(index))
+
+    def give_result(self) -> Any:
+        """The winner's result, or a link to it; the host holds this search until the prompt has ended, and shall not
+        hold the result with it."""
+        return self.standing.results.pop(self.best).value
 
     def _say(self, text: str) -> None:
         """Show a text on Search Loop Close."""

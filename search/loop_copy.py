@@ -10,7 +10,6 @@ from comfy_execution.graph_utils import GraphBuilder, Node, is_link
 
 from .loop import LoopSearch
 from .loop_body import INDEX, NOISE, SEED, Link
-from .loop_kept import Made
 
 SLOTS = 64  # candidates that one SearchLoopRun can ask for; then it puts another in its place
 
@@ -38,7 +37,8 @@ def run_graph(search: LoopSearch, first: int) -> tuple[list[Link], Graph]:
 
 def candidate_graph(search: LoopSearch, index: int, node_id: str) -> tuple[Link, Graph]:
     """A copy of the nodes in the loop for a SearchLoopCandidate, ending in a SearchLoopScore."""
-    copy = _Copy(search, index, GraphBuilder(f"{node_id}."))
+    search.cached[index] = f"{node_id}."
+    copy = _Copy(search, index, GraphBuilder(search.cached[index]))
     score = copy.graph.node("SearchLoopScore", "score", search=search, index=index, score=copy.of(search.body.score))
     if search.body.picture is not None:
         score.set_input("picture", copy.of(search.body.picture))
@@ -50,10 +50,10 @@ def candidate_graph(search: LoopSearch, index: int, node_id: str) -> tuple[Link,
     return score.out(0), copy.graph.finalize()
 
 
-def result_graph(search: LoopSearch, made: Made) -> tuple[Link, Graph]:
+def result_graph(search: LoopSearch) -> tuple[Link, Graph]:
     """What makes the winner's result, when the score did not need it."""
     graph = GraphBuilder(search.prefix)
-    result = graph.node("SearchLoopResult", "result", search=search, result=made.value)
+    result = graph.node("SearchLoopResult", "result", search=search, result=search.give_result())
     return result.out(0), graph.finalize()
 
 
