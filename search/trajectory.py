@@ -137,7 +137,7 @@ class Trajectories:
             call.noise,
             call.latent_image,
             call.sampler if self.shared is None else self.shared.sampler,
-            call.sigmas,
+            call.sigmas.clone(),  # uni_pc writes into it
             call.denoise_mask,
             None,  # the callback is replaced where the rows are, in sampler_sample
             True,  # one progress bar over the whole search instead, the driver's
@@ -170,6 +170,7 @@ class Trajectories:
     def change_schedule(self, sigmas: Tensor) -> None:
         """What follows runs on these sigmas."""
         self.call = replace(self.call, sigmas=sigmas)
+        self.shared = self._sharing()  # a solver may draw noise here, and have drawn none before
         self.stretches = Stretches(sigmas, self.call.guider.model_patcher.get_model_object("model_sampling"))
 
     def sampler_sample(

@@ -55,10 +55,14 @@ def test_the_best_drafts_and_the_one_without_search_run_again_in_full() -> None:
     assert [candidate.recipe for candidate in full] == [drafts[candidate.repeats].recipe for candidate in full]
 
 
+@pytest.mark.parametrize("draft", [1, DRAFT])
 @pytest.mark.parametrize("sampler_name", ["euler", "dpmpp_2m", "euler_ancestral"])
-def test_the_winner_is_what_its_seed_gives_in_full_and_never_worse_than_no_search(sampler_name: str) -> None:
+def test_the_winner_is_what_its_seed_gives_in_full_and_never_worse_than_no_search(
+    sampler_name: str, draft: int
+) -> None:
+    """A draft of one step draws no noise, and the image in full does."""
     model = small_model("FLOW")
-    found = drafting(model=model)
+    found = drafting(model=model, search_steps=draft)
     winner = sample(found.model, steps=STEPS, sampler_name=sampler_name)
     report = best_report(found)
     alone = sample(model, seed=report.best.recipe.seed, steps=STEPS, sampler_name=sampler_name)
