@@ -19,6 +19,8 @@ from torch import Tensor
 
 from .conditioning import conditioning_of, depends_on_batch, fix_batch, tile
 from .memory import too_little
+from .onlookers import KEY as ONLOOKERS
+from .onlookers import Onlookers
 from .recipe import Recipe
 from .sharing import Shared, share
 from .source import HostNoise
@@ -130,6 +132,7 @@ class Trajectories:
         call = self.call
         self._pending, self._cutting = candidates, cutting
         self._x0 = self._alive = self._last = None
+        self._onlookers = Onlookers(len(call.guider.model_options.get(ONLOOKERS, [])))
         self._predictions = {}
         self._work = 0.0
         call.guider.conds = {name: [dict(cond) for cond in conds] for name, conds in self.conds.items()}
@@ -216,20 +219,22 @@ class Trajectories:
         """
         rows = torch.arange(len(x), device=x.device) if self._alive is None else self._alive
         out = torch.empty_like(x) if self._alive is None else self._last.clone()
+        options = self._onlookers.aside(model_options)
         at = 0
         while at < len(rows):
             comfy.model_management.throw_exception_if_processing_interrupted()
             part = rows[at : at + self._most_rows(len(rows))]
-            prediction = self._predict(executor, x, timestep, part, model_options, seed)
+            prediction = self._predict(executor, x, timestep, part, options, seed)
             if prediction is None:
                 self.fits = max(len(part) // self.source.items // 2, 1)
                 continue
             out[part] = prediction
+            self._onlookers.take(part, x)
             at += len(part)
         for row in rows.tolist():
             self._nfe[row] += 1
-        self._last = out
-        return out
+        self._last = self._onlookers.call(model_options, x, timestep, out)
+        return self._last
 
     def _most_rows(self, rows: int) -> int:
         return rows if self.fits is None else self.fits * self.source.items

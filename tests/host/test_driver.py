@@ -54,16 +54,19 @@ def test_heun_pays_twice_a_step_but_once_for_the_last() -> None:
     assert [candidate.nfe for candidate in best_report(found).candidates] == [11, 11]
 
 
-def test_out_of_memory_halves_the_batch_and_keeps_the_winner() -> None:
+@pytest.mark.parametrize("most", [1, 4])
+@pytest.mark.parametrize("name", ["euler", "dpmpp_2m_cfg_pp"])
+def test_out_of_memory_halves_the_batch_and_keeps_the_winner(name: str, most: int) -> None:
+    """Also for solvers that look at the unconditional predictions of all candidates."""
     model = small_model("FLOW")
     calm = search(model, candidates=8, batch_size=8)
-    expected = sample(calm.model)
-    counting = Counting(model, most=2 * 4)
+    expected = sample(calm.model, sampler_name=name)
+    counting = Counting(model, most=2 * most)
     found = search(model, candidates=8, batch_size=8)
-    result = sample(found.model)
+    result = sample(found.model, sampler_name=name)
     assert torch.allclose(result, expected, atol=1e-5)
     assert best_report(found).best.index == best_report(calm).best.index
-    assert max(counting.rows) == 2 * 4
+    assert max(counting.rows) == 2 * most
     assert best_report(found).nfe == sum(counting.rows) / 2
 
 

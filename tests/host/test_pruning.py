@@ -39,7 +39,20 @@ def rows_computed(model: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", ["FLOW", "EPS"])
-@pytest.mark.parametrize("name", ["euler", "heun", "dpmpp_2m", "uni_pc", "euler_ancestral", "dpmpp_2m_sde", "lms"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "euler",
+        "heun",
+        "dpmpp_2m",
+        "uni_pc",
+        "euler_ancestral",
+        "dpmpp_2m_sde",
+        "lms",
+        "euler_cfg_pp",
+        "dpmpp_2m_cfg_pp",
+    ],
+)
 def test_a_survivor_equals_its_seed_alone(kind: str, name: str) -> None:
     model = small_model(kind)
     found = pruned(model)
