@@ -37,7 +37,7 @@ class _Scheduled:
         chosen = part_for(self.sigmas, sigmas.cpu(), sampling)
         if len(chosen) != len(self.sigmas):
             logging.info("%s: this sampler runs %d of the %d steps.", self.title, len(chosen) - 1, len(self.sigmas) - 1)
-        return executor(noise, latent_image, sampler, chosen.to(sigmas), *args, **kwargs)
+        return executor(noise, latent_image, sampler, chosen.to(sigmas, copy=True), *args, **kwargs)
 
 
 def part_for(ours: Tensor, theirs: Tensor, sampling: Any) -> Tensor:

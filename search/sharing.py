@@ -76,7 +76,7 @@ def share(sampler: comfy.samplers.Sampler, patcher: Any, sigmas: Tensor, ndim: i
 
     patcher: the MODEL. sigmas: the schedule [steps + 1]. ndim: dimensions of the latent. masked: with a noise mask.
     """
-    toy = _Toy(patcher, thin(sigmas, TOY_STEPS).to(patcher.load_device), ndim, masked)
+    toy = _Toy(patcher, _toy_schedule(sigmas).to(patcher.load_device), ndim, masked)
     makers = [None, gaussian, brownian_cpu, brownian_device] if _takes_step_noise(sampler) else [None]
     with torch.random.fork_rng():
         try:
@@ -87,6 +87,11 @@ def share(sampler: comfy.samplers.Sampler, patcher: Any, sigmas: Tensor, ndim: i
         except Exception as error:  # it may need a real model; alone it gets one
             logging.info("Noise search: this sampler does not run on a toy problem (%s).", error)
     return None
+
+
+def _toy_schedule(sigmas: Tensor) -> Tensor:
+    """At least two steps: solvers draw no noise at the last one, but do when a path is not denoised to its end."""
+    return thin(sigmas, TOY_STEPS) if len(sigmas) > 2 else torch.stack([sigmas[0], sigmas.mean(), sigmas[1]])
 
 
 def _takes_step_noise(sampler: comfy.samplers.Sampler) -> bool:
@@ -129,7 +134,7 @@ class _Toy:
         latent = self.latent.expand(rows, *self.latent.shape[1:]).clone()
         mask = None if self.mask is None else self.mask.expand_as(latent).clone()
         extra_args = {"model_options": {"transformer_options": {"sample_sigmas": self.sigmas}}, "seed": seed}
-        return sampler.sample(self.guider, self.sigmas, extra_args, None, noise.clone(), latent, mask, True)
+        return sampler.sample(self.guider, self.sigmas.clone(), extra_args, None, noise.clone(), latent, mask, True)
 
 
 class ToyGuider:

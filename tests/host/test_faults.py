@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import logging
 import time
 from collections.abc import Callable
@@ -14,8 +15,10 @@ import torch
 from torch import Tensor
 
 from faults import METHODS, run, searching, title
+from node_calls import call
 from noise_search.search.ledger import Ledger
 from noise_search.search.recipe import Recipe
+from noise_search.search.report import recipes_json
 from noise_search.search.standing import Seen
 from small_models import Brightness, SmallVAE, best_report, search, small_model
 
@@ -233,3 +236,39 @@ def test_a_disk_that_is_full_in_the_middle_of_a_score_loses_that_score_alone(
     assert [later.find(one.recipe) is not None for one in seen] == [True, False, False, False]
     later.add(seen[3])
     assert [Ledger(tmp_path).page("a graph").find(one.recipe) is not None for one in seen] == [True, False, False, True]
+
+
+def test_a_solver_that_writes_into_its_schedule_writes_into_a_copy() -> None:
+    """uni_pc puts 0.001 in the place of 0: what is judged would be a prediction, and a path would have a step more."""
+    seen: list[Tensor] = []
+
+    class WatchingVAE(SmallVAE):
+        def decode(self, latents: Tensor) -> Tensor:
+            seen.append(latents)
+            return super().decode(latents)
+
+    model = small_model("EPS")
+    found = search(model, candidates=2, vae=WatchingVAE())
+    result = run(found.model, sampler_name="uni_pc")
+    assert any(torch.equal(latent, result[0]) for latents in seen for latent in latents), "the image itself is judged"
+    paths = [searching("paths", batch_size=size) for size in (0, 1)]
+    for each in paths:
+        run(each.model, sampler_name="uni_pc")
+    replaying = call("ReplayNoise", recipe=recipes_json([best_report(paths[0])]), model=paths[0].stock)[1]
+    assert torch.allclose(run(replaying, sampler_name="uni_pc"), run(paths[0].model, sampler_name="uni_pc"), atol=1e-4)
+
+
+def test_a_schedule_on_a_model_outlives_a_solver_that_writes_into_it() -> None:
+    model = small_model("EPS")
+    sigmas, again = (torch.tensor([10.0, 3.0, 1.0, 0.0]) for _ in range(2))
+    scheduled = importlib.import_module("noise_search.search.scheduled").put_schedule_on(model, sigmas, "a schedule")
+    run(scheduled, sampler_name="uni_pc", steps=3)
+    assert torch.equal(sigmas, again)
+
+
+def test_a_path_of_one_step_has_each_candidates_own_step_noise() -> None:
+    together, alone = (searching("paths", batch_size=size) for size in (0, 1))
+    for found in (together, alone):
+        run(found.model, sampler_name="dpmpp_2m_sde", steps=1)
+    expected = [candidate.score for candidate in best_report(alone).candidates]
+    assert [candidate.score for candidate in best_report(together).candidates] == pytest.approx(expected, abs=1e-5)
