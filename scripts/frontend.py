@@ -71,6 +71,7 @@ class Frontend:
 
     def open(self, template: str = "") -> None:
         """Load the application, with a template of the pack by its deep link when one is named."""
+        self.page.set_default_timeout(START_MS)
         query = f"?{urllib.parse.urlencode({'template': template, 'source': PACK_NAME})}" if template else ""
         self.page.goto(f"{self.url}/{query}", wait_until="domcontentloaded")
         self.wait_for_graph(template)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import chromium
 from comfy_client import Client
@@ -13,6 +13,9 @@ from comfy_server import Server
 from frontend import Frontend, browser, configure
 
 WINDOW = {"width": 1600, "height": 1000}
+PATIENCE_MS = 30_000  # a busy machine is slow, not wrong
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
