@@ -62,6 +62,8 @@ class NoiseCandidates(io.ComfyNode):
     @classmethod
     def execute(cls, seed: int, count: int, pivot: Any = None, cosine: float = 0.95) -> io.NodeOutput:
         at_least("Noise Candidates", count=(count, 1))
+        if not 0 <= cosine <= 1:
+            raise ValueError(f"Noise Candidates: cosine is {cosine}; it has to be from 0 to 1.")
         seeds = [candidate_seed(seed, index) for index in range(count)]
         if pivot is None:
             return io.NodeOutput([Noise_RandomNoise(s) for s in seeds], seeds)

@@ -8,7 +8,16 @@ from ..search.driver import Plan
 from ..search.patch import put_on
 from ..search.paths import cost, path_search
 from ..verifiers.base import require
-from .types import CATEGORY, FRAMES, at_least, frames_input, search_inputs, search_outputs, search_steps_input
+from .types import (
+    CATEGORY,
+    FRAMES,
+    at_least,
+    check_limits,
+    frames_input,
+    search_inputs,
+    search_outputs,
+    search_steps_input,
+)
 
 
 class PathSearch(io.ComfyNode):
@@ -62,7 +71,8 @@ class PathSearch(io.ComfyNode):
         search_steps: int = 0,
     ) -> io.NodeOutput:
         title = f"Path Search (node {cls.hidden.unique_id})"
-        at_least(title, paths=(paths, 1), branches=(branches, 1), frames=(frames, 0), search_steps=(search_steps, 0))
+        at_least(title, paths=(paths, 1), branches=(branches, 1))
+        check_limits(title, max_seconds, batch_size, frames, search_steps)
         _check_levels(title, start, forward, backward)
         settings = {"paths": paths, "branches": branches, "start": start, "forward": forward, "backward": backward}
         plan = Plan(

@@ -14,6 +14,7 @@ from .types import (
     CATEGORY,
     FRAMES,
     at_least,
+    check_limits,
     frames_input,
     patience_input,
     search_inputs,
@@ -87,7 +88,8 @@ class RandomSearch(io.ComfyNode):
         search_steps: int = 0,
     ) -> io.NodeOutput:
         title = f"Random Search (node {cls.hidden.unique_id})"
-        at_least(title, candidates=(candidates, 1), frames=(frames, 0), search_steps=(search_steps, 0))
+        at_least(title, candidates=(candidates, 1), patience=(patience, 0))
+        check_limits(title, max_seconds, batch_size, frames, search_steps)
         plan = Plan(
             title=title,
             node=cls.hidden.unique_id,

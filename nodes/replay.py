@@ -53,4 +53,4 @@ class ReplayNoise(io.ComfyNode):
         patched = ExecutionBlocker(f"{title}: connect a model to use its MODEL output.")
         if model is not None:
             patched = put_replay_on(model, recipes, title)
-        return io.NodeOutput(RecipeNoise(recipes), patched, recipes[0].seed)
+        return io.NodeOutput(RecipeNoise(recipes, title), patched, recipes[0].seed)

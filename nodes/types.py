@@ -1,5 +1,8 @@
 """The pack's socket types, and the inputs and outputs that several nodes share."""
 
+from numbers import Integral, Real
+from typing import Any
+
 from comfy_api.latest import io
 
 from ..search.drafts import FINALISTS
@@ -51,6 +54,12 @@ def search_inputs(*own: io.Input) -> list[io.Input]:
     ]
 
 
+def check_limits(title: str, max_seconds: float, batch_size: int, frames: int, search_steps: int) -> None:
+    """Raises ValueError for a limit of a search node that is none."""
+    at_least(title, max_seconds=(max_seconds, 0.0), batch_size=(batch_size, 0))
+    at_least(title, frames=(frames, 0), search_steps=(search_steps, 0))
+
+
 def patience_input() -> io.Int.Input:
     return io.Int.Input(
         "patience",
@@ -94,8 +103,12 @@ def search_outputs() -> list[io.Output]:
     ]
 
 
-def at_least(title: str, **values: tuple[int, int]) -> None:
-    """Raises ValueError for a value below its least: at_least(title, candidates=(0, 1))."""
+def at_least(title: str, **values: tuple[Any, float]) -> None:
+    """Raises ValueError for a value below its least, and for one that is no whole number where the least is one:
+    at_least(title, candidates=(0, 1), max_seconds=(0.5, 0.0))."""
     for name, (value, least) in values.items():
-        if value < least:
+        if not isinstance(value, Integral if isinstance(least, int) else Real):
+            kind = "whole number" if isinstance(least, int) else "number"
+            raise ValueError(f"{title}: {name} is {value!r}, but it has to be a {kind}.")
+        if not value >= least:
             raise ValueError(f"{title}: {name} is {value}, but it has to be at least {least}.")

@@ -12,6 +12,7 @@ from .types import (
     CATEGORY,
     FRAMES,
     at_least,
+    check_limits,
     frames_input,
     patience_input,
     search_inputs,
@@ -59,7 +60,8 @@ class ZeroOrderSearch(io.ComfyNode):
         search_steps: int = 0,
     ) -> io.NodeOutput:
         title = f"Zero-Order Search (node {cls.hidden.unique_id})"
-        at_least(title, frames=(frames, 0), search_steps=(search_steps, 0))
+        at_least(title, patience=(patience, 0))
+        check_limits(title, max_seconds, batch_size, frames, search_steps)
         check(title, iterations, neighbors, cosine)
         plan = Plan(
             title=title,

@@ -19,20 +19,21 @@ def put_replay_on(model: Any, recipes: Sequence[Recipe], title: str) -> Any:
 
     recipes: one for all images of a batch, or one for each.
     """
-    return _Replay(recipes).put_on(model, title)
+    return _Replay(recipes, title).put_on(model, title)
 
 
 class _Replay(Wrappers):
     """Runs the recipes instead of the sampler's own noise."""
 
-    def __init__(self, recipes: Sequence[Recipe]):
+    def __init__(self, recipes: Sequence[Recipe], title: str):
         super().__init__()
         self.recipes = recipes
+        self.title = title
 
     def run(self, call: SamplerCall) -> Tensor | None:
         if not torch.count_nonzero(call.noise):
             return None
-        wanted = for_batch(self.recipes, len(call.noise))
+        wanted = for_batch(self.recipes, len(call.noise), self.title)
         done = {recipe: self._replay(call, recipe) for recipe in dict.fromkeys(wanted)}
         x0 = torch.stack([done[recipe].x0[0, item] for item, recipe in enumerate(wanted)])
         latents = torch.stack([done[recipe].latents[0, item] for item, recipe in enumerate(wanted)])

@@ -99,27 +99,31 @@ class NoiseSource(HostNoise):
 
 
 class RecipeNoise:
-    """Recipes as an object for the host's NOISE sockets: one for all images of a batch, or one for each."""
+    """Recipes as an object for the host's NOISE sockets: one for all images of a batch, or one for each.
 
-    def __init__(self, recipes: Sequence[Recipe]):
+    title: of the node they come from, in messages.
+    """
+
+    def __init__(self, recipes: Sequence[Recipe], title: str = "Replay Noise"):
         self.recipes = recipes
+        self.title = title
         self.seed = recipes[0].seed
 
     def generate_noise(self, latent: dict[str, Any]) -> Any:
         samples = latent["samples"]
         parts = samples.unbind() if samples.is_nested else [samples]
         host = HostNoise([part.shape for part in parts], parts[0].dtype, latent.get("batch_index"))
-        noise = host.draw(for_batch(self.recipes, len(parts[0])))
+        noise = host.draw(for_batch(self.recipes, len(parts[0]), self.title))
         if not samples.is_nested:
             return noise
         return comfy.nested_tensor.NestedTensor(comfy.utils.unpack_latents(noise, host.shapes))
 
 
-def for_batch(recipes: Sequence[Recipe], items: int) -> Sequence[Recipe]:
+def for_batch(recipes: Sequence[Recipe], items: int, title: str) -> Sequence[Recipe]:
     """A recipe for each of `items` images. Raises ValueError when there are several, but not as many."""
     if len(recipes) not in (1, items):
         raise ValueError(
-            f"there are {len(recipes)} recipes for a batch of {items} images: give one, or one for each image."
+            f"{title}: there are {len(recipes)} recipes for a batch of {items} images. Give one, or one for each image."
         )
     return recipes if len(recipes) == items else [recipes[0]] * items
 

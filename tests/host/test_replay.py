@@ -88,7 +88,7 @@ def test_a_second_stage_is_left_alone() -> None:
 
 def test_a_wrong_number_of_recipes_is_refused() -> None:
     model = replayed(small_model("EPS"), '[{"seed": 1, "moves": []}, {"seed": 2, "moves": []}]')
-    with pytest.raises(ValueError, match="2 recipes for a batch of 3 images"):
+    with pytest.raises(ValueError, match=r"Replay Noise \(node 2\): there are 2 recipes for a batch of 3 images"):
         sample(model, latent={"samples": torch.zeros(3, 4, 8, 8)})
 
 
