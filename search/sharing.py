@@ -23,6 +23,7 @@ from .drafts import thin
 StepNoise = Callable[[Tensor, Tensor], Tensor]
 # (candidate's noise [B, ...], its seed, sigmas) -> what the solver would draw for this candidate alone
 StepNoiseMaker = Callable[[Tensor, int, Tensor], StepNoise]
+Seeds = Sequence[int]  # of one candidate, an item of the user's batch each
 
 TOY_STEPS = 5
 TOY_SIDE = 4
@@ -52,11 +53,24 @@ class RowNoise:
         self.make = make
         self.candidates: list[StepNoise] = []
 
-    def start(self, noises: Sequence[Tensor], seeds: Sequence[int], sigmas: Tensor) -> None:
-        self.candidates = [self.make(noise, seed, sigmas) for noise, seed in zip(noises, seeds, strict=True)]
+    def start(self, noises: Sequence[Tensor], seeds: Sequence[Seeds], sigmas: Tensor) -> None:
+        self.candidates = [
+            _by_item({seed: self.make(noise, seed, sigmas) for seed in own}, own)
+            for noise, own in zip(noises, seeds, strict=True)
+        ]
 
     def __call__(self, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         return torch.cat([candidate(sigma, sigma_next) for candidate in self.candidates])
+
+
+def _by_item(draws: dict[int, StepNoise], seeds: Seeds) -> StepNoise:
+    """For item b of a batch what the draw of its own seed has there."""
+
+    def draw(sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        drawn = {seed: draw(sigma, sigma_next) for seed, draw in draws.items()}
+        return torch.stack([drawn[seed][item] for item, seed in enumerate(seeds)])
+
+    return draw
 
 
 class Shared:
@@ -66,7 +80,7 @@ class Shared:
         self.step_noise = None if make is None else RowNoise(make)
         self.sampler = sampler if make is None else _with_step_noise(sampler, self.step_noise)
 
-    def start(self, noises: Sequence[Tensor], seeds: Sequence[int], sigmas: Tensor) -> None:
+    def start(self, noises: Sequence[Tensor], seeds: Sequence[Seeds], sigmas: Tensor) -> None:
         if self.step_noise is not None:
             self.step_noise.start(noises, seeds, sigmas)
 
@@ -125,7 +139,7 @@ class _Toy:
         return torch.cat(runs)
 
     def together(self, shared: Shared) -> Tensor:
-        shared.start(self.noises, self.seeds, self.sigmas)
+        shared.start(self.noises, [[seed] for seed in self.seeds], self.sigmas)
         return self._run(shared.sampler, torch.cat(self.noises), self.seeds[0])
 
     def _run(self, sampler: comfy.samplers.Sampler, noise: Tensor, seed: int) -> Tensor:

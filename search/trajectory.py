@@ -201,7 +201,7 @@ class Trajectories:
         self._running, self._nfe = count, [0] * (count * self.source.items)
         fix_batch(guider.conds, self.source.items)
         if self.shared is not None:
-            self.shared.start(noises, [step_seed(recipes[0]) for recipes in starting], sigmas)
+            self.shared.start(noises, [[step_seed(recipe) for recipe in recipes] for recipes in starting], sigmas)
         rows = torch.cat(noises)
         latent_image, denoise_mask = tile(latent_image, count), tile(denoise_mask, count)
         samples = executor(guider, sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar)
@@ -297,7 +297,8 @@ class Trajectories:
         call = self.call
         hints = 1 if self.races else self.source.items
         conds = [cond for group in self.conds.values() for cond in group]
-        if (self.batch_size == 1 and not self.races) or any(depends_on_batch(cond, hints) for cond in conds):
+        one_by_one = self.batch_size == self.source.items == 1 and not self.races
+        if one_by_one or any(depends_on_batch(cond, hints) for cond in conds):
             return None
         return share(
             call.sampler, call.guider.model_patcher, call.sigmas, call.noise.ndim, call.denoise_mask is not None

@@ -272,3 +272,15 @@ def test_a_path_of_one_step_has_each_candidates_own_step_noise() -> None:
         run(found.model, sampler_name="dpmpp_2m_sde", steps=1)
     expected = [candidate.score for candidate in best_report(alone).candidates]
     assert [candidate.score for candidate in best_report(together).candidates] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [0, 1])
+@pytest.mark.parametrize("method", ["random", "paths"])
+def test_finalists_of_a_batch_have_each_their_own_step_noise(method: str, batch_size: int) -> None:
+    latent = {"samples": torch.zeros(3, 4, 8, 8)}
+    found = searching(method, batch_size=batch_size, search_steps=3)
+    winners = run(found.model, latent=latent, sampler_name="euler_ancestral")
+    reports = found.search.runs[0].reports
+    assert len({report.best.recipe for report in reports}) > 1
+    replaying = call("ReplayNoise", recipe=recipes_json(reports), model=found.stock)[1]
+    assert torch.allclose(run(replaying, latent=latent, sampler_name="euler_ancestral"), winners, atol=1e-4)
