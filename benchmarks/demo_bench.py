@@ -121,11 +121,11 @@ def noise(seed: int) -> Tensor:
     return importlib.import_module("comfy.sample").prepare_noise(torch.zeros(1, 3, SIZE, SIZE), seed)
 
 
-def boot() -> None:
+def boot(gpu: bool = False) -> None:
     """ComfyUI reads its command line when it is imported."""
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
     sys.path.insert(0, str(comfyui_path()))
-    arguments, sys.argv = sys.argv, [sys.argv[0], "--cpu"]
+    arguments, sys.argv = sys.argv, [sys.argv[0], *([] if gpu else ["--cpu"])]
     importlib.import_module("comfy.options").enable_args_parsing()
     importlib.import_module("comfy.cli_args")
     sys.argv = arguments
@@ -191,12 +191,12 @@ def shown(values: Interval, digits: int) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def made_on() -> str:
+def made_on(gpu: str = "no GPU") -> str:
     """Date, versions and machine, for the head of a table."""
     version = (comfyui_path() / "comfyui_version.py").read_text().split('"')[-2]
     return (
         f"{datetime.date.today()}, ComfyUI {version}, torch {torch.__version__}, {os.cpu_count()} CPU cores "
-        f"({platform.machine()}), no GPU"
+        f"({platform.machine()}), {gpu}"
     )
 
 
