@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,13 @@ class Image:
 
 @dataclass(frozen=True)
 class Pick:
-    """What random search picked of `candidates` at this budget."""
+    """What random search picked of `candidates` at this budget. holds: true, or a share of several searches."""
 
     caption: int
     budget: int
     steps: int
     candidates: int
-    holds: bool
+    holds: float
 
 
 def start_quality() -> None:
@@ -188,19 +188,35 @@ def few_steps_table(rows: Sequence[Image]) -> list[str]:
 
 
 def budget_table(rows: Sequence[Pick]) -> list[str]:
+    """With what the budget mode chooses, and how far that is behind the best cell of its line, caption by caption."""
     steps = sorted({row.steps for row in rows})
-    lines = ["", "| NFE | " + " | ".join(f"{count} steps" for count in steps) + " | budget mode chooses |"]
-    lines += ["|---" * (len(steps) + 2) + "|"]
+    lines = [
+        "",
+        "| NFE | " + " | ".join(f"{count} steps" for count in steps) + " | budget mode chooses | behind the best |",
+    ]
+    lines += ["|---" * (len(steps) + 3) + "|"]
     choose = importlib.import_module("noise_search.search.allocation").allocate
     for budget in sorted({row.budget for row in rows}):
-        cells = {
-            count: interval([r for r in rows if (r.budget, r.steps) == (budget, count)], _percent) for count in steps
-        }
+        cells = {count: [row for row in rows if (row.budget, row.steps) == (budget, count)] for count in steps}
+        found = {count: interval(cell, _percent) for count, cell in cells.items()}
+        chosen, best = choose(budget, 0, int).steps, max(steps, key=lambda count: found[count][0])
+        behind = [
+            replace(ours, holds=theirs.holds - ours.holds)
+            for ours, theirs in zip(_means(cells[chosen]), _means(cells[best]), strict=True)
+        ]
         lines.append(
-            f"| {budget} | " + " | ".join(shown(cells[count], 0) for count in steps)
-            + f" | {choose(budget, 0, int).steps} steps |"
+            f"| {budget} | " + " | ".join(shown(cell, 0) for cell in found.values())
+            + f" | {chosen} steps | {shown(interval(behind, _percent), 1)} |"
         )  # fmt: skip
     return lines
+
+
+def _means(picks: Sequence[Pick]) -> list[Pick]:
+    """One a caption: the share of its searches that found it."""
+    return [
+        replace(searches[0], holds=np.mean([pick.holds for pick in searches]))
+        for searches in _by(picks, "caption").values()
+    ]
 
 
 def _percent(pick: Pick) -> float:

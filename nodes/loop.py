@@ -1,21 +1,20 @@
 """A search around any part of the graph: what lies between these two nodes runs once a candidate."""
 
-from pathlib import Path
 from typing import Any
 
-import folder_paths
 from comfy_api.latest import io
 from comfy_execution.graph import DynamicPrompt, ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder, is_link
 from comfy_execution.utils import get_executing_context
 
 from ..search.driver import Plan
-from ..search.ledger import Ledger, Page
+from ..search.graph_key import loop_key
+from ..search.ledger import Page
 from ..search.loop import LoopSearch
 from ..search.loop_body import INDEX, NOISE, SEED, Body, Flow, read_body
 from ..search.loop_copy import run_graph
 from ..search.loop_kept import Kept
-from ..search.loop_key import graph_key
+from ..search.pages import ledger
 from ..search.random import random_search
 from ..search.recipe import Recipe
 from ..search.source import RecipeNoise
@@ -24,7 +23,6 @@ from .types import CATEGORY, MAX_SEED, Search, at_least, patience_input
 from .zero_order import check as check_zero_order
 from .zero_order import zero_order_inputs
 
-FOLDER = "noise_search"  # in ComfyUI's user folder, out of the browser's reach
 SearchFlow = io.Custom("SEARCH_FLOW")
 
 
@@ -223,9 +221,8 @@ def _check(title: str, body: Body, method: str) -> None:
 async def _kept(title: str, prompt: DynamicPrompt, flow: Flow, body: Body, inside: bool) -> Kept:
     """What is left of earlier runs of this loop. inside: whether it is in another one, which keeps the results."""
     run = get_executing_context().prompt_id
-    scores = await graph_key(prompt, run, flow, body.score, title)
+    scores = await loop_key(prompt, run, flow, body.score, title)
     if scores is None:
         return Kept(Page(None), None, False)
-    ledger = Ledger(Path(folder_paths.get_system_user_directory(FOLDER)))
-    results = None if inside or not is_link(body.result) else await graph_key(prompt, run, flow, body.result, title)
-    return Kept(ledger.page(scores), results and f"{results} from {flow.seed}", by_number=INDEX in body.reads)
+    results = None if inside or not is_link(body.result) else await loop_key(prompt, run, flow, body.result, title)
+    return Kept(ledger().page(scores), results and f"{results} from {flow.seed}", by_number=INDEX in body.reads)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import NamedTuple
 
 import torch
@@ -19,7 +19,8 @@ from .board import BOARDS
 from .budget import TimeLimit
 from .decoding import DecodeError
 from .drafts import FINALISTS, final_steps, thin
-from .judge import Judge
+from .judge import Judge, Judged
+from .known import Known, is_same
 from .memory import OutOfMemory
 from .pruning import Race
 from .race import Racing, Stopped
@@ -85,14 +86,19 @@ class Outcome(NamedTuple):
     x0: Tensor
 
 
+class ScoresChanged(Exception):
+    """The best candidate was scored by an earlier run, and does not have that score any more."""
+
+
 class Driver:
     """One search around one call of the user's sampler. The images of a batch are searched side by side."""
 
-    def __init__(self, plan: Plan, call: SamplerCall, judge: Judge, source: NoiseSource):
+    def __init__(self, plan: Plan, call: SamplerCall, judge: Judge, source: NoiseSource, known: Known):
         self.plan = plan
         self.call = call
         self.judge = judge
         self.source = source
+        self.known = known
         draft = replace(call, sigmas=thin(call.sigmas, plan.search_steps or call.steps))
         self.trajectories = Trajectories(
             draft, source, plan.batch_size, self._progress, plan.races, judge.prediction_levels
@@ -105,8 +111,10 @@ class Driver:
         self.bar = tqdm(total=plan.total_steps(call.steps), desc=plan.title, disable=call.disable_pbar)
         self.seconds = {"sampling": 0.0, "decoding": 0.0, "scoring": 0.0}
         self.rounds = 0
-        self.abandoned = [0] * source.items  # NFE of candidates that were given up, of each image
+        self.extra = [0] * source.items  # NFE beside the candidates, of each image: given up, or run again
+        self.earlier = [0] * source.items  # NFE that earlier runs have spent on its candidates
         self.stopped = "finished"
+        self.can_give_up = True
         self.board = BOARDS.start(
             plan.node,
             plan.name,
@@ -122,6 +130,7 @@ class Driver:
                 self._search()
                 if self.trajectories.call.steps < self.call.steps:
                     self._run_finalists()
+                self._run_known_winners()
         except (VerifierError, DecodeError, OutOfMemory) as error:
             self._end_early()
             raise type(error)(f"{self.plan.title}: {error}") from error
@@ -133,7 +142,7 @@ class Driver:
         self._log_best(self.stopped)
         winners = [item.results[item.best] for item in self.items]
         latents, x0 = (torch.stack(parts) for parts in zip(*winners, strict=True))
-        return Outcome(list(map(self._report, self.items, self.abandoned)), latents, x0)
+        return Outcome(list(map(self._report, self.items, self.extra, self.earlier)), latents, x0)
 
     def _end_early(self) -> None:
         self.watch.end("interrupted")
@@ -148,7 +157,8 @@ class Driver:
         if self.call.callback is not None:
             self.call.callback(done - 1, x0, x, self.bar.total)
         self.watch.progress(done, sum(self.trajectories.spent))
-        if self.watch.stop_asked and self.stopped == "finished" and all(item.best is not None for item in self.items):
+        stop = self.watch.stop_asked and self.stopped == "finished" and self.can_give_up
+        if stop and all(item.best is not None for item in self.items):
             self.stopped = "user"
             self.trajectories.give_up()
 
@@ -178,28 +188,72 @@ class Driver:
 
     def _run_round(self, asked: list[tuple[Recipe, ...]]) -> None:
         """Run and judge the candidates, as many as there is time for; all, when it is about finishing the best."""
-        done = 0
-        while done < len(asked):
-            affordable = len(asked) - done if self.stopped != "finished" else self.limit.affords(len(asked) - done)
-            if not affordable:
-                self.stopped = "time"
+        while asked:
+            ended = self._take_known(asked) or self._run_affordable(asked)
+            asked = asked[ended:]
+            if not ended or self._is_enough():
                 return
-            ready = asked[done : done + affordable]
-            ended = self._run(ready)
-            if not ended:
-                return
+
+    def _run_affordable(self, asked: list[tuple[Recipe, ...]]) -> int:
+        """Run and judge as many as go in one call and there is time for; how many those were."""
+        affordable = len(asked) if self.stopped != "finished" else self.limit.affords(len(asked))
+        if not affordable:
+            self.stopped = "time"
+            return 0
+        ended = self._run(asked[:affordable])
+        if ended:
             self.limit.spent_on(ended)
-            done += ended
-            if self._is_enough():
-                return
+        return ended
 
     def _run(self, ready: list[tuple[Recipe, ...]]) -> int:
         """Run and judge as many as go in one call; how many those were, 0 when they were given up."""
-        finished = self._sample(ready)
+        finished = self._sample(list(takewhile(lambda recipes: not self._find(recipes), ready)))
         if finished is None:
             return 0
         self._judge(ready[: len(finished)], finished, {})
         return len(finished)
+
+    def _find(self, recipes: tuple[Recipe, ...], race: Race | None = None) -> list[Seen] | None:
+        """What an earlier run has recorded of a candidate, an entry an image."""
+        return self.known.find(recipes, self.trajectories.call.steps, race)
+
+    def _take_known(self, asked: list[tuple[Recipe, ...]], race: Race | None = None) -> int:
+        """Record those of the first candidates that an earlier run has scored; how many those were. All, or none, of a
+        race: it takes place in one call.
+        """
+        found = list(takewhile(bool, (self._find(recipes, race) for recipes in asked)))
+        if not found or (race and len(found) < len(asked)):
+            return 0
+        first, pictures = len(self.recipes), {}
+        for number, item in enumerate(self.items):
+            seen = [self._again(number, recipes[number], images[number]) for recipes, images in zip(asked, found)]
+            pictures |= {(number, first + at): thumbnail.load(one.thumbnail) for at, one in enumerate(seen)}
+            self.earlier[number] += sum(one.nfe for one in seen)
+            item.add([(one, None) for one in seen])
+        self.recipes += asked[: len(found)]
+        self.steps_done += race.cost if race else len(found) * self.trajectories.call.steps
+        self.watch.judged(pictures)
+        return len(found)
+
+    def _again(self, number: int, recipe: Recipe, seen: Seen) -> Seen:
+        """An earlier run's record as one of this run."""
+        own = recipe if self.source.recreates(recipe) else None
+        return seen._replace(recipe=own, round=self.rounds, repeats=self.repeats.get((number, recipe)))
+
+    def _run_known_winners(self) -> None:
+        """Run winners whose latent only an earlier run has had. Raises ScoresChanged when one is not what it was."""
+        missing = [number for number, item in enumerate(self.items) if item.results[item.best] is None]
+        if not missing:
+            return
+        self.can_give_up = False
+        finished = self._sample([tuple(self.recipes[item.best][at] for at, item in enumerate(self.items))])
+        judged = self._judged(finished, list(range(len(self.items))))
+        self.extra = [sum(nfe) for nfe in zip(self.extra, *finished.nfe)]
+        for number in missing:
+            item = self.items[number]
+            if not is_same(item.seen[item.best].scores, judged.scores[number], item.seen):
+                raise ScoresChanged
+            item.results[item.best] = self._results(finished, number)[0]
 
     def _run_finalists(self) -> None:
         """The best drafts again in full."""
@@ -213,7 +267,7 @@ class Driver:
         for _, group in groupby(asked, key=lambda recipes: len(recipes[0].way())):
             ways = [zip(*(recipe.way() for recipe in recipes), strict=True) for recipes in group]
             for stage in map(list, zip(*ways, strict=True)):
-                while stage and (ended := self._run(stage)):
+                while stage and (ended := self._take_known(stage) or self._run(stage)):
                     stage = stage[ended:]
                 self.trajectories.next_round()
 
@@ -242,6 +296,9 @@ class Driver:
             )
             self._run_round(heat.candidates[: -(-race.cost // race.steps)])
             return
+        if self._take_known(heat.candidates, race):
+            self._is_enough()
+            return
         if not self.limit.affords(race.starts):
             self.stopped = "time"
             return
@@ -259,7 +316,7 @@ class Driver:
         self.seconds["sampling"] -= racing.decoding + racing.scoring
         if finished is None:
             return
-        self._judge(heat.candidates, finished, racing.stopped)
+        self._judge(heat.candidates, finished, racing.stopped, race)
         self.limit.spent_on(race.starts)
         self._is_enough()
 
@@ -283,19 +340,20 @@ class Driver:
         self.steps_done += finished.work
         if not self.trajectories.given_up:
             return finished
-        self.abandoned = [sum(nfe) for nfe in zip(self.abandoned, *finished.nfe)]
+        self.extra = [sum(nfe) for nfe in zip(self.extra, *finished.nfe)]
         return None
 
-    def _judge(self, recipes: list[tuple[Recipe, ...]], finished: Finished, stopped: dict[int, Stopped]) -> None:
+    def _judge(
+        self,
+        recipes: list[tuple[Recipe, ...]],
+        finished: Finished,
+        stopped: dict[int, Stopped],
+        race: Race | None = None,
+    ) -> None:
         """Score and record what has run, but for the rows that were stopped and have their scores."""
         items = len(self.items)
         rows = [row for row in range(len(finished) * items) if row not in stopped]
-        latents = self._to_judge(recipes[0][0], finished).flatten(0, 1)[rows]
-        predictions = {
-            level: self._to_latent(prediction.flatten(0, 1)[rows]) for level, prediction in finished.predictions.items()
-        }
-        judged = self.judge.judge(latents, lambda at: self._name(*self._place(rows[at])), predictions)
-        self._spent_judging(judged.decoding, judged.scoring)
+        judged = self._judged(finished, rows, recipes[0][0].is_open)
         outcomes = stopped | dict(zip(rows, map(_Ended, judged.scores, judged.pictures), strict=True))
         pictures = {self._place(row): outcome.picture for row, outcome in outcomes.items()}
         for number, item in enumerate(self.items):
@@ -303,9 +361,21 @@ class Driver:
                 self._seen(number, recipe[number], nfe[number], outcomes[at * items + number], finished.steps)
                 for at, (recipe, nfe) in enumerate(zip(recipes, finished.nfe, strict=True))
             ]
+            for recipe, one in zip(recipes, seen, strict=True):
+                self.known.add(recipe[number], number, one, self.trajectories.call.steps, race)
             item.add(list(zip(seen, self._results(finished, number), strict=True)))
         self.recipes += recipes
         self.watch.judged(pictures)
+
+    def _judged(self, finished: Finished, rows: list[int], is_open: bool = False) -> Judged:
+        """Scores and pictures of these rows. is_open: whether they are still on their way."""
+        latents = self._to_judge(is_open, finished).flatten(0, 1)[rows]
+        predictions = {
+            level: self._to_latent(prediction.flatten(0, 1)[rows]) for level, prediction in finished.predictions.items()
+        }
+        judged = self.judge.judge(latents, lambda at: self._name(*self._place(rows[at])), predictions)
+        self._spent_judging(judged.decoding, judged.scoring)
+        return judged
 
     def _place(self, row: int) -> tuple[int, int]:
         """The image and the number of the candidate in a row of the call that is not yet recorded."""
@@ -316,9 +386,9 @@ class Driver:
         self.seconds["decoding"] += decoding
         self.seconds["scoring"] += scoring
 
-    def _to_judge(self, recipe: Recipe, finished: Finished) -> Tensor:
+    def _to_judge(self, is_open: bool, finished: Finished) -> Tensor:
         """The final latents; where noise is left in them, what the model predicts behind it."""
-        if float(self.call.sigmas[-1]) == 0 and not recipe.is_open:
+        if float(self.call.sigmas[-1]) == 0 and not is_open:
             return finished.latents
         return self._to_latent(finished.x0)
 
@@ -343,7 +413,7 @@ class Driver:
         parts = zip(finished.latents[:, number], finished.x0[:, number], strict=True)
         return [Result(latent.clone(), x0.clone()) for latent, x0 in parts]
 
-    def _report(self, item: Standing, abandoned_nfe: int) -> Report:
+    def _report(self, item: Standing, extra_nfe: int, earlier_nfe: int) -> Report:
         return Report(
             algorithm=self.plan.name,
             seed=self.call.seed,
@@ -351,7 +421,8 @@ class Driver:
             candidates=item.candidates(),
             stopped=self.stopped,
             seconds=Seconds(**self.seconds, total=self.limit.elapsed),
-            abandoned_nfe=abandoned_nfe,
+            extra_nfe=extra_nfe,
+            earlier_nfe=earlier_nfe,
         )
 
     def _name(self, number: int, candidate: int) -> str:

@@ -16,6 +16,7 @@ from .standing import Seen
 
 MOST_BYTES = 64 * 2**20  # of all pages together; a candidate takes some kilobytes, most of it its picture
 MOST_PAGES = 1000
+Place = int | tuple | None  # plain JSON values
 
 
 class Ledger:
@@ -63,12 +64,12 @@ class Page:
         if path is not None and path.exists():
             self._read(path)
 
-    def find(self, recipe: Recipe, place: int | None = None) -> Seen | None:
-        """What is known of a candidate, as of round 0. place: its number, where its score depends on that as well."""
+    def find(self, recipe: Recipe, place: Place = None) -> Seen | None:
+        """What is known of a candidate, as of round 0. place: what else its score depends on, such as its number."""
         seen = self.entries.get(_name(recipe, place))
         return seen and seen._replace(recipe=recipe, round=0)
 
-    def add(self, seen: Seen, place: int | None = None) -> None:
+    def add(self, seen: Seen, place: Place = None) -> None:
         """Keep a candidate that has a recipe. A disk that takes no more is logged, once."""
         name = _name(seen.recipe, place)
         self.entries[name] = seen
@@ -109,7 +110,7 @@ class Page:
         )
 
 
-def _name(recipe: Recipe, place: int | None) -> str:
+def _name(recipe: Recipe, place: Place) -> str:
     return json.dumps([recipe, place])
 
 

@@ -14,10 +14,13 @@ import torch
 from torch import Tensor
 
 from ..verifiers.base import Verifier
+from .board import Board
 from .drafts import thin
-from .driver import Driver, Plan
+from .driver import Driver, Outcome, Plan, ScoresChanged
 from .judge import Judge
+from .known import Known
 from .levels import Levels
+from .pages import page_of
 from .prompts import PROMPTS
 from .report import Report
 from .source import NoiseSource
@@ -105,16 +108,26 @@ class _Searching(Wrappers):
             raise ValueError(f"{self.plan.title}: {misfit}")
         for level in judge.prediction_levels:
             self._check_prediction(level, call)
-        driver = Driver(self.plan, call, judge, NoiseSource(call.noise, call.seed, call.shapes))
-        self.trajectories = driver.trajectories
-        outcome = driver.run()
+        outcome, board = self._search(call, judge)
         self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), outcome.reports))
-        where = {"node": driver.board.node, "board": driver.board.id, "images": len(outcome.reports)}
+        where = {"node": board.node, "board": board.id, "images": len(outcome.reports)}
         PROMPTS.record([{**where, "image": image, **report.winner()} for image, report in enumerate(outcome.reports)])
         if call.callback is not None:  # the sampler node takes its last x0 from here
             total = self.plan.total_steps(call.steps)
             call.callback(total - 1, outcome.x0.to(call.latent_image.device), outcome.latents, total)
         return outcome.latents
+
+    def _search(self, call: SamplerCall, judge: Judge) -> tuple[Outcome, Board]:
+        """With what earlier runs know; without, when that does not hold any more."""
+        source = NoiseSource(call.noise, call.seed, call.shapes)
+        known = Known(page_of(call, self.plan.node, self.plan.title), self.plan.title)
+        while True:
+            driver = Driver(self.plan, call, judge, source, known)
+            self.trajectories = driver.trajectories
+            try:
+                return driver.run(), driver.board
+            except ScoresChanged:
+                known.forget()
 
     def _check_prediction(self, level: float, call: SamplerCall) -> None:
         """Raises ValueError when the prediction that the verifier compares with is not one on the way."""

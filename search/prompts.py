@@ -93,7 +93,7 @@ class Prompts:
 
         What was known of the node that is executing does not hold any more: it searches again.
         """
-        prompt, place = self._executing()
+        prompt, place = self.executing()
         if prompt is not None:
             with self._lock:
                 prompt.found.pop(place, None)
@@ -105,7 +105,7 @@ class Prompts:
 
         where: the id of another node that it has run for, and its place in the list which that node runs for.
         """
-        prompt, executing = self._executing()
+        prompt, executing = self.executing()
         node, place = where or executing
         if prompt is None or node not in prompt.nodes:  # a loop's copy, whose result may never be used
             return
@@ -129,7 +129,7 @@ class Prompts:
     def is_running(self, prompt_id: str) -> bool:
         return prompt_id in self._queue()[0]
 
-    def _executing(self) -> tuple[Prompt | None, tuple[str, int]]:
+    def executing(self) -> tuple[Prompt | None, tuple[str, int]]:
         """The prompt, and the node of it that is executing with its place in the list it runs for."""
         context = get_executing_context()
         if context is None:

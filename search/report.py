@@ -63,7 +63,9 @@ class Candidate:
 class Report:
     """One search for one image. `candidates` is in the order they ran; number 0 is the image without search.
 
-    abandoned_nfe: denoiser predictions for candidates that were given up when people had seen enough.
+    extra_nfe: denoiser predictions beside those of the candidates: for some that were given up when people had seen
+    enough, or for the best one's image when only its score was known. earlier_nfe: those of the candidates' that an
+    earlier run has spent.
     """
 
     algorithm: str
@@ -72,7 +74,8 @@ class Report:
     candidates: tuple[Candidate, ...]
     stopped: str
     seconds: Seconds
-    abandoned_nfe: int = 0
+    extra_nfe: int = 0
+    earlier_nfe: int = 0
 
     @property
     def best(self) -> Candidate:
@@ -86,7 +89,8 @@ class Report:
 
     @property
     def nfe(self) -> int:
-        return sum(candidate.nfe for candidate in self.candidates) + self.abandoned_nfe
+        """What this run has spent."""
+        return sum(candidate.nfe for candidate in self.candidates) + self.extra_nfe - self.earlier_nfe
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values; a score that is not finite becomes None."""
@@ -97,7 +101,7 @@ class Report:
                 "algorithm": self.algorithm,
                 "seed": self.seed,
                 "sampler_steps": self.sampler_steps,
-                "nfe": {"search": self.nfe, "total": self.nfe},
+                "nfe": {"search": self.nfe, "total": self.nfe + self.earlier_nfe},
                 "seconds": vars(self.seconds),
                 "baseline": {"score": self.baseline.score if self.baseline else None},
                 "best": {"index": best.index, "score": best.score, "recipe": _recipe_dict(best.recipe)},

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from . import spacing
 from .adaptive import Task, pilot_for, to_sigmas
-from .allocation import ENOUGH_STEPS, allocate
+from .allocation import ENOUGH, allocate
 from .pilot import Pilot
 from .schedules import Schedule, ScheduleError, schedule
 from .solver_cost import predictions
@@ -57,9 +57,7 @@ def budget(model: Any, scheduler: str, denoise: float, nfe: int, candidates: int
         f"{split.candidates} {'candidates' if many else 'candidate'} of {_steps(made.steps)} ({scheduler}): "
         f"{split.candidates * each} of {nfe} NFE, {each} each with {sampler}",
         made.remark,
-        f"from about {ENOUGH_STEPS} steps on, more candidates bring more than more steps"
-        if split.steps > 2 * ENOUGH_STEPS
-        else "",
+        f"from about {ENOUGH} steps on, more candidates bring more than more steps" if split.steps > 2 * ENOUGH else "",
     )
     return StepPlan(made.sigmas, text, split.candidates)
 

@@ -38,7 +38,12 @@ def encode(image: Tensor, longest_side: int = LONGEST_SIDE, quality: int = 90) -
 
 def shrink(jpeg: bytes) -> bytes:
     """The picture as it is kept on disk; nothing of nothing."""
-    return encode(from_pil(decode(jpeg)), ON_DISK_SIDE, ON_DISK_QUALITY) if jpeg else b""
+    return encode(load(jpeg), ON_DISK_SIDE, ON_DISK_QUALITY) if jpeg else b""
+
+
+def load(jpeg: bytes) -> Tensor:
+    """[H, W, 3], float in 0..1."""
+    return from_pil(decode(jpeg))
 
 
 def decode(jpeg: bytes) -> Image.Image:

@@ -33,9 +33,19 @@ def test_a_solver_that_pays_twice_gets_half_the_steps() -> None:
     assert allocate(160, 8, heun)[:2] == (10, 8)
 
 
-def test_a_larger_budget_never_decides_for_fewer_candidates() -> None:
-    counts = [allocate(nfe, 0, one_a_step).candidates for nfe in range(8, 1000, 8)]
-    assert counts == sorted(counts)
+@pytest.mark.parametrize("cost", [one_a_step, heun])
+def test_twice_the_budget_goes_into_more_candidates_and_never_into_fewer_steps(cost) -> None:
+    for nfe in range(8, 1000):
+        small, large = (allocate(budget, 0, cost) for budget in (nfe, 2 * nfe))
+        assert large.candidates > small.candidates and large.steps >= small.steps
+
+
+def test_what_was_measured_to_be_best_is_chosen() -> None:
+    assert [allocate(nfe, 0, one_a_step).steps for nfe in (64, 128, 256, 512)] == [8, 8, 12, 16]
+
+
+def test_a_very_large_budget_does_not_go_into_steps() -> None:
+    assert allocate(5000, 0, one_a_step) == (20, 250, 5000)
 
 
 def test_too_small_a_budget_is_refused_with_the_price() -> None:

@@ -1,0 +1,148 @@
+"""A search whose beginning an earlier run has scored: only the rest runs, and the result is the same."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from node_calls import call
+from small_models import Brightness, SmallVAE, sample, small_model
+
+pytestmark = pytest.mark.usefixtures("comfy")
+STEPS = 6
+NEAR = {"neighbors": 3, "cosine": 0.9}
+METHODS = {
+    "random": ("RandomSearch", {"candidates": 8}, {"candidates": 5}),
+    "drafts": ("RandomSearch", {"candidates": 8, "search_steps": 3}, {"candidates": 5, "search_steps": 3}),
+    "zero-order": ("ZeroOrderSearch", {"iterations": 3} | NEAR, {"iterations": 2} | NEAR),
+}
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """One page for every search of the test, as if the graph around them were the same."""
+    patch = importlib.import_module("noise_search.search.patch")
+    page = importlib.import_module("noise_search.search.ledger").Page(None)
+    monkeypatch.setattr(patch, "page_of", lambda call, search, title: page)
+    return page
+
+
+def run(node: str, batch: int = 1, verifier: Any = None, **settings: Any) -> SimpleNamespace:
+    """latent: what the sampler gives; reports: an image each; rows: that the network has seen."""
+    model = small_model("FLOW")
+    rows: list[int] = []
+    forward = model.model.diffusion_model.forward
+    model.model.diffusion_model.forward = lambda x, *given, **named: (rows.append(len(x)), forward(x, *given, **named))[
+        1
+    ]
+    inputs = {"vae": SmallVAE(), "verifier": verifier or Brightness(), "prompt": ""}
+    patched, search = call(node, model=model, **(inputs | settings))
+    latent = sample(patched, latent={"samples": torch.zeros(batch, 4, 8, 8)}, steps=STEPS, cfg=1.0)
+    return SimpleNamespace(latent=latent, reports=search.runs[-1].reports, rows=sum(rows))
+
+
+def scores(found: SimpleNamespace) -> list[list[float]]:
+    return [[candidate.score for candidate in report.candidates] for report in found.reports]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_longer_search_runs_only_what_is_new(page: Any, method: str, batch: int) -> None:
+    node, longer, shorter = METHODS[method]
+    run(node, batch, **shorter)
+    second = run(node, batch, **longer)
+    page.forget()
+    fresh = run(node, batch, **longer)
+    assert torch.allclose(second.latent, fresh.latent, atol=1e-4)
+    for mine, theirs in zip(scores(second), scores(fresh), strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-5)
+    assert second.rows < fresh.rows
+    for report, whole in zip(second.reports, fresh.reports, strict=True):
+        assert report.nfe + report.earlier_nfe == whole.nfe + report.extra_nfe
+        assert report.extra_nfe in (0, STEPS)
+    assert sum(report.nfe for report in second.reports) == second.rows
+
+
+def test_a_search_that_was_interrupted_goes_on(page: Any) -> None:
+    class Tired(Brightness):
+        def score(self, images: torch.Tensor, prompts: list[str]) -> torch.Tensor:
+            if sum(self.asked) >= 4:
+                raise importlib.import_module("comfy.model_management").InterruptProcessingException
+            return super().score(images, prompts)
+
+    with pytest.raises(importlib.import_module("comfy.model_management").InterruptProcessingException):
+        run("RandomSearch", candidates=8, batch_size=2, verifier=Tired())
+    found = run("RandomSearch", candidates=8, batch_size=2)
+    (report,) = found.reports
+    assert report.earlier_nfe == 4 * STEPS
+    assert found.rows == report.nfe == 4 * STEPS + report.extra_nfe
+
+
+def test_the_same_search_again_makes_only_the_winner(page: Any) -> None:
+    first, second = run("RandomSearch", candidates=8), run("RandomSearch", candidates=8)
+    assert second.rows == STEPS
+    assert torch.allclose(first.latent, second.latent, atol=1e-4)
+    report = second.reports[0].to_dict()
+    assert report["nfe"] == {"search": STEPS, "total": 9 * STEPS}
+    assert report["best"] == first.reports[0].to_dict()["best"]
+
+
+@pytest.mark.parametrize("candidates", [3, 8])
+def test_a_pruned_race_is_known_as_a_whole_or_runs(page: Any, candidates: int) -> None:
+    first = run("RandomSearch", candidates=8, pruning="progressive")
+    second = run("RandomSearch", candidates=candidates, pruning="progressive")
+    page.forget()
+    fresh = run("RandomSearch", candidates=candidates, pruning="progressive")
+    assert torch.allclose(second.latent, fresh.latent, atol=1e-4)
+    assert scores(second)[0] == pytest.approx(scores(fresh)[0], abs=1e-5)
+    assert second.rows == (STEPS if candidates == 8 else fresh.rows) and first.rows > STEPS
+    assert [c.stopped_at_step for c in second.reports[0].candidates] == [
+        c.stopped_at_step for c in fresh.reports[0].candidates
+    ]
+
+
+def test_a_path_search_begins_again_and_says_why(page: Any, caplog: pytest.LogCaptureFixture) -> None:
+    settings = {"paths": 2, "branches": 2, "start": 0.5, "forward": 0.2, "backward": 0.4}
+    with caplog.at_level(logging.INFO):
+        first = run("PathSearch", **settings)
+        assert "It runs again" not in caplog.text
+        second = run("PathSearch", **settings)
+    assert caplog.text.count("It runs again, because what follows on a path needs the latents") == 1
+    assert scores(first)[0] == pytest.approx(scores(second)[0], abs=1e-6)
+    assert torch.allclose(first.latent, second.latent, atol=1e-5)
+
+
+def test_when_the_winner_is_not_what_it_was_all_run_again(page: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Other(Brightness):
+        def score(self, images: torch.Tensor, prompts: list[str]) -> torch.Tensor:
+            return 1 - super().score(images, prompts)
+
+    run("RandomSearch", candidates=8)
+    changed = run("RandomSearch", candidates=8, verifier=Other())
+    assert "All candidates run again" in caplog.text
+    page.forget()
+    fresh = run("RandomSearch", candidates=8, verifier=Other())
+    assert torch.allclose(changed.latent, fresh.latent, atol=1e-5)
+    assert scores(changed)[0] == pytest.approx(scores(fresh)[0], abs=1e-6)
+
+
+def test_keep_best_does_not_stop_the_winner_from_being_made(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("RandomSearch", candidates=8)
+    watch = importlib.import_module("noise_search.search.watch").Watch
+    monkeypatch.setattr(watch, "stop_asked", True)
+    found = run("RandomSearch", candidates=8)
+    assert found.rows == STEPS and found.reports[0].best.is_finished
+
+
+def test_a_noise_of_the_workflow_keeps_having_no_recipe(page: Any) -> None:
+    source = importlib.import_module("noise_search.search.source").NoiseSource
+    run("RandomSearch", candidates=4)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(source, "_recognise", lambda self: False)
+        found = run("RandomSearch", candidates=4)
+    assert [candidate.recipe is None for candidate in found.reports[0].candidates] == [True, False, False, False]
