@@ -21,6 +21,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from comfy_execution.progress import get_progress_state
+from PIL.Image import Image
 from torch import Tensor
 
 from . import thumbnail
@@ -105,14 +106,15 @@ class Board:
         images: all candidates so far, of each image of the batch. pictures: [H, W, 3], float in 0..1, of those that are
         new or were still running, by image and index. running: those whose score is that of a prediction on the way.
         """
-        tiles = {at: thumbnail.encode(picture, TILE_SIDE, TILE_QUALITY) for at, picture in pictures.items()}
+        shown = {at: thumbnail.to_pil(picture) for at, picture in pictures.items()}
+        tiles = {at: thumbnail.pack(picture, TILE_SIDE, TILE_QUALITY) for at, picture in shown.items()}
         with self._lock:
             self._revision += 1
             self._tiles |= tiles
             self.nfe = sum(candidate.nfe for candidates in images for candidate in candidates)
             for image, candidates in enumerate(images):
                 self._place(image, candidates, running)
-                self._keep_previews(image, candidates, pictures)
+                self._keep_previews(image, candidates, shown)
             if not running:
                 self.remaining.judged()
             self._tell()
@@ -184,7 +186,7 @@ class Board:
         self._best[image] = None if best is None else best.index
 
     def _keep_previews(
-        self, image: int, candidates: Sequence[Candidate], pictures: Mapping[tuple[int, int], Tensor]
+        self, image: int, candidates: Sequence[Candidate], pictures: Mapping[tuple[int, int], Image]
     ) -> None:
         most = max(PREVIEWS_KEPT // len(self._images), 1)
         ranked = sorted(candidates, key=lambda candidate: (not candidate.is_finished, -candidate.score))
@@ -192,7 +194,7 @@ class Board:
         for place in [place for place in self._previews if place[0] == image and place not in kept]:
             del self._previews[place]
         for place in kept & pictures.keys():
-            self._previews[place] = thumbnail.encode(pictures[place], PREVIEW_SIDE, PREVIEW_QUALITY)
+            self._previews[place] = thumbnail.pack(pictures[place], PREVIEW_SIDE, PREVIEW_QUALITY)
 
     def _tell(self) -> None:
         """Send what is new to the client that queued the prompt; to none for a prompt without."""

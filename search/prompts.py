@@ -14,6 +14,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 from comfy_execution.graph_utils import is_link
@@ -71,13 +72,13 @@ class Prompts:
         self._winners: OrderedDict[tuple[str, str], dict[int, Winners]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def on_prompt(self, body: dict[str, Any]) -> dict[str, Any]:
+    def on_prompt(self, body: Any) -> Any:
         """What ComfyUI calls with the body of each request that queues a prompt, before anything has checked it."""
-        nodes = body.get("prompt")
-        if not isinstance(nodes, dict):
+        nodes, prompt_id = _held(body, "prompt"), _held(body, "prompt_id")
+        if not isinstance(nodes, dict) or not isinstance(prompt_id, (str, NoneType)):
             return body
-        body["prompt_id"] = body.get("prompt_id") or str(uuid.uuid4())
-        metadata = (body.get("extra_data") or {}).get("extra_pnginfo")
+        body["prompt_id"] = prompt_id or str(uuid.uuid4())
+        metadata = _held(_held(body, "extra_data"), "extra_pnginfo")
         prompt = Prompt(body["prompt_id"], nodes, metadata if isinstance(metadata, dict) else None)
         with self._lock:
             for node in {node for node, _ in self._winners if node in nodes}:
@@ -158,10 +159,15 @@ def signature(nodes: Mapping[str, Any], node: str) -> str:
         at = waiting.pop()
         if at in before or at not in nodes:
             continue
-        inputs = nodes[at].get("inputs", {})
-        before[at] = [nodes[at].get("class_type"), {name: _plain(value) for name, value in inputs.items()}]
-        waiting += [value[0] for value in inputs.values() if is_link(value)]
+        inputs = _held(nodes[at], "inputs")
+        before[at] = [_held(nodes[at], "class_type"), _plain(inputs)]
+        waiting += [value[0] for value in inputs.values() if is_link(value)] if isinstance(inputs, dict) else []
     return hashlib.sha1(json.dumps(before, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+
+
+def _held(value: Any, name: str) -> Any:
+    """What a JSON object holds under this name; None when it holds nothing there, or is no object."""
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _plain(value: Any) -> Any:

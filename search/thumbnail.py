@@ -15,8 +15,8 @@ ON_DISK_SIDE, ON_DISK_QUALITY = 96, 80
 
 def to_pil(image: Tensor) -> Image.Image:
     """image: [H, W, 3], float in 0..1."""
-    pixels = (image.detach().float().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
-    return Image.fromarray(pixels.numpy())
+    pixels = image.detach().float().cpu().clamp(0, 1).mul_(255).round_().to(torch.uint8)
+    return Image.fromarray(pixels.contiguous().numpy())
 
 
 def from_pil(picture: Image.Image) -> Tensor:
@@ -29,10 +29,15 @@ def encode(image: Tensor, longest_side: int = LONGEST_SIDE, quality: int = 90) -
 
     image: [H, W, 3], float in 0..1.
     """
-    picture = to_pil(image)
-    picture.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
+    return pack(to_pil(image), longest_side, quality)
+
+
+def pack(picture: Image.Image, longest_side: int, quality: int) -> bytes:
+    """The same of a picture that is there already."""
+    small = picture.copy()
+    small.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality, subsampling=0)
+    small.save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
 
 

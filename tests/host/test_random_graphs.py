@@ -75,8 +75,8 @@ def check(host: Host, made: Made, ended: Ended, replay: bool) -> None:
 
 
 def check_error(made: Made, ended: Ended) -> None:
-    """The host names the node it runs. What goes wrong in the pack says what and, where that node is another's, which of
-    the pack's it is; but nodes need not understand things of another kind that come over their wires."""
+    """The host names the node it runs. What goes wrong in the pack says what it is and, in another's node, which of the
+    pack's it is. But things of another kind that come over a wire need not be understood."""
     error = ended.error
     assert error.node_id in made.prompt, error
     if any(str(ROOT / folder) in frame for frame in ended.frames for folder in ("nodes", "search", "verifiers")):

@@ -70,7 +70,7 @@ def test_a_path_survives_being_written_down() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("no", "not JSON"),
+        ("no", "can not be read as JSON"),
         ("[]", "empty"),
         ("null", "came from the workflow"),
         ('{"seed": 1}', "looks like"),

@@ -45,8 +45,12 @@ JUDGES = {judge.name: judge() for judge in (Brightness, Darkness, Needy)}
 
 
 class Ended(NamedTuple):
-    """How a prompt ended. error: where it went wrong, and what. frames: the files of the code that raised it. kept: what each TestKeep was given, by node and input,
-    a list each. rows: predictions that each node has asked a network for, a CFG pair as one."""
+    """How a prompt ended.
+
+    error: where it went wrong, and what. frames: of the code that raised it, with their files. kept: what each TestKeep
+    was given, by node and input, a list each. rows: predictions that each node has asked a network for, a CFG pair as
+    one.
+    """
 
     error: NodeError | None
     frames: list[str]
