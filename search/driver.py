@@ -71,10 +71,11 @@ class _Round(NamedTuple):
 
 
 class _Ended(NamedTuple):
-    """A row that ran to its end: its scores by verifier, and its picture [H, W, 3]."""
+    """A row that ran to its end: its scores by verifier, its picture [H, W, 3], and that as a JPEG file's bytes."""
 
     scores: dict[str, float]
     picture: Tensor
+    thumbnail: bytes
     step: None = None
 
 
@@ -306,14 +307,15 @@ class Driver:
         racing = Racing(race, len(self.items), self.judge, name, self._to_latent, lambda: self.watch.stop_asked)
 
         def cutting(step: int, x0: Tensor) -> list[int] | None:
+            started = time.perf_counter()
             alive = racing.after_step(step, x0)
             if alive is not None:
                 self._show_race(heat.candidates, racing)
+            self.seconds["sampling"] -= time.perf_counter() - started  # of which it is a part
             return alive
 
         finished = self._sample(heat.candidates, cutting)
         self._spent_judging(racing.decoding, racing.scoring)
-        self.seconds["sampling"] -= racing.decoding + racing.scoring
         if finished is None:
             return
         self._judge(heat.candidates, finished, racing.stopped, race)
@@ -354,7 +356,8 @@ class Driver:
         items = len(self.items)
         rows = [row for row in range(len(finished) * items) if row not in stopped]
         judged = self._judged(finished, rows, recipes[0][0].is_open)
-        outcomes = stopped | dict(zip(rows, map(_Ended, judged.scores, judged.pictures), strict=True))
+        ended = map(_Ended, judged.scores, judged.pictures, map(thumbnail.encode, judged.pictures))
+        outcomes = stopped | dict(zip(rows, ended, strict=True))
         pictures = {self._place(row): outcome.picture for row, outcome in outcomes.items()}
         for number, item in enumerate(self.items):
             seen = [
@@ -403,7 +406,7 @@ class Driver:
             recipe=recipe if self.source.recreates(recipe) else None,
             round=self.rounds,
             nfe=nfe,
-            thumbnail=thumbnail.encode(outcome.picture),
+            thumbnail=outcome.thumbnail,
             stopped_at_step=steps if recipe.is_open else outcome.step,
             repeats=self.repeats.get((number, recipe)),
         )

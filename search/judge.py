@@ -79,7 +79,8 @@ class Judge:
             for name, values in by_name.items()
         }
         scores = [{name: float(values[row]) for name, values in means.items()} for row in range(len(images))]
-        pictures = list(images[:, images.shape[1] // 2])
+        middle = images[:, images.shape[1] // 2]
+        pictures = list(middle if images.shape[1] == 1 else middle.clone())  # a picture shall not hold its video
         return Judged(scores, pictures, decoded - started, time.perf_counter() - decoded)
 
 

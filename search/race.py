@@ -9,16 +9,18 @@ import torch
 from torch import Tensor
 
 from ..verifiers.base import combine
+from . import thumbnail
 from .judge import Judge
 from .pruning import Cut, Race, survivors
 
 
 class Stopped(NamedTuple):
-    """A row that was cut, or may be: the scores by verifier and the picture [H, W, 3] of its last x0 prediction, and
-    the steps it has done."""
+    """A row that was cut, or may be: of its last x0 prediction the scores by verifier, the picture [H, W, 3] and that
+    as a JPEG file's bytes; the steps it has done."""
 
     scores: dict[str, float]
     picture: Tensor
+    thumbnail: bytes
     step: int
 
 
@@ -63,7 +65,7 @@ class Racing:
         kept = [row for item in range(self.items) for row in survivors(self._ranked(item, scores), keep)]
         self.alive = sorted(kept)
         for row, picture in zip(rows, judged.pictures, strict=True):
-            self.latest[row] = Stopped(scores[row], picture, step)
+            self.latest[row] = Stopped(scores[row], picture, thumbnail.encode(picture), step)
         return self.alive
 
     @property
