@@ -1,6 +1,6 @@
 """Workflows that people have saved keep working: ids, inputs and outputs of every node against a recorded copy.
 
-Something new may come at the end of a node's inputs or outputs. It has to be recorded as well:
+Something new may come at the end of a node's inputs, outputs or choices. It has to be recorded as well:
 
     RECORD_CONTRACT=1 scripts/test tests/nodes/test_contract.py
 
@@ -13,6 +13,7 @@ import copy
 import importlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,7 @@ import pytest
 
 from saved_graph import CHOICE, Input, inputs
 
+FOUND = re.compile(r"(model|head|clip|folder|statistics|scheduler|sampler_name)$")  # choices: files, what the host has
 FILE = Path(__file__).parent.parent / "fixtures" / "node_contract.json"
 Contract = dict[str, dict[str, list[str]]]
 
@@ -39,21 +41,21 @@ def contract() -> Contract:
 def entries(info: dict[str, Any]) -> Iterator[tuple[str, dict[str, list[str]]]]:
     outputs = [output(*of) for of in zip(info["output_name"], info["output"], info["output_is_list"])]
     plain = inputs(info, {})
-    chosen = [
-        (name, option["key"]) for name, given in plain.items() if given.type == CHOICE for option in options(given)
-    ]
-    if not chosen:
-        yield info["name"], {"inputs": described(plain), "outputs": outputs}
-    for name, key in chosen:
-        yield f"{info['name']}, {name} {key}", {"inputs": described(inputs(info, {name: key})), "outputs": outputs}
+    ways = [(name, option["key"]) for name, given in plain.items() if given.type == CHOICE for option in options(given)]
+    if not ways:
+        yield info["name"], described(plain) | {"outputs": outputs}
+    for name, key in ways:
+        yield f"{info['name']}, {name} {key}", described(inputs(info, {name: key})) | {"outputs": outputs}
 
 
 def options(given: Input) -> list[dict[str, Any]]:
     return given.options["options"]
 
 
-def described(given: dict[str, Input]) -> list[str]:
-    return [f"{name}: {each.type}{'' if each.required else ', optional'}" for name, each in given.items()]
+def described(given: dict[str, Input]) -> dict[str, list[str]]:
+    lines = [f"{name}: {each.type}{'' if each.required else ', optional'}" for name, each in given.items()]
+    own = {name: each.choices for name, each in given.items() if each.choices and not FOUND.search(name)}
+    return {"inputs": lines} | {f"choices of {name}": choices for name, choices in own.items()}
 
 
 def output(name: str, kind: str, is_list: bool) -> str:
@@ -99,6 +101,7 @@ CHANGES: dict[str, Callable[[Contract], object]] = {
     "an input came between": lambda now: now["RandomSearch"]["inputs"].insert(4, "size: INT"),
     "outputs are the other way round": lambda now: now["RandomSearch"]["outputs"].reverse(),
     "an output is no list": lambda now: now["SearchReport"]["outputs"].__setitem__(3, "scores: FLOAT"),
+    "a choice has another name": lambda now: now["RandomSearch"]["choices of pruning"].__setitem__(1, "pruned"),
     "a setting of a choice came between": lambda now: now["SearchLoopClose, method random"]["inputs"].insert(
         5, "a: INT"
     ),
@@ -116,4 +119,5 @@ def test_what_comes_at_the_end_breaks_nothing(recorded: Contract) -> None:
     changed = copy.deepcopy(recorded) | {"NewNode": {"inputs": [], "outputs": []}}
     changed["RandomSearch"]["inputs"].append("more: INT, optional")
     changed["RandomSearch"]["outputs"].append("more: INT")
+    changed["RandomSearch"]["choices of pruning"].append("more")
     assert broken(recorded, changed) == []
