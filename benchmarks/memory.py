@@ -19,6 +19,7 @@ import importlib
 import multiprocessing
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -213,12 +214,12 @@ def tasks(candidates: Sequence[int], batches: Sequence[int], of: int, loops: Seq
 
 def run(wanted: Sequence[Task], setting: Setting, fresh: bool) -> Iterator[Peak]:
     """fresh: each in a process of its own; else all in this one."""
-    if not fresh:
-        yield from (measure(task, setting) for task in wanted)
-        return
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for task in wanted:
-            yield pool.apply(measure, (task, setting))
+    for task in wanted:
+        if fresh:
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+                yield process.submit(measure, task, setting).result()
+        else:
+            yield measure(task, setting)
 
 
 def table(measured: Sequence[tuple[Task, Peak]], setting: Setting) -> str:

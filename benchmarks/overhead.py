@@ -186,17 +186,22 @@ def measure(subject: Subject, ways: list[Way], candidates: int, repetitions: int
     race = Race(subject, candidates)
     plain: dict[int, list[Cost]] = {batch: [] for batch in sorted({1, *(way.batch for way in ways)})}
     search: dict[Way, list[Cost]] = {way: [] for way in ways}
-    for repetition in range(-1, repetitions):  # the first round only warms up
+    _warm_up(subject, ways)
+    for repetition in range(repetitions):
         for batch, costs in plain.items():
             costs.append(race.plain(batch))
             for way in ways:
                 if way.batch == batch:
                     search[way].append(race.search(way))
-        if repetition < 0:
-            for costs in (*plain.values(), *search.values()):
-                costs.clear()
         print(f"{subject.name}: {repetition + 1} of {repetitions}", flush=True)
     return [Measured(subject.name, way, candidates, plain[way.batch], search[way], plain[1]) for way in ways]
+
+
+def _warm_up(subject: Subject, ways: list[Way]) -> None:
+    for way in ways:
+        race = Race(subject, way.batch)
+        race.plain(way.batch)
+        race.search(way)
 
 
 def ratio(ours: list[Cost], theirs: list[Cost], value: Callable[[Cost], float]) -> str:
