@@ -8,7 +8,7 @@ const KEY = "noise_search"; // in the workflow's `extra`, and in the metadata of
 /** What the open workflow, or the picture it came from, says of an earlier search: the winners by search node. */
 export function savedResults() {
   const results = new Map();
-  for (const winner of app.rootGraph.extra?.[KEY] ?? []) {
+  for (const winner of saved()) {
     results.set(winner.node, [...(results.get(winner.node) ?? []), winner]);
   }
   return results;
@@ -17,9 +17,22 @@ export function savedResults() {
 /** A new search of this node, on another board, makes what was saved of the one before untrue. */
 export function forgetSaved({ node, board }) {
   const { extra } = app.rootGraph;
-  if (!extra[KEY]) return;
-  extra[KEY] = extra[KEY].filter((winner) => winner.node !== node || winner.board === board);
-  if (!extra[KEY].length) delete extra[KEY];
+  const left = saved().filter((winner) => winner.node !== node || winner.board === board);
+  if (left.length) extra[KEY] = left;
+  else delete extra[KEY];
+}
+
+/** A picture may come from anywhere: what is no winner is left out. */
+function saved() {
+  const found = app.rootGraph.extra?.[KEY];
+  return Array.isArray(found) ? found.filter(isWinner) : [];
+}
+
+/** Whether this is what the report says of a winner (search/report.py), as far as it is shown. */
+function isWinner(value) {
+  const { node, board, best, baseline, nfe, candidates } = value ?? {};
+  const named = [node, board].every((text) => typeof text === "string");
+  return named && baseline instanceof Object && [best?.index, nfe?.total, candidates].every(Number.isFinite);
 }
 
 /** The winners of a search that is over, one an image, without its candidates. */
