@@ -225,7 +225,10 @@ def run(wanted: Sequence[Task], setting: Setting, fresh: bool) -> Iterator[Peak]
 def table(measured: Sequence[tuple[Task, Peak]], setting: Setting) -> str:
     machine = made_on(torch.cuda.get_device_name()) if setting.gpu else made_on()
     of = "memory that torch has allocated on the GPU" if setting.gpu else "resident set"
-    lines = [f"Peak {of}, in MB, each in a fresh process; {machine}. Made by `benchmarks/memory.py`."]
+    lines = [
+        f"Peak {of}, in MB, each in a fresh process; {machine}. Made by `benchmarks/memory.py`, which says what is "
+        "measured. Above: what the peak adds to what was there when all was loaded."
+    ]
     for name, head, shown in _TABLES:
         rows = [(task, peak) for task, peak in measured if task.table == name]
         lines += ["", f"| {head} | when loaded | peak | above |", "|---|---|---|---|"]
@@ -234,10 +237,10 @@ def table(measured: Sequence[tuple[Task, Peak]], setting: Setting) -> str:
 
 
 _TABLES = (
-    ("candidates", f"search, {TOGETHER} at a time", lambda task: f"{task.candidates} candidates"),
-    ("batch", "at a time", lambda task: f"{task.batch}, {task.what}, {task.candidates} in all"),
-    ("verifier", f"search, a verifier of {VERIFIER_MEGABYTES} MB", lambda task: f"{task.candidates} candidates"),
-    ("loop", "loop", lambda task: f"{task.side}x{task.side}, cache: {task.cache}, {task.candidates} candidates"),
+    ("candidates", f"candidates, {TOGETHER} at a time", lambda task: task.candidates),
+    ("batch", "at a time", lambda task: f"{task.batch} of {task.candidates}, {task.what}"),
+    ("verifier", f"candidates, with a verifier of {VERIFIER_MEGABYTES} MB", lambda task: task.candidates),
+    ("loop", "candidates in a loop", lambda task: f"{task.candidates}, {task.side}x{task.side}, cache: {task.cache}"),
 )
 
 
