@@ -68,15 +68,16 @@ class Watched:
 class Bench:
     """The demo model in ComfyUI's own sampling, its verifier, and colourfulness as a second one.
 
-    dtype: of the network; bfloat16 is what a GPU would run, and faster.
+    dtype: of the network; bfloat16 is what a GPU would run, and faster. steps: of a trajectory.
     """
 
-    def __init__(self, dtype: torch.dtype = torch.bfloat16, cfg: float = CFG) -> None:
+    def __init__(self, dtype: torch.dtype = torch.bfloat16, cfg: float = CFG, steps: int = STEPS) -> None:
         load = importlib.import_module("noise_search.demo.loaders")
         self.model, self.clip, self.vae = load.LoadShapesModel.execute().result
         self.verifier = load.LoadShapesVerifier.execute().result[0]
         self.second = load.ColorfulnessVerifier.execute().result[0]
         self.cfg = cfg
+        self.steps = steps
         network = self.model.model.diffusion_model.to(dtype)
         network.dtype = dtype  # what the host goes by
         self.empty = self.encoded("")
@@ -90,15 +91,15 @@ class Bench:
         trajectories: float,
         caption: Any,
         seed: int,
-        steps: int = STEPS,
+        steps: int = 0,
         races: bool = False,
     ) -> tuple[Any, list[Judged]]:
-        """The report of one search, and every image its verifier saw."""
+        """The report of one search, and every image its verifier saw. steps: 0 for those of a trajectory."""
         driver, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("driver", "patch"))
         watched = Watched(self.verifier, self.second, caption)
         plan = driver.Plan("benchmark", "benchmark", algorithm, trajectories, batch_size=BATCH, races=races)
         model, search = patch.put_on(self.model, plan, self.vae, watched, str(caption))
-        self.sampled(model, str(caption), seed, steps)
+        self.sampled(model, str(caption), seed, steps or self.steps)
         return search.runs[0].reports[0], watched.seen
 
     def image(self, caption: Any, seed: int, steps: int) -> Judged:

@@ -97,6 +97,7 @@ class Task(NamedTuple):
     method: str
     caption: int
     captions: int
+    steps: int
     budgets: tuple[int, ...]
 
 
@@ -107,7 +108,7 @@ def start() -> None:
 
 def measure(task: Task) -> list[Row]:
     with torch.inference_mode():
-        bench, caption = _bench(task.kind), KINDS[task.kind].captions(task.captions)[task.caption]
+        bench, caption = _bench(task.kind, task.steps), KINDS[task.kind].captions(task.captions)[task.caption]
         seed = SEED + 1000 * task.caption
         if task.method == "random":
             found = random(bench, caption, seed, task.budgets)
@@ -118,9 +119,9 @@ def measure(task: Task) -> list[Row]:
         ]
 
 
-def _bench(kind: str) -> Bench:
+def _bench(kind: str, steps: int) -> Bench:
     if kind not in benches:
-        benches[kind] = Bench(cfg=KINDS[kind].cfg)
+        benches[kind] = Bench(cfg=KINDS[kind].cfg, steps=steps)
         benches[kind].verifier = KINDS[kind].verifier(benches[kind].verifier)
     return benches[kind]
 
@@ -132,11 +133,11 @@ JUDGES = {
 }
 
 
-def report(rows: Sequence[Row]) -> str:
+def report(rows: Sequence[Row], steps: int) -> str:
     lines = [
         "# Quality at equal NFE",
         "",
-        f"Demo model, {STEPS} euler steps a trajectory, bfloat16; {made_on()}. Made by `benchmarks/equal_nfe.py`. "
+        f"Demo model, {steps} euler steps a trajectory, bfloat16; {made_on()}. Made by `benchmarks/equal_nfe.py`. "
         "Columns are budgets in trajectories; in brackets 90 % bootstrap intervals over captions. A method is left out "
         "where the budget is too small for it.",
         "",
@@ -212,12 +213,12 @@ def _curve(axis: Any, rows: Sequence[Row], value: Callable[[Row], float]) -> Non
 
 
 def main(command: Sequence[str] | None = None) -> None:
-    quick = {"captions": 2, "budgets": (1, 4)}
-    options = arguments(__doc__, command, quick, captions=100, budgets=BUDGETS)
+    quick = {"captions": 1, "steps": 6, "budgets": (1, 4)}
+    options = arguments(__doc__, command, quick, captions=100, steps=STEPS, budgets=BUDGETS)
     log = options.results / "equal_nfe.jsonl"
     done = {(row.task, row.method, row.caption) for row in read(log, Row)}
     tasks = [
-        Task(kind, method, caption, options.captions, tuple(options.budgets))
+        Task(kind, method, caption, options.captions, options.steps, tuple(options.budgets))
         for method in ("random", *METHODS)
         for kind in KINDS
         for caption in range(options.captions)
@@ -226,8 +227,9 @@ def main(command: Sequence[str] | None = None) -> None:
     spread(log, tasks, measure, start, options.workers)
     rows = read(log, Row)
     draw(rows, options.results / "equal_nfe.png")
-    (options.results / "equal_nfe.md").write_text(report(rows))
-    print(report(rows))
+    text = report(rows, options.steps)
+    (options.results / "equal_nfe.md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ class Classifier:
 
     def __init__(self, verifier: Any):
         importlib.import_module("comfy.model_management").load_models_gpu([verifier.patcher])
+        self.verifier = verifier  # whose patcher keeps the network loaded
         self.network = verifier.patcher.model
         sizes = _words().SIZES
         groups = [_of_size(None), [caption for size in sizes for caption in _of_size(size)]]

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from demo_bench import STEPS, Bench, Judged
+from demo_bench import Bench, Judged
 
 NEIGHBORS, COSINE = 4, 0.95
 PAPER = {"start": 0.11, "forward": 0.78, "backward": 0.81}
@@ -52,7 +52,8 @@ def paper_paths(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -
 def more_steps(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Found:
     """No search: the budget goes into the steps of one image."""
     for budget in budgets:
-        yield budget, bench.image(caption, seed, budget * STEPS), budget * STEPS
+        steps = budget * bench.steps
+        yield budget, bench.image(caption, seed, steps), steps
 
 
 def _anytime(bench: Bench, algorithm: Any, caption: Any, seed: int, budgets: Sequence[int]) -> Found:

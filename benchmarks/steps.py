@@ -31,7 +31,8 @@ SAMPLERS = {"euler": (2, 4, 6, 8, 12, 20, 50, 100), "dpmpp_2m": (2, 4, 6, 8, 12,
 SAMPLERS |= {"heun": (2, 4, 6, 8, 12, 20, 50)}
 SCHEDULERS = ("simple", "beta", "karras")
 ALL_AT = (6, 8, 12)  # steps where every scheduler of the host runs
-REFERENCE = ("heun", "simple", 200)
+EXACT = "heun", "simple"  # the sampler and scheduler of the exact solution
+EXACT_STEPS = 200
 ADAPTIVE = "adaptive"
 BUDGETS = (64, 128, 256, 512)
 CANDIDATE_STEPS = (4, 6, 8, 12, 16, 24)
@@ -69,21 +70,21 @@ def start_quality() -> None:
     bench = Bench(torch.float32)
 
 
-def quality(task: tuple[int, int, int]) -> list[Image]:
-    """Every schedule for one caption. task: its number, how many there are, and the most steps."""
-    number, count, most_steps = task
+def quality(task: tuple[int, int, int, int]) -> list[Image]:
+    """Every schedule for one caption. task: its number, how many there are, the most steps, those of the exact one."""
+    number, count, most_steps, exact_steps = task
     caption = captions(count)[number]
     with torch.inference_mode():
-        return list(_Quality(number, caption).images(most_steps))
+        return list(_Quality(number, caption, exact_steps).images(most_steps))
 
 
 class _Quality:
-    def __init__(self, number: int, caption: Any):
+    def __init__(self, number: int, caption: Any, exact_steps: int):
         self.number, self.caption = number, caption
         self.samplers = importlib.import_module("comfy.samplers")
         self.sampling = bench.model.get_model_object("model_sampling")
         self.positive = bench.encoded(str(caption))
-        self.exact = self._denoised(REFERENCE[0], self._host(*REFERENCE[1:]))
+        self.exact = self._denoised(EXACT[0], self._host(EXACT[1], exact_steps))
         self.pilot = self._fly()
 
     def images(self, most_steps: int) -> Iterable[Image]:
@@ -299,17 +300,16 @@ def report(images: Sequence[Image], picks: Sequence[Pick]) -> str:
 
 
 def main(command: Sequence[str] | None = None) -> None:
-    quick = {"captions": 1, "budget_captions": 1, "most_steps": 6, "budgets": (64,)}
-    options = arguments(
-        __doc__, command, quick, captions=24, budget_captions=24, most_steps=max(SAMPLERS["euler"]), budgets=BUDGETS
-    )
+    quick = {"captions": 1, "budget_captions": 1, "most_steps": 6, "exact_steps": 30, "budgets": (24,)}
+    full = {"captions": 24, "budget_captions": 24, "most_steps": 100, "exact_steps": EXACT_STEPS, "budgets": BUDGETS}
+    options = arguments(__doc__, command, quick, **full)
     quality_log, budget_log = (options.results / f"steps_{part}.jsonl" for part in ("quality", "budgets"))
-    for log, row, work, start, count, limit in (
-        (quality_log, Image, quality, start_quality, options.captions, options.most_steps),
-        (budget_log, Pick, budgets, start_budgets, options.budget_captions, tuple(options.budgets)),
+    for log, row, work, start, count, settings in (
+        (quality_log, Image, quality, start_quality, options.captions, (options.most_steps, options.exact_steps)),
+        (budget_log, Pick, budgets, start_budgets, options.budget_captions, (tuple(options.budgets),)),
     ):
         done = {kept.caption for kept in read(log, row)}
-        tasks = [(number, count, limit) for number in range(count) if number not in done]
+        tasks = [(number, count, *settings) for number in range(count) if number not in done]
         spread(log, tasks, work, start, options.workers)
     images, picks = read(quality_log, Image), read(budget_log, Pick)
     text = report(images, picks)
