@@ -60,14 +60,16 @@ def test_cancel_ends_any_search_at_any_stage_and_the_next_run_is_whole(
     calm: Any, management: Any, method: str, stage: str
 ) -> None:
     found = searching(method, batch_size=2)
-    stock = run(found.stock)
+    second_stage = {"disable_noise": True, "start_step": 3, "latent": {"samples": torch.ones(1, 4, 8, 8)}}
+    stock = [run(found.stock), run(found.stock, **second_stage)]
     calls = found.calls[stage].sizes
     for at in places(calm[method].calls[stage]):
         cancelled(found, management, stage, last := len(calls) + at)
         assert len(calls) == last, "nothing more is asked of what was running"
         assert found.search.runs == []
         assert latest_board().stopped == "interrupted"
-    assert torch.equal(run(found.stock), stock)
+    assert torch.equal(run(found.stock), stock[0])
+    assert torch.equal(run(found.model, **second_stage), stock[1]), "a sampler without noise passes through"
     assert torch.equal(run(found.model), calm[method].latent)
     assert best_report(found).candidates == calm[method].report.candidates
 
