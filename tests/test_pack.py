@@ -26,6 +26,9 @@ import utils.extra_config, execution, server, nodes, comfy_api.latest, comfy_ext
 import comfy_extras.nodes_align_your_steps, comfy_extras.nodes_gits
 server.PromptServer(asyncio.new_event_loop())
 there = set(sys.modules)
+calls = []
+watched = {"socket.connect", "socket.sendto", "socket.getaddrinfo", "subprocess.Popen", "os.system"}
+sys.addaudithook(lambda event, details: calls.append(event) if event in watched else None)
 started = time.perf_counter()
 spec = importlib.util.spec_from_file_location("pack_folder", root + "/__init__.py", submodule_search_locations=[root])
 pack = sys.modules["pack_folder"] = importlib.util.module_from_spec(spec)
@@ -38,7 +41,7 @@ count = len(asyncio.run(load()))
 seconds = time.perf_counter() - started
 fresh = set(sys.modules) - there
 added = sorted({name.partition(".")[0] for name in fresh} - {"pack_folder"} - sys.stdlib_module_names)
-print(json.dumps({"seconds": seconds, "added": added, "nodes": count}))
+print(json.dumps({"seconds": seconds, "added": added, "nodes": count, "calls": calls}))
 """
 
 
@@ -74,6 +77,10 @@ def test_loading_takes_less_than_a_second(loads: list[dict[str, Any]]):
 
 def test_loading_imports_nothing_that_comfyui_had_not(loads: list[dict[str, Any]]):
     assert loads[0]["added"] == []
+
+
+def test_loading_asks_no_network_and_runs_no_program(loads: list[dict[str, Any]]):
+    assert [load["calls"] for load in loads] == [[], [], []]
 
 
 def test_the_server_has_every_node_of_the_pack(loads: list[dict[str, Any]], our_nodes: dict[str, Any]):

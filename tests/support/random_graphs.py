@@ -54,9 +54,10 @@ RECIPES = (
 class Made:
     """A graph, and where in it to look.
 
-    image: the TestKeep of the image. search: the node that searches, reported: the TestKeep of its report, sampler: the
-    node whose predictions are the search's. judges: the verifiers that count, when they say what they say of an image
-    alone. ends: whether the sampler denoises to the end. explicit: the TestKeep of a Verifier Score and what it chose.
+    image: the TestKeep of the image. search: the node that searches; reported: the TestKeep of its report; sampler: the
+    node whose predictions are the search's. judge: the verifier, when the best score is what it says of the image.
+    opened: the Search Loop Open, result: the link that its loop keeps. explicit: the TestKeep of a Verifier Score's
+    outputs and images. is_odd: whether some value or link may be of a kind that its input is not.
     """
 
     graph: Graph
@@ -151,7 +152,9 @@ class _Maker:
             model = self.scheduler(model).out(0)
         sampler = self.sampler(model)
         latent = sampler.out(0)
-        made = Made(self.graph, self.kept(self.decoded(latent)), search, sampler=sampler, judge=judge)
+        made = Made(self.graph, self.kept(self.decoded(latent)), search, sampler=sampler)
+        if self.graph.prompt[sampler.id]["inputs"].get("return_with_leftover_noise") != "enable":
+            made.judge = judge
         if self.maybe(0.9):
             made.reported = self.reported(latent, search)
         if self.maybe(0.08):
