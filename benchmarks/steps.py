@@ -260,7 +260,7 @@ def draw(images: Sequence[Image], picks: Sequence[Pick], path: Path) -> None:
     cells = np.array(
         [[np.mean([_percent(p) for p in picks if (p.budget, p.steps) == (b, s)]) for s in steps] for b in budgets]
     )
-    right.imshow(cells, cmap="Blues", aspect="auto")
+    right.imshow(cells, cmap="Blues", aspect="auto", vmin=cells.min() - 5, vmax=cells.max() + 10)
     for (row, column), value in np.ndenumerate(cells):
         right.text(column, row, f"{value:.0f}", ha="center", va="center")
     right.set(xlabel="steps of each candidate", ylabel="NFE in all", title="whole caption holds, %")

@@ -32,7 +32,6 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 
 def test_equal_nfe_compares_every_method_at_equal_cost_and_goes_on_where_it_was(quick: Any, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     rows = quick("equal_nfe", "equal_nfe.jsonl")
     assert {row["task"] for row in rows} == {"text", "class"}
     on_paths = [row for row in rows if row["method"].startswith("paths")]  # whose widths fit 20 steps, not 6
@@ -57,7 +56,6 @@ def test_equal_nfe_compares_every_method_at_equal_cost_and_goes_on_where_it_was(
 
 
 def test_steps_against_the_exact_solution(quick: Any, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     rows = quick("steps", "steps_quality.jsonl")
     distance = {(row["sampler"], row["scheduler"], row["steps"]): row["distance"] for row in rows}
     assert distance["euler", "simple", 2] > distance["euler", "simple", 6] > distance["heun", "simple", 6] > 0
