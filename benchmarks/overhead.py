@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -213,13 +214,15 @@ def ratio(ours: list[Cost], theirs: list[Cost], value: Callable[[Cost], float]) 
 
 def times(rows: list[Measured]) -> list[str]:
     lines = [
-        "| model | search | NFE: plain, search | plain, s | search, s | search / plain | search / plain one by one |",
-        "|---|---|---|---|---|---|---|",
+        "| model | search | NFE: plain, search | plain, s | search, s | search / plain | search / plain one by one "
+        "| processor time, search / plain |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         cells = [row.subject, row.way.name, f"{row.plain[0].nfe}, {row.search[0].nfe}"]
         cells += [f"{median(cost.seconds for cost in costs):.2f}" for costs in (row.plain, row.search)]
         cells += [ratio(row.search, costs, lambda cost: cost.seconds) for costs in (row.plain, row.single)]
+        cells.append(ratio(row.search, row.plain, lambda cost: cost.processor))
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
@@ -237,9 +240,8 @@ def shares(rows: list[Measured]) -> list[str]:
         cells.append(ratio(row.search, row.plain, lambda cost: cost.sampling))
         outside = [median(cost.outside for cost in costs) for costs in (row.plain, row.search)]
         added = (outside[1] - outside[0]) / median(cost.processor for cost in row.plain)
-        on_processor = not torch.cuda.is_initialized()
-        cells += [f"{1000 * seconds / row.candidates:.1f}" if on_processor else "" for seconds in outside]
-        cells.append(f"{100 * added:.2f} %" if on_processor else "")
+        known = [*(f"{1000 * seconds / row.candidates:.1f}" for seconds in outside), f"{100 * added:.2f} %"]
+        cells += ["", "", ""] if torch.cuda.is_initialized() else known
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
@@ -253,7 +255,7 @@ def table(rows: list[Measured], machine: str) -> str:
     lines = [
         f"{rows[0].candidates} candidates, {SAMPLER}; medians of {repetitions} repetitions, plain and search in turns; "
         f"{machine}. Made by `benchmarks/overhead.py`, which says what is measured. In brackets the smallest and "
-        "largest ratio of a pair. A pruned search may spend a little less than its budget of NFE.",
+        f"largest ratio of a pair. A pruned search may spend a little less than its budget of NFE.{_others()}",
         "",
         *times(rows),
         "",
@@ -263,6 +265,14 @@ def table(rows: list[Measured], machine: str) -> str:
         *shares(rows),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _others() -> str:
+    """What the reader has to know when other programs ran as well."""
+    running = round(os.getloadavg()[1])
+    if running <= os.cpu_count():
+        return ""
+    return f" {running} programs ran at a time on this machine: the clock on the wall says little, processor time more."
 
 
 def main(command: list[str] | None = None) -> None:
