@@ -191,6 +191,7 @@ def _random_inputs() -> list[io.Input]:
 
 def _plan(title: str, node: str, method: dict[str, Any], patience: int, max_seconds: float) -> Plan:
     kind, settings = method["method"], {name: value for name, value in method.items() if name != "method"}
+    at_least(title, patience=(patience, 0), max_seconds=(max_seconds, 0.0))
     limits = {"title": title, "name": kind, "node": node, "patience": patience, "max_seconds": max_seconds}
     if kind == "random":
         count = settings["candidates"]

@@ -54,9 +54,11 @@ def test_zero_order_around_a_sampler_that_takes_a_seed(client: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "name", "value", "message"),
     [
-        (random(4), "candidates", 0, "candidates is 0, but it has to be at least 1"),
-        (zero_order(2, 2, 0.9), "neighbors", 0, "neighbors is 0"),
-        (zero_order(2, 2, 0.9), "cosine", 1.5, "cosine is 1.5"),
+        (random(4), "method.candidates", 0, "candidates is 0, but it has to be at least 1"),
+        (zero_order(2, 2, 0.9), "method.neighbors", 0, "neighbors is 0"),
+        (zero_order(2, 2, 0.9), "method.cosine", 1.5, "cosine is 1.5"),
+        (random(4), "patience", -1, "patience is -1, but it has to be at least 0"),
+        (random(4), "max_seconds", -1.5, "max_seconds is -1.5, but it has to be at least 0"),
     ],
 )
 def test_settings_through_a_wire_are_checked(
@@ -64,7 +66,7 @@ def test_settings_through_a_wire_are_checked(
 ) -> None:
     graph = Arithmetic("a", seed=9300, **method)
     number = graph.node("ComfyMathExpression", expression=str(value), **{"values.a": 0})
-    graph.prompt[graph.close.id]["inputs"][f"method.{name}"] = number.out(0 if name == "cosine" else 1)
+    graph.prompt[graph.close.id]["inputs"][name] = number.out(0 if isinstance(value, float) else 1)
     error, _ = failed(client, graph)
     assert message in error.exception_message
 
