@@ -85,7 +85,7 @@ class StepScheduler(io.ComfyNode):
         except schedules.ScheduleError as error:
             raise schedules.ScheduleError(f"{title}: {error}") from error
         logging.info("%s: %s", title, plan.text)
-        _show(plan.text, cls.hidden.unique_id)
+        PROMPTS.show(plan.text, cls.hidden.unique_id)
         return io.NodeOutput(
             put_schedule_on(model, plan.sigmas, title),
             plan.sigmas,
@@ -161,13 +161,6 @@ def _plan(model: Any, scheduler: str, steps: int, denoise: float, mode: dict[str
     task = Task(model, mode["positive"], mode["negative"], mode["cfg"], mode["latent"])
     exactly = steps if mode.get("count") == BY_STEPS else None
     return step_plan.adaptive(task, scheduler, denoise, mode["tolerance"], mode["max_steps"], exactly)
-
-
-def _show(text: str, node: str) -> None:
-    """On the node, in the browser that has queued the prompt."""
-    server = PROMPTS.server
-    if server is not None and server.client_id is not None:
-        server.send_progress_text(text, node, server.client_id)
 
 
 def _picture(model: Any, plan: step_plan.StepPlan, scheduler: str) -> torch.Tensor:

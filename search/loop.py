@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from . import thumbnail
 from .board import BOARDS
 from .budget import TimeLimit
 from .driver import Plan
+from .known import is_same
 from .loop_body import Body, Flow
 from .loop_cache import forget
 from .loop_kept import Kept, Made
@@ -24,8 +24,6 @@ from .prompts import PROMPTS
 from .recipe import Recipe
 from .report import Report, Seconds
 from .standing import Seen, Standing
-
-SAME = 0.01  # how far, of the spread of all scores, a candidate's may be from what it was before
 
 
 @dataclass(frozen=True)
@@ -110,8 +108,13 @@ class LoopSearch:
         """Say which candidate runs: an error inside the loop comes from the host and can not name it."""
         self.began = time.perf_counter()
         text = f"{self.name(index)} of {self.plan.trajectories:g}"
-        logging.info("%s: %s.", self.plan.title, text)
-        self._say(text)
+        best, left = self.standing.best, self.board.remaining.seconds
+        scores = self.standing.scores()
+        logging.info(
+            "%s: %s; best score %s, about %.0f s left.",
+            *(self.plan.title, text, "none yet" if best is None else f"{scores[best]:.4f}", left or 0.0),
+        )
+        PROMPTS.show(text, self.plan.node)
 
     def add(self, index: int, score: float, picture: Tensor | None, made: Made) -> None:
         """What became of a candidate. picture: [H, W, 3], float in 0..1, of what was scored."""
@@ -147,7 +150,7 @@ class LoopSearch:
             *(self.plan.title, self.stopped, len(self.standing.seen), best.score),
             *(self.name(self.best), best.recipe.to_dict()),
         )
-        self._say(f"{self.name(self.best)} is the best of {len(self.standing.seen)}")
+        PROMPTS.show(f"{self.name(self.best)} is the best of {len(self.standing.seen)}", self.plan.node)
         report = self._report()
         winner = {"node": self.plan.node, "board": self.board.id, "images": 1, "image": 0, **report.winner()}
         PROMPTS.record([winner], self.close)
@@ -174,11 +177,6 @@ class LoopSearch:
         """The winner's result, or a link to it; the host holds this search until the prompt has ended, and shall not
         hold the result with it."""
         return self.standing.results.pop(self.best).value
-
-    def _say(self, text: str) -> None:
-        """Show a text on Search Loop Close."""
-        if PROMPTS.server is not None:
-            PROMPTS.server.send_progress_text(text, self.plan.node, PROMPTS.server.client_id)
 
     def _add_known(self) -> int | None:
         """Go on with what was scored in earlier runs, up to the first candidate that was not; None if there is none."""
@@ -222,16 +220,15 @@ class LoopSearch:
 
     def _add_again(self, index: int, seen: Seen, made: Made) -> None:
         """The winner of an earlier run once more. When its score has changed, those of the others may have as well."""
-        scores = self.standing.scores()
-        before, now = scores[index], seen.scores[_Wire.name]
-        if math.isclose(before, now, rel_tol=SAME, abs_tol=SAME * (max(scores) - min(scores))):
+        before = self.standing.seen[index].scores
+        if is_same(before, seen.scores, self.standing.seen):
             self.standing.seen[index] = seen
             self.standing.results[index] = made
             return
         logging.warning(
             "%s: %s had the score %.4f in an earlier run and has %.4f now, so what was kept is of no use: something in "
             "the loop has changed or is random. All candidates run again.",
-            *(self.plan.title, self.name(index), before, now),
+            *(self.plan.title, self.name(index), before[_Wire.name], seen.scores[_Wire.name]),
         )
         self.kept.forget()
         self._start()

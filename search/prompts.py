@@ -119,6 +119,11 @@ class Prompts:
             while len(self._winners) > WINNERS_KEPT:
                 self._winners.popitem(last=False)
 
+    def show(self, text: str, node: str) -> None:
+        """Show a text on the node, in the browser that has queued the prompt; nowhere when none has."""
+        if self.server is not None and self.server.client_id is not None:
+            self.server.send_progress_text(text, node, self.server.client_id)
+
     def of_workflow(self, workflow: str) -> list[Prompt]:
         """Those of the front end's workflow that have run or are running, the newest last."""
         _, waiting = self._queue()

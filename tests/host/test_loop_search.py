@@ -56,6 +56,17 @@ def test_candidates_are_wanted_in_order_and_the_best_wins() -> None:
     assert [candidate.score for candidate in report.candidates] == [-3, -2, -1, 0, -1]
 
 
+def test_the_log_has_a_line_a_candidate(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        run(started(3), lambda index: index / 2)
+    lines = [message for message in caplog.messages if "best score" in message]
+    assert [line.rsplit(", about", 1)[0] for line in lines] == [
+        "Search Loop Close (node 9): candidate 0 (seed 100) of 3; best score none yet",
+        "Search Loop Close (node 9): candidate 1 (seed 101) of 3; best score 0.0000",
+        "Search Loop Close (node 9): candidate 2 (seed 102) of 3; best score 0.5000",
+    ]
+
+
 def test_asking_twice_gives_the_same_candidate() -> None:
     search = started()
     assert search.wanted() == search.wanted() == 0
