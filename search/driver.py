@@ -247,7 +247,9 @@ class Driver:
         if not missing:
             return
         self.can_give_up = False
-        finished = self._sample([tuple(self.recipes[item.best][at] for at, item in enumerate(self.items))])
+        beside = self.items[missing[0]].best  # for the other images, whose best may be a path that has nothing before it
+        wanted = [item.best if number in missing else beside for number, item in enumerate(self.items)]
+        finished = self._sample([tuple(self.recipes[index][number] for number, index in enumerate(wanted))])
         judged = self._judged(finished, list(range(len(self.items))))
         self.extra = [sum(nfe) for nfe in zip(self.extra, *finished.nfe)]
         for number in missing:

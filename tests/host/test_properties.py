@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -101,21 +101,28 @@ def sampled(case: Case, model: Any) -> Tensor:
     return sample(model, latent={"samples": start if case.sampler["denoise"] < 1 else 0 * start}, **case.sampler)
 
 
+PARTLY_KNOWN = Case(  # the best of one image is the one without search, of another a path
+    "PathSearch",
+    {"paths": 1, "branches": 1, "start": 0.1, "forward": 0.5, "backward": 0.8, "batch_size": 2},
+    {"sampler_name": "lms", "scheduler": "simple", "steps": 2, "cfg": 1.0, "denoise": 1.0, "seed": 2**50 - 2},
+    "FLOW",
+    (3, 4, 6, 6),
+)
+
+
 @contextmanager
-def pressed_at(case: Case, step: int) -> Iterator[None]:
-    """Keep best is pressed when the network is called for the `step`-th time."""
-    boards = importlib.import_module("noise_search.search.board").BOARDS
+def at_step(case: Case, step: int, action: Callable[[], None]) -> Iterator[None]:
+    """Do it when the network is called for the `step`-th time in a run."""
     model, rows = model_of(case.kind, case.video)
-
-    def press(*_: Any) -> None:
-        if len(rows) == step:
-            list(boards._boards.values())[-1].ask_to_stop()
-
-    hook = model.model.diffusion_model.register_forward_pre_hook(press)
+    hook = model.model.diffusion_model.register_forward_pre_hook(lambda *_: action() if len(rows) == step else None)
     try:
         yield
     finally:
         hook.remove()
+
+
+def press_keep_best() -> None:
+    list(importlib.import_module("noise_search.search.board").BOARDS._boards.values())[-1].ask_to_stop()
 
 
 def assert_consistent(case: Case, found: SimpleNamespace) -> None:
@@ -157,7 +164,7 @@ def test_the_batch_size_changes_no_score_and_no_winner(case: Case, batch_size: i
 @given(cases(), st.integers(1, 40))
 @PROPERTY
 def test_whoever_has_seen_enough_gets_an_image_that_its_recipe_makes_again(case: Case, step: int) -> None:
-    with pressed_at(case, step):
+    with at_step(case, step, press_keep_best):
         found = ran(case)
     assert found.reports[0].stopped in ("user", "finished")
     assert_consistent(case, found)
@@ -253,3 +260,27 @@ def test_what_a_pilot_measures_becomes_a_falling_schedule_of_as_many_steps(
     assert_falling(sigmas)
     assert len(sigmas) == steps + 1
     assert (float(sigmas[0]), float(sigmas[-1])) == (pytest.approx(start), 0.0)
+
+
+@given(cases(), st.integers(1, 40))
+@example(PARTLY_KNOWN, 10)
+@PROPERTY
+def test_a_search_that_goes_on_after_cancel_ends_as_one_without(case: Case, step: int) -> None:
+    """The page stands where scores are kept on disk."""
+    management = importlib.import_module("comfy.model_management")
+    page = importlib.import_module("noise_search.search.ledger").Page(None)
+    fresh = ran(case)
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr("noise_search.search.patch.page_of", lambda *_: page)
+        with at_step(case, step, lambda: management.interrupt_current_processing(True)):
+            with suppress(management.InterruptProcessingException):
+                ran(case)
+        management.interrupt_current_processing(False)
+        found = ran(case)
+    for ours, whole in zip(found.reports, fresh.reports, strict=True):
+        assert [c.recipe for c in ours.candidates] == [c.recipe for c in whole.candidates]
+        assert [c.score for c in ours.candidates] == pytest.approx([c.score for c in whole.candidates], abs=1e-4)
+        assert ours.best.recipe == whole.best.recipe
+        assert ours.nfe + ours.earlier_nfe == whole.nfe + ours.extra_nfe
+    assert torch.allclose(found.latent, fresh.latent, atol=1e-3 * max(1.0, float(fresh.latent.abs().max())))
+    assert_consistent(case, found)
