@@ -247,8 +247,8 @@ class Driver:
         if not missing:
             return
         self.can_give_up = False
-        beside = self.items[missing[0]].best  # for the other images, whose best may be a path that has nothing before it
-        wanted = [item.best if number in missing else beside for number, item in enumerate(self.items)]
+        known = self.items[missing[0]].best  # also what the other images run: their own best may be the end of a path
+        wanted = [item.best if number in missing else known for number, item in enumerate(self.items)]
         finished = self._sample([tuple(self.recipes[index][number] for number, index in enumerate(wanted))])
         judged = self._judged(finished, list(range(len(self.items))))
         self.extra = [sum(nfe) for nfe in zip(self.extra, *finished.nfe)]
