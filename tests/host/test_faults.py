@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +14,7 @@ from torch import Tensor
 
 from faults import METHODS, run, searching, title
 from node_calls import call
-from noise_search.search.ledger import Ledger
-from noise_search.search.recipe import Recipe
 from noise_search.search.report import recipes_json
-from noise_search.search.standing import Seen
 from small_models import Brightness, SmallVAE, best_report, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
@@ -199,43 +194,6 @@ def test_the_lowest_score_there_is_stays_one_as_the_mean_of_a_videos_frames() ->
     found = search(model, candidates=2, vae=vae, verifier=Wrong(lambda scores: torch.full_like(scores, lowest)))
     run(found.model, latent={"samples": torch.zeros(1, 16, 3, 8, 8)})
     assert [candidate.score for candidate in best_report(found).candidates] == [lowest, lowest]
-
-
-class HalfALine:
-    """A file on a disk that has room for half of what is written."""
-
-    def __init__(self, file: Any):
-        self.file = file
-
-    def __enter__(self) -> HalfALine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def write(self, data: bytes) -> None:
-        self.file.write(data[: len(data) // 2])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_a_disk_that_is_full_in_the_middle_of_a_score_loses_that_score_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    seen = [Seen({"clip": float(seed)}, Recipe(seed), 0, 20, b"", None) for seed in range(4)]
-    page = Ledger(tmp_path).page("a graph")
-    page.add(seen[0])
-    opened = Path.open
-    with monkeypatch.context() as patching:
-        patching.setattr(Path, "open", lambda path, *mode: HalfALine(opened(path, *mode)))
-        page.add(seen[1])
-        page.add(seen[2])
-    (said,) = [record.getMessage() for record in caplog.records]
-    assert "can not be kept on disk" in said and "No space left on device" in said and "The search goes on" in said
-    assert [page.find(one.recipe).scores for one in seen[:3]] == [one.scores for one in seen[:3]]
-    later = Ledger(tmp_path).page("a graph")
-    assert [later.find(one.recipe) is not None for one in seen] == [True, False, False, False]
-    later.add(seen[3])
-    assert [Ledger(tmp_path).page("a graph").find(one.recipe) is not None for one in seen] == [True, False, False, True]
 
 
 def test_a_solver_that_writes_into_its_schedule_writes_into_a_copy() -> None:
