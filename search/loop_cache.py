@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import comfy.memory_management
+from comfy_execution.caching import BasicCache
 
 
 def forget(prefix: str) -> None:
@@ -11,10 +12,10 @@ def forget(prefix: str) -> None:
     From ComfyUI's default cache, which is there to be small. One that was chosen with --cache-classic or --cache-lru
     keeps what it was chosen to keep.
     """
-    release = comfy.memory_management.extra_ram_release_callback  # a method of the cache of the prompt that is running
-    if release is None:
+    release = getattr(comfy.memory_management, "extra_ram_release_callback", None)
+    cache = getattr(release, "__self__", None)  # it is a method of the cache of the prompt that is running
+    if not isinstance(cache, BasicCache):
         return
-    cache = release.__self__
     keys = cache.cache_key_set.keys
     needed = {keys[node] for node in cache.dynprompt.original_prompt}
     for key in [key for node, key in keys.items() if node.startswith(prefix) and key not in needed]:
