@@ -56,7 +56,7 @@ class SearchReport(io.ComfyNode):
                 ),
                 io.Int.Output(
                     display_name="nfe",
-                    tooltip="Denoiser predictions for all candidates; a CFG pair counts as one. 0 for a loop, whose "
+                    tooltip="Denoiser predictions that this run has spent; a CFG pair counts as one. 0 for a loop, whose "
                     "nodes may be anything.",
                 ),
                 io.String.Output(
