@@ -173,7 +173,6 @@ class Trajectories:
     def change_schedule(self, sigmas: Tensor) -> None:
         """What follows runs on these sigmas."""
         self.call = replace(self.call, sigmas=sigmas)
-        self.shared = self._sharing()  # a solver may draw noise here, and have drawn none before
         self.stretches = Stretches(sigmas, self.call.guider.model_patcher.get_model_object("model_sampling"))
 
     def sampler_sample(
