@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,8 @@ def test_serving_goes_on_until_ctrl_c(tmp_path: Path):
     arguments = ("--serve", "--candidates", "1", "--output", str(tmp_path))
     command = [sys.executable, str(ROOT / "scripts" / "demo"), *arguments]
     environment = os.environ | {"BROWSER": "true"}  # a command that opens nothing
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also when these tests run in the background
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=listening) as process:
         address = next(match.group() for line in process.stdout if (match := re.search(r"http://\S+", line)))
         assert "template=demo_search" in address
         assert answers(address.partition("/?")[0])
