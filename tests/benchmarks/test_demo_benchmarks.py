@@ -56,7 +56,7 @@ def test_equal_nfe_compares_every_method_at_equal_cost_and_goes_on_where_it_was(
 
 
 def test_steps_against_the_exact_solution(quick: Any, tmp_path: Path) -> None:
-    rows = quick("steps", "steps_quality.jsonl")
+    rows = quick("denoising_steps", "steps_quality.jsonl")
     distance = {(row["sampler"], row["scheduler"], row["steps"]): row["distance"] for row in rows}
     assert distance["euler", "simple", 2] > distance["euler", "simple", 6] > distance["heun", "simple", 6] > 0
     assert all(row["pilot"] > 0 for row in rows if row["scheduler"] == "adaptive")

@@ -1,6 +1,6 @@
 """What denoising steps buy on the demo model, how the adaptive schedule compares, and how to split a budget.
 
-    .host/venv/bin/python benchmarks/steps.py [--captions 24] [--budget_captions 24] [--workers 2]
+    .host/venv/bin/python benchmarks/denoising_steps.py [--captions 24] [--budget_captions 24] [--workers 2]
 
 Part 1, quality: for each caption one noise, denoised with 2 to 100 steps by three samplers and several schedulers, and
 by the adaptive schedule of Step Scheduler, whose pilot flies with another noise. Distance is the root mean square
@@ -276,7 +276,7 @@ def report(images: Sequence[Image], picks: Sequence[Pick]) -> str:
         [
             "# Steps",
             "",
-            f"Demo model, cfg {CFG:g}; {made_on()}. Made by `benchmarks/steps.py`.",
+            f"Demo model, cfg {CFG:g}; {made_on()}. Made by `benchmarks/denoising_steps.py`.",
             "",
             "![Distance against steps, and success over steps and candidates](steps.png)",
             "",
