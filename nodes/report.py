@@ -56,8 +56,8 @@ class SearchReport(io.ComfyNode):
                 ),
                 io.Int.Output(
                     display_name="nfe",
-                    tooltip="Denoiser predictions that this run has spent; a CFG pair counts as one. 0 for a loop, whose "
-                    "nodes may be anything.",
+                    tooltip="Denoiser predictions that this run has spent; a CFG pair counts as one. 0 for a loop, "
+                    "whose nodes may be anything.",
                 ),
                 io.String.Output(
                     display_name="report", tooltip="Everything as JSON. For a batch, one object for each image."
