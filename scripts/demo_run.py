@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import urllib.parse
 import webbrowser
@@ -30,6 +31,7 @@ def run(prompt: str, candidates: int, seed: int, output: Path, keep_serving: boo
         gpu = has_gpu()
         print(f"Starting ComfyUI on the {'GPU' if gpu else 'CPU'} ...", flush=True)
         port = free_port(USUAL_PORT) if keep_serving else 0
+        forget_scores(HOST / "base")
         with serve(comfyui_path(), HOST / "base", cpu=not gpu, port=port) as server:
             search_once(server, prompt, caption, candidates, seed, output)
             if keep_serving:
@@ -42,6 +44,11 @@ def run(prompt: str, candidates: int, seed: int, output: Path, keep_serving: boo
         print("\nStopped.")
         return 0 if keep_serving else 130
     return 0
+
+
+def forget_scores(base: Path) -> None:
+    """Those of earlier demos, so that the same demo again is seen to search."""
+    shutil.rmtree(base / "user" / "__noise_search", ignore_errors=True)
 
 
 def fail(message: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from PIL import Image
 
 from comfy_server import answers
 from demo_result import contact_sheet
+from demo_run import forget_scores
 from layout import ROOT
 
 
@@ -45,6 +47,16 @@ def test_it_ends_with_a_table(finished: str):
     before, after = map(float, cells["verifier score"])
     assert after >= before
     assert cells["seed"][0] == "7"
+
+
+def test_it_searches_again_the_next_time(tmp_path: Path):
+    folder_paths = importlib.import_module("folder_paths")
+    scores = tmp_path / "user" / Path(folder_paths.get_system_user_directory("noise_search")).name
+    scores.mkdir(parents=True)
+    (scores / "page.jsonl").touch()
+    forget_scores(tmp_path)
+    assert not scores.exists()
+    forget_scores(tmp_path)
 
 
 def test_it_names_files_that_are_there(finished: str, output: Path):
