@@ -20,8 +20,8 @@ from .loop_body import Flow, Link, upstream
 
 # Of a search node: which noises are tried, and in which order. A score has the same value whatever they are.
 WHICH_NOISES = frozenset(
-    {"candidates", "pruning", "iterations", "neighbors", "cosine", "preset", "paths", "branches"}
-    | {"start", "forward", "backward", "batch_size", "patience", "max_seconds", "search_steps"}
+    {"candidates", "pruning", "iterations", "neighbors", "cosine", "paths", "branches", "start", "forward", "backward"}
+    | {"batch_size", "patience", "max_seconds", "search_steps"}
 )
 
 

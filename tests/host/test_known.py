@@ -139,6 +139,19 @@ def test_keep_best_does_not_stop_the_winner_from_being_made(page: Any, monkeypat
     assert found.rows == STEPS and found.reports[0].best.is_finished
 
 
+def test_keep_best_while_new_candidates_run_makes_a_winner_of_an_earlier_run(
+    page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = run("RandomSearch", candidates=8).reports[0].best.index
+    watch = importlib.import_module("noise_search.search.watch").Watch
+    asked = iter([False] * 4)  # seen enough in the middle of the first new candidates
+    monkeypatch.setattr(watch, "stop_asked", property(lambda self: next(asked, True)))
+    found = run("RandomSearch", candidates=30, batch_size=2)
+    report = found.reports[0]
+    assert (report.stopped, report.best.index, len(report.candidates)) == ("user", best, 8)
+    assert found.rows == report.nfe and STEPS < report.nfe < 3 * STEPS
+
+
 def test_a_noise_of_the_workflow_keeps_having_no_recipe(page: Any) -> None:
     source = importlib.import_module("noise_search.search.source").NoiseSource
     run("RandomSearch", candidates=4)
