@@ -99,21 +99,26 @@ class Bench:
         watched = Watched(self.verifier, self.second, caption)
         plan = driver.Plan("benchmark", "benchmark", algorithm, trajectories, batch_size=BATCH, races=races)
         model, search = patch.put_on(self.model, plan, self.vae, watched, str(caption))
-        self.sampled(model, str(caption), seed, steps or self.steps)
+        self.sampled(model, [caption], [seed], steps or self.steps)
         return search.runs[0].reports[0], watched.seen
 
-    def image(self, caption: Any, seed: int, steps: int) -> Judged:
-        """Of the plain sampler."""
-        image = self.vae.decode(self.sampled(self.model, str(caption), seed, steps))
+    def images(self, captions: Sequence[Any], seeds: Sequence[int], steps: int) -> list[Judged]:
+        """Of the plain sampler, one of each caption."""
+        images = self.vae.decode(self.sampled(self.model, captions, seeds, steps))
+        return [self._judged(*pair) for pair in zip(images.split(1), captions, strict=True)]
+
+    def _judged(self, image: Tensor, caption: Any) -> Judged:
         watched = Watched(self.verifier, self.second, caption)
         watched.score(image, [str(caption)])
         return watched.seen[0]
 
-    def sampled(self, model: Any, text: str, seed: int, steps: int) -> Tensor:
-        """[1, 3, SIZE, SIZE], what a KSampler gives."""
+    def sampled(self, model: Any, captions: Sequence[Any], seeds: Sequence[int], steps: int) -> Tensor:
+        """[B, 3, SIZE, SIZE], what a KSampler gives."""
+        texts = torch.cat([self.encoded(str(caption))[0][0] for caption in captions])
+        start = torch.cat([noise(seed) for seed in seeds])
         return importlib.import_module("comfy.sample").sample(
-            model, noise(seed), steps, self.cfg, SAMPLER, SCHEDULER, self.encoded(text), self.empty,
-            torch.zeros(1, 3, SIZE, SIZE), disable_pbar=True, seed=seed,
+            model, start, steps, self.cfg, SAMPLER, SCHEDULER, [[texts, {}]], self.empty,
+            torch.zeros_like(start), disable_pbar=True, seed=seeds[0],
         )  # fmt: skip
 
 

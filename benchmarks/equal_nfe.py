@@ -26,7 +26,9 @@ from one_shape import Classifier, one_shape_captions
 
 BUDGETS = (1, 2, 4, 8, 16, 32, 64)
 SEED = 90_000  # of the first caption; each has seeds of its own, as many as the largest budget
-SECOND, BOTH = "random, by colorfulness", "random, by both"
+TOGETHER = 8  # captions in one task of a method that takes several
+RANDOM, SECOND, BOTH = "random", "random, by colorfulness", "random, by both"
+STEPS_ALONE = "more steps"
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,17 @@ def random(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Ite
     report, seen = bench.search(lambda s, steps: search(s, max(budgets)), max(budgets), caption, seed)
     for budget in budgets:
         nfe = sum(candidate.nfe for candidate in report.candidates[:budget])
-        for name, key in (("random", _score), (SECOND, _second), (BOTH, _mean_rank(seen[:budget]))):
+        for name, key in ((RANDOM, _score), (SECOND, _second), (BOTH, _mean_rank(seen[:budget]))):
             yield name, budget, max(seen[:budget], key=key), nfe
 
 
-METHODS = {
+SEARCHES = {
     "random, pruned": searches.pruned,
     "zero-order": searches.zero_order,
     "paths, early": searches.early_paths,
-    "more steps": searches.more_steps,
     "paths, paper": searches.paper_paths,
 }
+METHODS = (RANDOM, "random, pruned", "zero-order", STEPS_ALONE, "paths, early", "paths, paper")
 
 
 def _score(image: Judged) -> float:
@@ -91,11 +93,11 @@ def _mean_rank(images: Sequence[Judged]) -> Callable[[Judged], int]:
 
 
 class Task(NamedTuple):
-    """One method on one caption."""
+    """One method on one caption, or on several."""
 
     kind: str
     method: str
-    caption: int
+    members: tuple[int, ...]
     captions: int
     steps: int
     budgets: tuple[int, ...]
@@ -107,16 +109,30 @@ def start() -> None:
 
 
 def measure(task: Task) -> list[Row]:
+    everything = KINDS[task.kind].captions(task.captions)
+    captions, seeds = [everything[member] for member in task.members], [SEED + 1000 * at for at in task.members]
     with torch.inference_mode():
-        bench, caption = _bench(task.kind, task.steps), KINDS[task.kind].captions(task.captions)[task.caption]
-        seed = SEED + 1000 * task.caption
-        if task.method == "random":
-            found = random(bench, caption, seed, task.budgets)
-        else:
-            found = ((task.method, *each) for each in METHODS[task.method](bench, caption, seed, task.budgets))
+        found = _found(_bench(task.kind, task.steps), task, captions, seeds)
         return [
-            Row(task.kind, name, budget, task.caption, *vars(pick).values(), nfe) for name, budget, pick, nfe in found
+            Row(task.kind, name, budget, member, *vars(pick).values(), nfe)
+            for name, budget, picks, nfe in found
+            for member, pick in zip(task.members, picks, strict=True)
         ]
+
+
+def _found(
+    bench: Bench, task: Task, captions: Sequence[Any], seeds: Sequence[int]
+) -> Iterator[tuple[str, int, list[Judged], int]]:
+    """Method, budget, what was picked for each caption, NFE of one."""
+    if task.method == STEPS_ALONE:
+        for budget, picks, nfe in searches.more_steps(bench, captions, seeds, task.budgets):
+            yield STEPS_ALONE, budget, picks, nfe
+    elif task.method == RANDOM:
+        for name, budget, pick, nfe in random(bench, *captions, *seeds, task.budgets):
+            yield name, budget, [pick], nfe
+    else:
+        for budget, pick, nfe in SEARCHES[task.method](bench, *captions, *seeds, task.budgets):
+            yield task.method, budget, [pick], nfe
 
 
 def _bench(kind: str, steps: int) -> Bench:
@@ -124,6 +140,11 @@ def _bench(kind: str, steps: int) -> Bench:
         benches[kind] = Bench(cfg=KINDS[kind].cfg, steps=steps)
         benches[kind].verifier = KINDS[kind].verifier(benches[kind].verifier)
     return benches[kind]
+
+
+def _members(method: str, captions: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    size = TOGETHER if method == STEPS_ALONE else 1
+    return (tuple(captions[at : at + size]) for at in range(0, len(captions), size))
 
 
 JUDGES = {
@@ -163,7 +184,7 @@ def _table(rows: Sequence[Row], digits: int, value: Callable[[Row], float]) -> l
 
 
 def _against_random(rows: Sequence[Row]) -> list[str]:
-    baseline = {(row.budget, row.caption): row for row in rows if row.method == "random"}
+    baseline = {(row.budget, row.caption): row for row in rows if row.method == RANDOM}
 
     def cell(chosen: Sequence[Row]) -> str:
         pairs = [(row, baseline[row.budget, row.caption]) for row in chosen if (row.budget, row.caption) in baseline]
@@ -171,15 +192,18 @@ def _against_random(rows: Sequence[Row]) -> list[str]:
         holds = [replace(ours, score=100.0 * (ours.holds - theirs.holds)) for ours, theirs in pairs]
         return f"{shown(interval(score, _score), 2)}; {shown(interval(holds, _score), 0)}"
 
-    return _grid([row for row in rows if row.method != "random"], cell)
+    return _grid([row for row in rows if row.method != RANDOM], cell)
 
 
 def _grid(rows: Sequence[Row], cell: Callable[[Sequence[Row]], str]) -> list[str]:
     budgets = sorted({row.budget for row in rows})
     lines = ["| | " + " | ".join(map(str, budgets)) + " |", "|---" * (len(budgets) + 1) + "|"]
+    captions = len({row.caption for row in rows})
     for method in dict.fromkeys(row.method for row in rows):
         chosen = [[row for row in rows if (row.method, row.budget) == (method, budget)] for budget in budgets]
-        lines.append("| " + " | ".join([method, *(cell(part) if part else "" for part in chosen)]) + " |")
+        count = max(map(len, chosen))
+        name = method if count == captions else f"{method} ({count} captions)"
+        lines.append("| " + " | ".join([name, *(cell(part) if part else "" for part in chosen)]) + " |")
     return lines
 
 
@@ -218,11 +242,10 @@ def main(command: Sequence[str] | None = None) -> None:
     log = options.results / "equal_nfe.jsonl"
     done = {(row.task, row.method, row.caption) for row in read(log, Row)}
     tasks = [
-        Task(kind, method, caption, options.captions, options.steps, tuple(options.budgets))
-        for method in ("random", *METHODS)
+        Task(kind, method, members, options.captions, options.steps, tuple(options.budgets))
+        for method in METHODS
         for kind in KINDS
-        for caption in range(options.captions)
-        if (kind, method, caption) not in done
+        for members in _members(method, [at for at in range(options.captions) if (kind, method, at) not in done])
     ]
     spread(log, tasks, measure, start, options.workers)
     rows = read(log, Row)
