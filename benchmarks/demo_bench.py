@@ -78,6 +78,7 @@ class Bench:
         self.second = load.ColorfulnessVerifier.execute().result[0]
         self.cfg = cfg
         self.steps = steps
+        self.batch = BATCH if cfg != 1 else 2 * BATCH  # as many rows a prediction either way
         network = self.model.model.diffusion_model.to(dtype)
         network.dtype = dtype  # what the host goes by
         self.empty = self.encoded("")
@@ -97,7 +98,7 @@ class Bench:
         """The report of one search, and every image its verifier saw. steps: 0 for those of a trajectory."""
         driver, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("driver", "patch"))
         watched = Watched(self.verifier, self.second, caption)
-        plan = driver.Plan("benchmark", "benchmark", algorithm, trajectories, batch_size=BATCH, races=races)
+        plan = driver.Plan("benchmark", "benchmark", algorithm, trajectories, batch_size=self.batch, races=races)
         model, search = patch.put_on(self.model, plan, self.vae, watched, str(caption))
         self.sampled(model, [caption], [seed], steps or self.steps)
         return search.runs[0].reports[0], watched.seen

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from demo_bench import CFG, SIZE, Bench, arguments, captions, interval, made_on, noise, read, shown, spread
+from plots import axes, save
 from torch import Tensor
 
 SAMPLERS = {"euler": (2, 4, 6, 8, 12, 20, 50, 100), "dpmpp_2m": (2, 4, 6, 8, 12, 20, 50, 100)}
@@ -244,12 +245,7 @@ def _by(rows: Sequence[Any], *names: str) -> dict[tuple, list[Any]]:
 
 
 def draw(images: Sequence[Image], picks: Sequence[Pick], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4))
+    figure, ((left, right),) = axes(1, 2, 11, 4)
     for scheduler in (*SCHEDULERS, ADAPTIVE):
         rows = _by([image for image in images if (image.sampler, image.scheduler) == ("euler", scheduler)], "steps")
         left.loglog([key[0] for key in rows], [_distance(row) for row in rows.values()], "o-", label=scheduler)
@@ -266,8 +262,7 @@ def draw(images: Sequence[Image], picks: Sequence[Pick], path: Path) -> None:
     right.set(xlabel="steps of each candidate", ylabel="NFE in all", title="whole caption holds, %")
     right.set_xticks(range(len(steps)), steps)
     right.set_yticks(range(len(budgets)), budgets)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def report(images: Sequence[Image], picks: Sequence[Pick]) -> str:

@@ -30,6 +30,7 @@ import random_models
 import torch
 from demo_bench import arguments, boot, made_on
 from overhead import Race, Way
+from plots import axes, save
 from torch import Tensor, nn
 
 MEGABYTE = 2**20
@@ -222,12 +223,14 @@ def run(wanted: Sequence[Task], setting: Setting, fresh: bool) -> Iterator[Peak]
             yield measure(task, setting)
 
 
-def table(measured: Sequence[tuple[Task, Peak]], setting: Setting) -> str:
+def table(measured: Sequence[tuple[Task, Peak]], setting: Setting, plot: str) -> str:
     machine = made_on(torch.cuda.get_device_name()) if setting.gpu else made_on()
     of = "memory that torch has allocated on the GPU" if setting.gpu else "resident set"
     lines = [
         f"Peak {of}, in MB, each in a fresh process; {machine}. Made by `benchmarks/memory.py`, which says what is "
-        "measured. Above: what the peak adds to what was there when all was loaded."
+        "measured. Above: what the peak adds to what was there when all was loaded.",
+        "",
+        f"![Memory above what is there when all is loaded]({plot})",
     ]
     for name, head, shown in _TABLES:
         rows = [(task, peak) for task, peak in measured if task.table == name]
@@ -248,6 +251,23 @@ def _megabytes(peak: Peak) -> str:
     return f"{peak.loaded:.0f} | {peak.peak:.0f} | {peak.peak - peak.loaded:.0f}"
 
 
+def draw(measured: Sequence[tuple[Task, Peak]], path: Path) -> None:
+    """A plot for each table: megabytes above what is there when all is loaded."""
+    figure, (plots,) = axes(1, len(_TABLES), 15, 3.6)
+    for axis, (name, head, _) in zip(plots, _TABLES, strict=True):
+        lines: dict[str, list[tuple[int, float]]] = {}
+        for task, peak in measured:
+            if task.table == name:
+                label = f"cache: {task.cache}" if name == "loop" else task.what
+                count = task.batch if name == "batch" else task.candidates
+                lines.setdefault(label, []).append((count, peak.peak - peak.loaded))
+        for label, points in lines.items():
+            axis.plot(*zip(*points, strict=True), "o-", label=label)
+        axis.set(xscale="log", xlabel=head, title="MB above", ylim=(0, None))
+        axis.legend(fontsize="small")
+    save(figure, path)
+
+
 def main(command: list[str] | None = None) -> None:
     options = arguments(
         __doc__, command, {"candidates": (1, 2, 4), "batches": (1, 2), "of": 2, "loops": (2, 3), "side": 64},
@@ -259,8 +279,10 @@ def main(command: list[str] | None = None) -> None:
     for task, peak in zip(wanted, run(wanted, setting, fresh=options.workers > 0), strict=True):
         measured.append((task, peak))
         print(task, peak, flush=True)
-    text = table(measured, setting)
-    (options.results / ("memory_gpu.md" if setting.gpu else "memory.md")).write_text(text)
+    path = options.results / ("memory_gpu.md" if setting.gpu else "memory.md")
+    draw(measured, path.with_suffix(".png"))
+    text = table(measured, setting, path.with_suffix(".png").name)
+    path.write_text(text)
     print(text)
 
 

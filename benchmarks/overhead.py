@@ -24,12 +24,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import random_models
 import torch
 from demo_bench import SAMPLER, SCHEDULER, arguments, boot, made_on
+from plots import axes, save
 from random_models import Subject
 from torch import Tensor
 
@@ -238,24 +240,34 @@ def shares(rows: list[Measured]) -> list[str]:
         cells = [row.subject, row.way.name]
         cells += [_share(row.search, lambda cost, part=part: getattr(cost, part)) for part in (*PARTS, "bookkeeping")]
         cells.append(ratio(row.search, row.plain, lambda cost: cost.sampling))
-        outside = [median(cost.outside for cost in costs) for costs in (row.plain, row.search)]
-        added = (outside[1] - outside[0]) / median(cost.processor for cost in row.plain)
-        known = [*(f"{1000 * seconds / row.candidates:.1f}" for seconds in outside), f"{100 * added:.2f} %"]
+        outside = [f"{1000 * _outside(costs) / row.candidates:.1f}" for costs in (row.plain, row.search)]
+        known = [*outside, f"{added(row):.2f} %"]
         cells += ["", "", ""] if torch.cuda.is_initialized() else known
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def added(row: Measured) -> float:
+    """All that this pack adds, in % of plain: processor time in none of network, VAE and verifier."""
+    return 100 * (_outside(row.search) - _outside(row.plain)) / median(cost.processor for cost in row.plain)
+
+
+def _outside(costs: list[Cost]) -> float:
+    return median(cost.outside for cost in costs)
 
 
 def _share(costs: list[Cost], value: Callable[[Cost], float]) -> str:
     return f"{100 * median(value(cost) / cost.seconds for cost in costs):.2f} %"
 
 
-def table(rows: list[Measured], machine: str) -> str:
+def table(rows: list[Measured], machine: str, plot: str) -> str:
     repetitions = len(rows[0].plain)
     lines = [
         f"{rows[0].candidates} candidates, {SAMPLER}; medians of {repetitions} repetitions, plain and search in turns; "
         f"{machine}. Made by `benchmarks/overhead.py`, which says what is measured. In brackets the smallest and "
         f"largest ratio of a pair. A pruned search may spend a little less than its budget of NFE.{_others()}",
+        "",
+        f"![Time of a search over time without it, and what the pack adds]({plot})",
         "",
         *times(rows),
         "",
@@ -265,6 +277,35 @@ def table(rows: list[Measured], machine: str) -> str:
         *shares(rows),
     ]
     return "\n".join(lines) + "\n"
+
+
+def draw(rows: list[Measured], path: Path) -> None:
+    """Left: each pair, and the ratio of the medians. Right: what is not sampling, decoding or scoring."""
+    figure, ((left, right),) = axes(1, 2, 12, 1.2 + 0.4 * len(rows))
+    places = range(len(rows))
+    for place, row in zip(places, rows, strict=True):
+        pairs = [mine.seconds / other.seconds for mine, other in zip(row.search, row.plain, strict=True)]
+        left.plot(pairs, [place] * len(pairs), "o", color="tab:blue", alpha=0.4)
+        left.plot(_seconds(row.search) / _seconds(row.plain), place, "|", color="black", markersize=18)
+    left.axvline(1, color="gray", linewidth=0.8)
+    left.set(xlabel="seconds: search / plain, same batch size", yticks=places)
+    left.set_yticklabels([f"{row.subject}: {row.way.name}" for row in rows])
+    shares = {
+        "bookkeeping, seconds": [100 * median(cost.bookkeeping / cost.seconds for cost in r.search) for r in rows]
+    }
+    if not torch.cuda.is_initialized():
+        shares["all this pack adds, processor time"] = [added(row) for row in rows]
+    for number, (label, values) in enumerate(shares.items()):
+        right.barh([place + 0.35 * number for place in places], values, 0.35, label=label)
+    right.set(xlabel="%", yticks=[])
+    right.legend()
+    for axis in (left, right):
+        axis.invert_yaxis()
+    save(figure, path)
+
+
+def _seconds(costs: list[Cost]) -> float:
+    return median(cost.seconds for cost in costs)
 
 
 def _others() -> str:
@@ -299,8 +340,10 @@ def main(command: list[str] | None = None) -> None:
     with torch.inference_mode():
         rows = [row for make in subjects for row in measure(make(), ways, options.candidates, options.repetitions)]
     machine = made_on(torch.cuda.get_device_name()) if gpu else f"{made_on()}, {options.threads} thread"
-    text = table(rows, machine)
-    (options.results / ("overhead_gpu.md" if gpu else "overhead.md")).write_text(text)
+    path = options.results / ("overhead_gpu.md" if gpu else "overhead.md")
+    draw(rows, path.with_suffix(".png"))
+    text = table(rows, machine, path.with_suffix(".png").name)
+    path.write_text(text)
     print(text)
 
 

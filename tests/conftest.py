@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import os
@@ -70,6 +71,8 @@ def comfy(comfyui: Path, tmp_path_factory: pytest.TempPathFactory) -> ModuleType
     folder_paths.set_input_directory(str(base / "input"))
     nodes = importlib.import_module("nodes")
     assert Path(nodes.__file__).resolve() == comfyui / "nodes.py"
+    gc.collect()
+    gc.freeze()  # the host collects garbage for each model that is gone: not all of torch every time
     return importlib.import_module("comfy")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,10 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
     modules = set(sys.modules)
 
     def run(name: str) -> Rows:
-        importlib.import_module(name).main(["--quick", "--workers", "0", "--results", str(tmp_path)])
+        with ThreadPoolExecutor(1) as thread:  # where no event loop runs
+            command = ["--quick", "--workers", "0", "--results", str(tmp_path)]
+            thread.submit(importlib.import_module(name).main, command).result()
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
         lines = (tmp_path / f"{name}.md").read_text().splitlines()
         return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
 

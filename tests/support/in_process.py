@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib
 import json
 import uuid
@@ -159,10 +158,8 @@ def host(user: Path) -> Iterator[Host]:
     before = folder_paths.get_user_directory()
     with patch.dict(stock.NODE_CLASS_MAPPINGS, known), patch.object(utils, "PROGRESS_BAR_ENABLED", False):
         folder_paths.set_user_directory(str(user))
-        gc.freeze()  # the host collects garbage for each model that is gone: not all of torch every time
         try:
             yield made
         finally:
-            gc.unfreeze()
             folder_paths.set_user_directory(before)
             made.thread.shutdown()
