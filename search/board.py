@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 
 from comfy_execution.progress import get_progress_state
 from PIL.Image import Image
-from torch import Tensor
 
 from . import thumbnail
 from .prompts import PROMPTS
@@ -35,7 +34,9 @@ BOARDS_KEPT = 16
 CANDIDATES_KEPT = 2048  # on all boards together; each has pictures of some kilobytes
 PREVIEWS_KEPT = 24  # of the best candidates of a board
 TILE_SIDE, TILE_QUALITY = 128, 75
-PREVIEW_SIDE, PREVIEW_QUALITY = 768, 85
+PREVIEW_QUALITY = 85
+
+Pictures = Mapping[tuple[int, int], Image]  # by image of the batch and candidate, see thumbnail.of_image
 
 
 class _Shown(NamedTuple):
@@ -98,23 +99,22 @@ class Board:
     def show(
         self,
         images: Sequence[Sequence[Candidate]],
-        pictures: Mapping[tuple[int, int], Tensor],
+        pictures: Pictures,
         running: Collection[tuple[int, int]] = (),
     ) -> None:
         """Show how the candidates stand.
 
-        images: all candidates so far, of each image of the batch. pictures: [H, W, 3], float in 0..1, of those that are
-        new or were still running, by image and index. running: those whose score is that of a prediction on the way.
+        images: all candidates so far, of each image of the batch. pictures: of those that are new or were still
+        running, by image and index. running: those whose score is that of a prediction on the way.
         """
-        shown = {at: thumbnail.to_pil(picture) for at, picture in pictures.items()}
-        tiles = {at: thumbnail.pack(picture, TILE_SIDE, TILE_QUALITY) for at, picture in shown.items()}
+        tiles = {at: thumbnail.encode(picture, TILE_SIDE, TILE_QUALITY) for at, picture in pictures.items()}
         with self._lock:
             self._revision += 1
             self._tiles |= tiles
             self.nfe = sum(candidate.nfe for candidates in images for candidate in candidates)
             for image, candidates in enumerate(images):
                 self._place(image, candidates, running)
-                self._keep_previews(image, candidates, shown)
+                self._keep_previews(image, candidates, pictures)
             if not running:
                 self.remaining.judged()
             self._tell()
@@ -171,7 +171,7 @@ class Board:
         return self._tiles.get((image, index))
 
     def preview(self, image: int, index: int) -> bytes | None:
-        """A JPEG file of up to PREVIEW_SIDE pixels, None when the candidate is not among the best."""
+        """A JPEG file of up to thumbnail.SHOWN_SIDE pixels, None when the candidate is not among the best."""
         return self._previews.get((image, index))
 
     def _place(self, image: int, candidates: Sequence[Candidate], running: Collection[tuple[int, int]]) -> None:
@@ -185,16 +185,14 @@ class Board:
         best = max(finished, key=lambda candidate: candidate.score, default=None)
         self._best[image] = None if best is None else best.index
 
-    def _keep_previews(
-        self, image: int, candidates: Sequence[Candidate], pictures: Mapping[tuple[int, int], Image]
-    ) -> None:
+    def _keep_previews(self, image: int, candidates: Sequence[Candidate], pictures: Pictures) -> None:
         most = max(PREVIEWS_KEPT // len(self._images), 1)
         ranked = sorted(candidates, key=lambda candidate: (not candidate.is_finished, -candidate.score))
         kept = {(image, candidate.index) for candidate in ranked[:most]}
         for place in [place for place in self._previews if place[0] == image and place not in kept]:
             del self._previews[place]
         for place in kept & pictures.keys():
-            self._previews[place] = thumbnail.pack(pictures[place], PREVIEW_SIDE, PREVIEW_QUALITY)
+            self._previews[place] = thumbnail.encode(pictures[place], thumbnail.SHOWN_SIDE, PREVIEW_QUALITY)
 
     def _tell(self) -> None:
         """Send what is new to the client that queued the prompt; to none for a prompt without."""

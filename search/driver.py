@@ -10,6 +10,7 @@ from itertools import groupby, takewhile
 from typing import NamedTuple
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -71,10 +72,10 @@ class _Round(NamedTuple):
 
 
 class _Ended(NamedTuple):
-    """A row that ran to its end: its scores by verifier, its picture [H, W, 3], and that as a JPEG file's bytes."""
+    """A row that ran to its end: its scores by verifier, its picture, and that as a JPEG file's bytes."""
 
     scores: dict[str, float]
-    picture: Tensor
+    picture: Image
     thumbnail: bytes
     step: None = None
 
@@ -228,7 +229,7 @@ class Driver:
         first, pictures = len(self.recipes), {}
         for number, item in enumerate(self.items):
             seen = [self._again(number, recipes[number], images[number]) for recipes, images in zip(asked, found)]
-            pictures |= {(number, first + at): thumbnail.load(one.thumbnail) for at, one in enumerate(seen)}
+            pictures |= {(number, first + at): thumbnail.decode(one.thumbnail) for at, one in enumerate(seen)}
             self.earlier[number] += sum(one.nfe for one in seen)
             item.add([(one, None) for one in seen])
         self.recipes += asked[: len(found)]

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from ..verifiers.base import NeedsPrediction, Verifier, ask, parts
+from . import thumbnail
 from .decoding import decode
-from .memory import in_chunks
+from .memory import CHUNK, in_chunks
 
 
 class Judged(NamedTuple):
-    """Scores of some latents, of each verifier by name; the picture of each [H, W, 3] (the middle frame of a video);
-    the seconds it took."""
+    """Scores of some latents, of each verifier by name; the picture of each, as large as it is ever shown (the middle
+    frame of a video); the seconds it took."""
 
     scores: list[dict[str, float]]
-    pictures: list[Tensor]
+    pictures: list[Image]
     decoding: float
     scoring: float
 
@@ -60,15 +63,30 @@ class Judge:
     ) -> Judged:
         """Judge each of `latents` [N, ...], as a sampler gives them out; a video by the mean over its frames.
 
-        name_of: what to call latent i in an error. predictions: x0 predictions of the same, by prediction level.
+        Only a few at a time are there as images: CHUNK, or one video. name_of: what to call latent i in an error.
+        predictions: x0 predictions of the same, by prediction level.
         """
+        judged = []
+        for first in range(0, len(latents), self._together):
+            part = slice(first, first + self._together)
+            x0 = {level: prediction[part] for level, prediction in (predictions or {}).items()}
+            judged.append(self._judge(latents[part], lambda row, first=first: name_of(first + row), x0))
+        scores, pictures, decoding, scoring = zip(*judged, strict=True)
+        return Judged([*chain(*scores)], [*chain(*pictures)], sum(decoding), sum(scoring))
+
+    @property
+    def _together(self) -> int:
+        """Latents that are judged at once."""
+        return CHUNK if len(self.shapes[0]) == 4 or self.shapes[0][2] == 1 else 1
+
+    def _judge(self, latents: Tensor, name_of: Callable[[int], str], predictions: Mapping[float, Tensor]) -> Judged:
         started = time.perf_counter()
         images = decode(self.vae, latents, self.shapes, name_of)
         frames = spread(images.shape[1], self.frames)
         shown = images[:, frames].flatten(0, 1)
         predicted = {
             level: decode(self.vae, x0, self.shapes, name_of)[:, frames].flatten(0, 1)
-            for level, x0 in (predictions or {}).items()
+            for level, x0 in predictions.items()
         }
         decoded = time.perf_counter()
         by_name = score_images(
@@ -79,9 +97,9 @@ class Judge:
             for name, values in by_name.items()
         }
         scores = [{name: float(values[row]) for name, values in means.items()} for row in range(len(images))]
-        middle = images[:, images.shape[1] // 2]
-        pictures = list(middle if images.shape[1] == 1 else middle.clone())  # a picture shall not hold its video
-        return Judged(scores, pictures, decoded - started, time.perf_counter() - decoded)
+        scored = time.perf_counter()
+        pictures = [thumbnail.of_image(image) for image in images[:, images.shape[1] // 2]]
+        return Judged(scores, pictures, decoded - started, scored - decoded)
 
 
 def spread(frames: int, wanted: int) -> list[int]:

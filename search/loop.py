@@ -10,6 +10,7 @@ from typing import Any
 import comfy.utils
 from comfy_execution.graph import DynamicPrompt
 from comfy_execution.progress import NodeState, get_progress_state
+from PIL.Image import Image
 from torch import Tensor
 
 from . import thumbnail
@@ -116,8 +117,9 @@ class LoopSearch:
         )
         PROMPTS.show(text, self.plan.node)
 
-    def add(self, index: int, score: float, picture: Tensor | None, made: Made) -> None:
-        """What became of a candidate. picture: [H, W, 3], float in 0..1, of what was scored."""
+    def add(self, index: int, score: float, image: Tensor | None, made: Made) -> None:
+        """What became of a candidate. image: [H, W, 3], float in 0..1, that was scored."""
+        picture = None if image is None else thumbnail.of_image(image)
         self.seconds += time.perf_counter() - self.began
         seen = Seen(
             scores={_Wire.name: score},
@@ -180,7 +182,7 @@ class LoopSearch:
 
     def _add_known(self) -> int | None:
         """Go on with what was scored in earlier runs, up to the first candidate that was not; None if there is none."""
-        pictures: dict[int, Tensor] = {}
+        pictures: dict[int, Image] = {}
         new = None
         while new is None and not self._is_enough():
             index = len(self.standing.seen)
@@ -190,7 +192,7 @@ class LoopSearch:
             if known is not None:
                 seen, made = known
                 self.standing.add([(seen._replace(round=self.rounds[index]), made)])
-                pictures |= {index: thumbnail.from_pil(thumbnail.decode(seen.thumbnail))} if seen.thumbnail else {}
+                pictures |= {index: thumbnail.decode(seen.thumbnail)} if seen.thumbnail else {}
             elif self.limit.affords(1):
                 new = index
             else:
@@ -233,7 +235,7 @@ class LoopSearch:
         self.kept.forget()
         self._start()
 
-    def _show(self, pictures: dict[int, Tensor]) -> None:
+    def _show(self, pictures: dict[int, Image]) -> None:
         """Show how the candidates stand, with the pictures of those that are new."""
         self.board.progress(len(self.standing.seen), nfe=0)
         self.board.show([self.standing.candidates()], {(0, index): picture for index, picture in pictures.items()})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from ..verifiers.base import combine
@@ -15,11 +16,11 @@ from .pruning import Cut, Race, survivors
 
 
 class Stopped(NamedTuple):
-    """A row that was cut, or may be: of its last x0 prediction the scores by verifier, the picture [H, W, 3] and that
-    as a JPEG file's bytes; the steps it has done."""
+    """A row that was cut, or may be: of its last x0 prediction the scores by verifier, the picture and that as a JPEG
+    file's bytes; the steps it has done."""
 
     scores: dict[str, float]
-    picture: Tensor
+    picture: Image
     thumbnail: bytes
     step: int
 

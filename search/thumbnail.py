@@ -9,8 +9,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+SHOWN_SIDE = 768  # nobody is shown more of a candidate
 LONGEST_SIDE = 256
 ON_DISK_SIDE, ON_DISK_QUALITY = 96, 80
+
+
+def of_image(image: Tensor) -> Image.Image:
+    """The image, shrunk to at most SHOWN_SIDE pixels on its longer side. image: [H, W, 3], float in 0..1."""
+    picture = to_pil(image)
+    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
+    return picture
 
 
 def to_pil(image: Tensor) -> Image.Image:
@@ -24,16 +32,8 @@ def from_pil(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(picture.convert("RGB"), dtype=np.float32) / 255)
 
 
-def encode(image: Tensor, longest_side: int = LONGEST_SIDE, quality: int = 90) -> bytes:
-    """A JPEG of the image, shrunk to at most so many pixels on its longer side.
-
-    image: [H, W, 3], float in 0..1.
-    """
-    return pack(to_pil(image), longest_side, quality)
-
-
-def pack(picture: Image.Image, longest_side: int, quality: int) -> bytes:
-    """The same of a picture that is there already."""
+def encode(picture: Image.Image, longest_side: int = LONGEST_SIDE, quality: int = 90) -> bytes:
+    """A JPEG file of the picture, shrunk to at most so many pixels on its longer side."""
     small = picture.copy()
     small.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -43,12 +43,7 @@ def pack(picture: Image.Image, longest_side: int, quality: int) -> bytes:
 
 def shrink(jpeg: bytes) -> bytes:
     """The picture as it is kept on disk; nothing of nothing."""
-    return encode(load(jpeg), ON_DISK_SIDE, ON_DISK_QUALITY) if jpeg else b""
-
-
-def load(jpeg: bytes) -> Tensor:
-    """[H, W, 3], float in 0..1."""
-    return from_pil(decode(jpeg))
+    return encode(decode(jpeg), ON_DISK_SIDE, ON_DISK_QUALITY) if jpeg else b""
 
 
 def decode(jpeg: bytes) -> Image.Image:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from torch import Tensor
-
-from .board import Board
+from .board import Board, Pictures
 from .standing import Seen, Standing
-
-Pictures = Mapping[tuple[int, int], Tensor]  # [H, W, 3] by image of the batch and candidate
 
 
 class Watch:

@@ -105,7 +105,8 @@ def ask(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callabl
 
 def names_of(count: int, name_of: Callable[[int], str]) -> str:
     """What to call all of `count` images in an error."""
-    return name_of(0) if count == 1 else f"{name_of(0)} to {name_of(count - 1)}"
+    first, last = name_of(0), name_of(count - 1)
+    return first if first == last else f"{first} to {last}"
 
 
 def parts(verifier: Verifier) -> dict[str, Verifier]:

@@ -16,7 +16,8 @@ from noise_search.search import thumbnail
 
 pytestmark = pytest.mark.usefixtures("comfy")
 COLORS = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(1))
-PICTURE = torch.nn.functional.interpolate(COLORS, size=(900, 700), mode="bilinear")[0].movedim(0, -1)
+IMAGE = torch.nn.functional.interpolate(COLORS, size=(900, 700), mode="bilinear")[0].movedim(0, -1)
+PICTURE = thumbnail.of_image(IMAGE)
 
 
 class Server:
@@ -128,7 +129,7 @@ def test_pictures_are_a_few_kilobytes_and_of_the_best_more(boards: Any, server: 
     shown(board, [0.1])
     assert len(board.tile(0, 0)) < 6_000
     assert max(thumbnail.decode(board.tile(0, 0)).size) == boards.TILE_SIDE
-    assert max(thumbnail.decode(board.preview(0, 0)).size) == boards.PREVIEW_SIDE
+    assert max(thumbnail.decode(board.preview(0, 0)).size) == thumbnail.SHOWN_SIDE
 
 
 def test_previews_are_kept_of_the_best_only(boards: Any, server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import weakref
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from noise_search.search.thumbnail import from_pil
 from small_models import SmallVAE, best_report, sample, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
@@ -106,13 +108,43 @@ def test_predictions_are_those_of_the_same_frames() -> None:
 def test_the_picture_of_a_video_is_its_middle_frame(frames: int) -> None:
     latents = videos(2)
     for picture, video in zip(judge(Watching(), latents, frames).pictures, decoded(latents)):
-        assert torch.equal(picture, video[FRAMES // 2])
+        assert torch.allclose(from_pil(picture), video[FRAMES // 2].clamp(0, 1), atol=1 / 255)
+
+
+@pytest.mark.parametrize("dims, together", [(2, 16), (3, 1)])
+def test_only_a_few_are_there_as_images(dims: int, together: int) -> None:
+    """Of 40 images never more than 16, of videos one; scores, pictures and names stay in their order."""
+    latents = torch.rand(40, 16, SIDE, SIDE) if dims == 2 else torch.rand(40, 16, FRAMES, SIDE, SIDE)
+    made: list[weakref.ref[Tensor]] = []
+
+    class Decodes(SmallVAE):
+        def decode(self, latent: Tensor) -> Tensor:
+            images = super().decode(latent)
+            made.append(weakref.ref(images))
+            assert sum(len(there()) for there in made if there() is not None) <= together
+            return images
+
+    class Brightness(Watching):
+        def score(self, images: Tensor, prompts: list[str]) -> Tensor:
+            return images.mean((1, 2, 3))
+
+    verifier = Brightness()
+    judged = judging().Judge(Decodes(16, dims=dims), verifier, "", [latents.shape]).judge(latents, str)
+    images = SmallVAE(16, dims=dims).decode(latents)
+    expected = images.flatten(1).mean(1).tolist()
+    assert [scores["watching"] for scores in judged.scores] == pytest.approx(expected, abs=1e-6)
+    shown = images if dims == 2 else images[:, FRAMES // 2]
+    assert [from_pil(picture).shape for picture in judged.pictures] == [image.shape for image in shown]
+    latents[30] = torch.nan
+    with pytest.raises(importlib.import_module("noise_search.search.decoding").DecodeError, match="for 30;"):
+        judging().Judge(SmallVAE(16, dims=dims), verifier, "", [latents.shape]).judge(latents, str)
 
 
 def test_an_error_names_the_candidate_of_the_frame() -> None:
     class Blind(Watching):
         def score(self, images: Tensor, prompts: list[str]) -> Tensor:
-            return torch.tensor([0.0] * 5 + [float("nan")])
+            self.seen.append(images)
+            return torch.tensor([0.0, 0.0, float("nan") if len(self.seen) == 2 else 0.0])
 
     error = importlib.import_module("noise_search.verifiers.base").VerifierError
     with pytest.raises(error, match="watching returned nan for candidate 1,"):

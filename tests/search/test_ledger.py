@@ -17,7 +17,7 @@ from noise_search.search.ledger import Ledger, Page
 from noise_search.search.recipe import Move, Recipe, Turn
 from noise_search.search.recipe import Path as Way
 from noise_search.search.standing import Seen
-from noise_search.search.thumbnail import ON_DISK_SIDE, decode, encode, from_pil
+from noise_search.search.thumbnail import ON_DISK_SIDE, decode, encode
 
 RECIPES = [
     Recipe(7),
@@ -106,7 +106,7 @@ def test_lines_that_are_no_candidates_are_skipped(ledger: Ledger, line: bytes) -
 
 def test_a_candidate_takes_kilobytes(ledger: Ledger) -> None:
     noise = Image.frombytes("RGB", (1024, 1024), os.urandom(3 * 1024 * 1024))
-    ledger.page("a graph").add(seen(Recipe(1), thumbnail=encode(from_pil(noise))))
+    ledger.page("a graph").add(seen(Recipe(1), thumbnail=encode(noise)))
     (file,) = files(ledger)
     assert file.stat().st_size < 24_000
     assert max(decode(ledger.page("a graph").find(Recipe(1)).thumbnail).size) == ON_DISK_SIDE

@@ -11,7 +11,7 @@ from PIL import Image, ImageColor
 
 from made_reports import candidate, report_of
 from noise_search.search.plot import BEST, HEIGHT, MOST_SHOWN, WIDTH, best_curve, labelled_candidates
-from noise_search.search.thumbnail import encode, from_pil
+from noise_search.search.thumbnail import encode, from_pil, to_pil
 
 SCORES = [
     [0.5],
@@ -52,7 +52,7 @@ def test_curves_of_different_searches_differ() -> None:
 
 def test_candidates_come_best_first_and_only_the_best_is_framed() -> None:
     shown = [
-        candidate(index, score, thumbnail=encode(torch.full((64, 64, 3), level)))
+        candidate(index, score, thumbnail=encode(to_pil(torch.full((64, 64, 3), level))))
         for index, (score, level) in enumerate([(0.1, 0.2), (0.9, 0.9), (0.5, 0.6)])
     ]
     pictures = labelled_candidates(replace(report_of([0.0]), candidates=tuple(shown)))
@@ -84,7 +84,7 @@ def test_of_a_thousand_candidates_the_best_64_are_shown() -> None:
     [(64, 64, (192, 192)), (256, 256, (256, 256)), (160, 160, (160, 160)), (256, 128, (256, 512)), (8, 8, (160, 160))],
 )
 def test_small_pictures_are_enlarged_by_whole_pixels(height: int, width: int, shown: tuple[int, int]) -> None:
-    (picture,) = labelled_candidates(report_of([0.5], thumbnail=encode(torch.rand(height, width, 3))))
+    (picture,) = labelled_candidates(report_of([0.5], thumbnail=encode(to_pil(torch.rand(height, width, 3)))))
     assert (picture.width, picture.height - 24) == shown
 
 

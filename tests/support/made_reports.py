@@ -8,9 +8,9 @@ import torch
 
 from noise_search.search.recipe import Recipe
 from noise_search.search.report import Candidate, Report, Seconds
-from noise_search.search.thumbnail import encode
+from noise_search.search.thumbnail import encode, to_pil
 
-GRAY = encode(torch.full((64, 64, 3), 0.5))
+GRAY = encode(to_pil(torch.full((64, 64, 3), 0.5)))
 
 
 def candidate(index: int, score: float, nfe: int = 20, thumbnail: bytes = GRAY) -> Candidate:
