@@ -6,7 +6,7 @@ Each number comes from a fresh process. It loads the model, notes the memory it 
 the peak since: the resident set as Linux counts it, with --gpu what torch has allocated there.
 
 - candidates: Random Search around a KSampler, demo model (SDXL with random weights on a GPU), 2 steps, 8 candidates at
-  a time. It should be flat.
+  a time, and the same with 6 steps and pruning. It should be flat.
 - batch: the same with 16 candidates, 1 to 16 at a time; plain is a KSampler and a VAE Decode of so many latents.
 - verifier: the same with a verifier of 256 MB of weights, which ComfyUI loads and unloads as it does all models.
 - loop: Search Loop Open and Close around nodes that make and change an image of 1024x1024, for each cache that ComfyUI
@@ -36,13 +36,14 @@ from torch import Tensor, nn
 MEGABYTE = 2**20
 CANDIDATES, BATCHES, LOOPS = (1, 8, 64, 256), (1, 2, 4, 8, 16), (4, 16, 64)
 TOGETHER, OF_BATCHES, STEPS = 8, 16, 2
+PRUNED_STEPS = 6  # enough for cuts
 SIDE = 1024
 VERIFIER_MEGABYTES = 256
 CACHES = {"default": "RAM_PRESSURE", "--cache-classic": "CLASSIC", "--cache-none": "NONE"}
 
 
 class Task(NamedTuple):
-    """What to measure. what: plain, search, verifier or loop. candidates; batch: as many at a time. side: of a loop's
+    """What to measure. what: plain, search, pruned, verifier or loop. candidates; batch: as many at a time. side: of a loop's
     images. cache: a loop's, one of CACHES."""
 
     table: str
@@ -107,7 +108,8 @@ def measure(task: Task, setting: Setting) -> Peak:
 
 def _in_sampler(task: Task, gpu: bool) -> Peak:
     with torch.inference_mode():
-        subject = random_models.sdxl(steps=STEPS) if gpu else random_models.shapes(steps=STEPS)
+        steps = PRUNED_STEPS if task.what == "pruned" else STEPS
+        subject = random_models.sdxl(steps=steps) if gpu else random_models.shapes(steps=steps)
         if task.what == "verifier":
             subject = replace(subject, verifier=HeavyVerifier(VERIFIER_MEGABYTES))
         race = Race(subject, task.candidates)
@@ -115,7 +117,7 @@ def _in_sampler(task: Task, gpu: bool) -> Peak:
             if task.what == "plain":
                 race.plain(task.batch)
             else:
-                race.search(Way("", task.batch))
+                race.search(Way("", task.batch, races=task.what == "pruned"))
         return Peak(*peak)
 
 
@@ -207,6 +209,7 @@ def _resident(field: str) -> float:
 
 def tasks(candidates: Sequence[int], batches: Sequence[int], of: int, loops: Sequence[int], side: int) -> list[Task]:
     flat = [Task("candidates", "search", count) for count in candidates]
+    flat += [Task("candidates", "pruned", count) for count in candidates[1:]]
     heavy = [Task("verifier", "verifier", count) for count in candidates[1:3]]
     by_batch = [Task("batch", what, of, batch) for batch in batches for what in ("plain", "search")]
     around = [Task("loop", "loop", count, side=side, cache=cache) for cache in CACHES for count in loops]
@@ -240,7 +243,7 @@ def table(measured: Sequence[tuple[Task, Peak]], setting: Setting, plot: str) ->
 
 
 _TABLES = (
-    ("candidates", f"candidates, {TOGETHER} at a time", lambda task: task.candidates),
+    ("candidates", f"candidates, {TOGETHER} at a time", lambda task: f"{task.candidates}, {task.what}"),
     ("batch", "at a time", lambda task: f"{task.batch} of {task.candidates}, {task.what}"),
     ("verifier", f"candidates, with a verifier of {VERIFIER_MEGABYTES} MB", lambda task: task.candidates),
     ("loop", "candidates in a loop", lambda task: f"{task.candidates}, {task.side}x{task.side}, cache: {task.cache}"),

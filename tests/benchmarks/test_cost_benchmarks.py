@@ -57,7 +57,7 @@ def test_overhead_compares_a_search_with_plain_runs(quick: Callable[[str], Rows]
 def test_memory_is_measured_against_candidates_batch_verifier_and_loops(quick: Callable[[str], Rows]) -> None:
     rows = quick("memory")
     measured = [row for row in rows if row[1].isdigit()]
-    assert len(measured) == 3 + 4 + 2 + 6
+    assert len(measured) == 3 + 2 + 4 + 2 + 6
     assert all(int(peak) >= int(loaded) > 100 for _, loaded, peak, _ in measured)
     caches = {row[0].partition("cache: ")[2] for row in measured if "64x64" in row[0]}
     assert caches == {"default", "--cache-classic", "--cache-none"}
