@@ -43,8 +43,8 @@ CACHES = {"default": "RAM_PRESSURE", "--cache-classic": "CLASSIC", "--cache-none
 
 
 class Task(NamedTuple):
-    """What to measure. what: plain, search, pruned, verifier or loop. candidates; batch: as many at a time. side: of a loop's
-    images. cache: a loop's, one of CACHES."""
+    """What to measure. what: plain, search, pruned, verifier or loop. candidates; batch: as many at a time. side: of a
+    loop's images. cache: a loop's, one of CACHES."""
 
     table: str
     what: str

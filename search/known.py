@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from .ledger import Page
 from .pruning import Race
@@ -15,11 +15,12 @@ SAME = 0.01  # how far, of the spread of all scores, a candidate's may be from w
 
 
 class Known:
-    """The scores on one page. title: the search node in messages."""
+    """The scores on one page. title: the search node in messages. judges: the names of those that score now."""
 
-    def __init__(self, page: Page, title: str):
+    def __init__(self, page: Page, title: str, judges: Collection[str]):
         self.page = page
         self.title = title
+        self.judges = set(judges)
         self.has_passed_over = False
 
     def find(self, recipes: Sequence[Recipe], steps: int, race: Race | None = None) -> list[Seen] | None:
@@ -28,7 +29,7 @@ class Known:
         None for one on a path: what follows needs its latent, and latents are not kept.
         """
         found = [self.page.find(recipe, _place(number, steps, race)) for number, recipe in enumerate(recipes)]
-        if None in found:
+        if any(seen is None or seen.scores.keys() != self.judges for seen in found):
             return None
         if recipes[0].path is None:
             return found

@@ -20,7 +20,7 @@ from .driver import Plan
 from .known import is_same
 from .loop_body import Body, Flow
 from .loop_cache import forget
-from .loop_kept import Kept, Made
+from .loop_kept import SCORE, Kept, Made
 from .prompts import PROMPTS
 from .recipe import Recipe
 from .report import Report, Seconds
@@ -41,7 +41,7 @@ class Found:
 class _Wire:
     """Stands where a verifier stands: the score is what comes through a wire."""
 
-    name = "score"
+    name = SCORE
 
 
 class LoopSearch:

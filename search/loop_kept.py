@@ -10,6 +10,7 @@ from .recipe import Recipe
 from .standing import Seen
 
 WINNERS_KEPT = 4  # of the latest searches
+SCORE = "score"  # what the number that comes through the wire is called
 
 
 class Made(NamedTuple):
@@ -34,7 +35,7 @@ class Kept:
     def find(self, recipe: Recipe, number: int) -> tuple[Seen, Made | None] | None:
         """A candidate that was scored before, with its result if that is at hand."""
         seen = self.page.find(recipe, number if self.by_number else None)
-        if seen is None:
+        if seen is None or seen.scores.keys() != {SCORE}:
             return None
         candidate, result = _WINNERS.get(self.search, (None, None))
         return seen, Made(result, is_link=False) if candidate == (recipe, number) else None

@@ -13,7 +13,7 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from ..verifiers.base import Verifier
+from ..verifiers.base import Verifier, parts
 from .board import Board
 from .drafts import thin
 from .driver import Driver, Outcome, Plan, ScoresChanged
@@ -120,7 +120,7 @@ class _Searching(Wrappers):
     def _search(self, call: SamplerCall, judge: Judge) -> tuple[Outcome, Board]:
         """With what earlier runs know; without, when that does not hold any more."""
         source = NoiseSource(call.noise, call.seed, call.shapes)
-        known = Known(page_of(call, self.plan.node, self.plan.title), self.plan.title)
+        known = Known(page_of(call, self.plan.node, self.plan.title), self.plan.title, parts(self.verifier))
         while True:
             driver = Driver(self.plan, call, judge, source, known)
             self.trajectories = driver.trajectories

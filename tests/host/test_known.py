@@ -131,6 +131,20 @@ def test_when_the_winner_is_not_what_it_was_all_run_again(page: Any, caplog: pyt
     assert scores(changed)[0] == pytest.approx(scores(fresh)[0], abs=1e-6)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_of_a_verifier_that_has_another_name_now_are_not_used(page: Any, method: str) -> None:
+    """As after an update of the pack that it comes from."""
+
+    class Renamed(Brightness):
+        name = "brightness 2"
+
+    node, settings, _ = METHODS[method]
+    before = run(node, **settings)
+    after = run(node, verifier=Renamed(), **settings)
+    assert (after.rows, scores(after)) == (before.rows, scores(before))
+    assert run(node, verifier=Renamed(), **settings).rows < before.rows
+
+
 def test_keep_best_does_not_stop_the_winner_from_being_made(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run("RandomSearch", candidates=8)
     watch = importlib.import_module("noise_search.search.watch").Watch

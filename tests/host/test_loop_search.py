@@ -162,3 +162,11 @@ def test_a_candidate_is_named_by_number_and_seed() -> None:
     search = started()
     search.wanted()
     assert search.name(3) == "candidate 3 (seed 103)"
+
+
+def test_scores_of_something_else_are_not_used() -> None:
+    """In a file that was changed."""
+    page = module("ledger").Page(None)
+    run(started(kept_before=kept(page)), float)
+    page.entries = {name: seen._replace(scores={"another": 1.0}) for name, seen in page.entries.items()}
+    assert run(started(kept_before=kept(page)), float) == [0, 1, 2, 3, 4]
