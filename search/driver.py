@@ -181,7 +181,7 @@ class Driver:
         if self.stopped == "finished":
             asked = [_send(item.algorithm, item.scores() or None) for item in self.items]
         else:
-            asked = [_end(item.algorithm) for item in self.items]
+            asked = [_end(item.algorithm, item.scores()) for item in self.items]
         if asked[0] is None:
             return None
         race = asked[0].race if isinstance(asked[0], Heat) else None
@@ -464,9 +464,9 @@ def _send(algorithm: Algorithm, scores: list[float] | None) -> list[Recipe] | He
         return None
 
 
-def _end(algorithm: Algorithm) -> list[Recipe] | Heat | None:
+def _end(algorithm: Algorithm, scores: list[float]) -> list[Recipe] | Heat | None:
     """What the algorithm still needs so that its best is an image; None when it needs nothing."""
     try:
-        return algorithm.throw(Enough())
+        return algorithm.throw(Enough(scores))
     except (StopIteration, Enough):
         return None

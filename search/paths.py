@@ -20,21 +20,22 @@ def path_search(seed: int, paths: int, branches: int, start: float, forward: flo
     Levels are flow time, 1 is noise and 0 the image. Candidate 0 is the image without search, run to its end first.
     """
     yield [Recipe(seed)]
-    kept = [Recipe(candidate_seed(seed, index), path=Path(start)) for index in range(paths)]
-    leading: list[Recipe] = []
+    asked, kept = [Recipe(seed)], []
+    around = [Recipe(candidate_seed(seed, index), path=Path(start)) for index in range(paths)]
+    rng = random.Random(seed)
     try:
-        scores = yield kept
-        leading = _best(kept, scores[-paths:], 1)
-        rng = random.Random(seed)
-        for up, down in turns(start, forward, backward):
-            around = [recipe.turned(rng.randrange(TURN_SEEDS), up, down) for recipe in kept for _ in range(branches)]
+        for turn in [*turns(start, forward, backward), None]:
+            asked += around
             scores = yield around
             kept = _best(around, scores[-len(around) :], paths)
-            leading = kept[:1]
-    except Enough:
-        if not leading:
+            if turn is not None:
+                around = [recipe.turned(rng.randrange(TURN_SEEDS), *turn) for recipe in kept for _ in range(branches)]
+    except Enough as enough:
+        known = dict(zip(asked, enough.scores))
+        going = [recipe for recipe in [*kept[:1], *around] if recipe in known]
+        if not going:
             return
-        kept = leading
+        kept = _best(going, [known[recipe] for recipe in going], 1)
     yield [recipe.finished() for recipe in kept]
 
 

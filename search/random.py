@@ -18,7 +18,14 @@ class Heat(NamedTuple):
 
 
 class Enough(Exception):
-    """Thrown into an algorithm when people want the best so far: it may yield what is needed to finish that."""
+    """Thrown into an algorithm when people want the best so far: it may yield what is needed to finish that.
+
+    scores: of everything it has asked for and that has run, in that order; a part of the last round may be missing.
+    """
+
+    def __init__(self, scores: list[float]):
+        super().__init__()
+        self.scores = scores
 
 
 # Yields the noises it wants judged; receives the scores of everything it has asked for so far, in that order, because

@@ -25,7 +25,8 @@ def step_seed(recipe: Recipe) -> int:
 
 
 class Stretches:
-    """The last stretch of each recipe, and the latents at levels, from which the recipes of the next round go on.
+    """The last stretch of each recipe, and the latents at levels, from which the recipes of the next round go on. When
+    people have seen enough, the best goes on, be it of the round that is running.
 
     sigmas: the user's schedule [steps + 1]. sampling: the MODEL's model_sampling.
     """
@@ -78,7 +79,7 @@ class Stretches:
     def _from(self, item: int, recipe: Recipe) -> Tensor:
         """The latent at the top of the recipe's last stretch."""
         before = recipe.before()
-        x = self._now[item, before]
+        x = (self._now | self._next)[item, before]
         if recipe.path.finished:
             return x
         draw = torch.Generator().manual_seed(recipe.path.turns[-1].seed)

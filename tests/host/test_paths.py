@@ -130,17 +130,23 @@ def test_masks_and_partial_denoise(kind: str) -> None:
     assert torch.isfinite(result).all()
 
 
-def test_a_search_out_of_time_finishes_the_best_path_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    limit = importlib.import_module("noise_search.search.budget").TimeLimit
-    rounds = iter([True] * 3)  # the image without search, the way down, one turn
-    monkeypatch.setattr(limit, "affords", lambda self, count: count if next(rounds, False) else 0)
+@pytest.mark.parametrize("afforded", [[1, 2], [1, 1], [1, 2, 4], [1, 2, 1], [1, 2, 3, 0]])
+def test_a_search_out_of_time_finishes_the_best_path_so_far(
+    monkeypatch: pytest.MonkeyPatch, afforded: list[int]
+) -> None:
+    """afforded: candidates in each round, first the image without search, then the way down, then turns."""
+    limit, left = importlib.import_module("noise_search.search.budget").TimeLimit, iter(afforded)
+    monkeypatch.setattr(limit, "affords", lambda self, count: min(count, next(left, 0)))
     model = small_model("FLOW")
     found = along(model, EARLY)
     winner = sample(found.model)
     report = best_report(found)
-    assert report.stopped == "time"
-    finished = [candidate for candidate in report.candidates if candidate.is_finished]
-    assert [candidate.recipe.path is None for candidate in finished] == [True, False]
-    assert len(finished[1].recipe.path.turns) == 1
+    assert (report.stopped, len(report.candidates)) == ("time", sum(afforded) + 1)
+    without, *on_the_way, last = report.candidates
+    assert [without.recipe.path, last.is_finished] == [None, True]
+    assert not any(candidate.is_finished for candidate in on_the_way)
+    latest = on_the_way[-1].round
+    going = [candidate for candidate in on_the_way if candidate.round >= latest - 1]
+    assert last.recipe == max(going, key=lambda candidate: candidate.score).recipe.finished()
     again = sample(node_calls.call("ReplayNoise", recipe=recipes_json([report]), model=model)[1])
     assert torch.allclose(winner, again, atol=1e-4)
