@@ -103,7 +103,7 @@ def _cells(rows: list[Row]) -> list[str]:
 
 
 def main(command: Sequence[str] | None = None) -> None:
-    quick = {"captions": 2, "seeds": 1, "budgets": (8,)}
+    quick = {"captions": 1, "seeds": 1, "budgets": (8,)}
     options = arguments(__doc__, command, quick, captions=24, seeds=5, budgets=BUDGETS)
     log = options.results / "methods.jsonl"
     done: dict[tuple[int, int], set[tuple[str, int]]] = {}

@@ -55,6 +55,20 @@ def test_equal_nfe_compares_every_method_at_equal_cost_and_goes_on_where_it_was(
     assert sorted(map(json.dumps, again)) == sorted(map(json.dumps, rows))
 
 
+def test_methods_at_equal_cost_and_the_image_without_search(quick: Any, tmp_path: Path) -> None:
+    rows = quick("methods", "methods.jsonl")
+    assert {(row["method"], row["budget"]) for row in rows if row["method"] == "random"} == {
+        ("random", 1),
+        ("random", 8),
+    }
+    assert len({row["method"] for row in rows}) == 5
+    assert all(100 < row["nfe"] <= 160 for row in rows if row["budget"] == 8)
+    score = {(row["method"], row["budget"]): row["score"] for row in rows}
+    assert score["random", 8] >= score["random", 1]
+    table = (tmp_path / "methods.md").read_text()
+    assert all(f"| {row['method']} | {row['budget']} | {row['nfe']} | {row['score']:.2f} [" in table for row in rows)
+
+
 def test_steps_against_the_exact_solution(quick: Any, tmp_path: Path) -> None:
     rows = quick("denoising_steps", "steps_quality.jsonl")
     distance = {(row["sampler"], row["scheduler"], row["steps"]): row["distance"] for row in rows}
