@@ -154,13 +154,22 @@ JUDGES = {
 }
 
 
+def complete(rows: Sequence[Row]) -> list[Row]:
+    """Those of captions that all methods have run which run on all captions."""
+    needed = {method for method, share in SHARES.items() if share == 1}
+    run: dict[tuple[str, int], set[str]] = {}
+    for row in rows:
+        run.setdefault((row.task, row.caption), set()).add(row.method)
+    return [row for row in rows if needed <= run[row.task, row.caption]]
+
+
 def report(rows: Sequence[Row], steps: int) -> str:
     lines = [
         "# Quality at equal NFE",
         "",
         f"Demo model, {steps} euler steps a trajectory, bfloat16; {made_on()}. Made by `benchmarks/equal_nfe.py`. "
-        "Columns are budgets in trajectories; in brackets 90 % bootstrap intervals over captions. A method is left out "
-        "where the budget is too small for it.",
+        "Columns are budgets in trajectories; in brackets 90 % bootstrap intervals over captions, of which those count "
+        "that all methods have run. A method is left out where the budget is too small for it.",
         "",
         "![Verifier, oracle and second verifier against NFE](equal_nfe.png)",
     ]
@@ -250,7 +259,7 @@ def main(command: Sequence[str] | None = None) -> None:
     done = {(row.task, row.method, row.caption) for row in read(log, Row)}
     tasks = list(_tasks(options.captions, options.steps, tuple(options.budgets), done))
     spread(log, tasks, measure, start, options.workers)
-    rows = read(log, Row)
+    rows = complete(read(log, Row))
     draw(rows, options.results / "equal_nfe.png")
     text = report(rows, options.steps)
     (options.results / "equal_nfe.md").write_text(text)
