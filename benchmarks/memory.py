@@ -266,7 +266,10 @@ def draw(measured: Sequence[tuple[Task, Peak]], path: Path) -> None:
                 lines.setdefault(label, []).append((count, peak.peak - peak.loaded))
         for label, points in lines.items():
             axis.plot(*zip(*points, strict=True), "o-", label=label)
+        counts = sorted({count for points in lines.values() for count, _ in points})
         axis.set(xscale="log", xlabel=head, title="MB above", ylim=(0, None))
+        axis.set_xticks(counts, counts)
+        axis.minorticks_off()
         axis.legend(fontsize="small")
     save(figure, path)
 
