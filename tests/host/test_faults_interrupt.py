@@ -122,9 +122,9 @@ def test_cancel_while_a_verifier_judges_many_images_ends_before_the_next_sixteen
             return super().score(images, prompts)
 
     model, vae, verifier = small_model("FLOW", channels=16, dims=3), SmallVAE(16, dims=3), Cancelling()
-    found = search(model, candidates=4, vae=vae, verifier=verifier, batch_size=4)
+    found = search(model, candidates=2, vae=vae, verifier=verifier)
     with pytest.raises(management.InterruptProcessingException):
-        run(found.model, latent={"samples": torch.zeros(1, 16, 9, 8, 8)})
+        run(found.model, latent={"samples": torch.zeros(1, 16, 20, 8, 8)})
     assert verifier.asked == [16]
 
 
