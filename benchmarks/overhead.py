@@ -131,7 +131,7 @@ class Race:
             random.pruned_random_search if way.races else lambda seed, count, steps: random.random_search(seed, count)
         )
         plan = driver.Plan(
-            "Random Search", "random", lambda seed, steps: find(seed, self.candidates, steps), self.candidates,
+            "Random Search", "random", lambda seed, steps, _: find(seed, self.candidates, steps), self.candidates,
             batch_size=way.batch, races=way.races,
         )  # fmt: skip
         subject = self.subject

@@ -196,10 +196,10 @@ def _plan(title: str, node: str, method: dict[str, Any], patience: int, max_seco
     if kind == "random":
         count = settings["candidates"]
         at_least(title, candidates=(count, 1))
-        return Plan(algorithm=lambda seed, steps: random_search(seed, count), trajectories=count, **limits)
+        return Plan(algorithm=lambda seed, *_: random_search(seed, count), trajectories=count, **limits)
     check_zero_order(title, **settings)
     return Plan(
-        algorithm=lambda seed, steps: zero_order(seed, **settings),
+        algorithm=lambda seed, *_: zero_order(seed, **settings),
         trajectories=1 + settings["iterations"] * settings["neighbors"],
         **limits,
     )

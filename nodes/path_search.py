@@ -79,7 +79,7 @@ class PathSearch(io.ComfyNode):
             title=title,
             node=cls.hidden.unique_id,
             name="paths",
-            algorithm=lambda seed, steps: path_search(seed, **settings),
+            algorithm=lambda seed, *_: path_search(seed, **settings),
             trajectories=cost(**settings),
             batch_size=batch_size,
             max_seconds=max_seconds,

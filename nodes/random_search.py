@@ -7,7 +7,7 @@ from comfy_api.latest import io
 
 from ..search.driver import Plan
 from ..search.patch import put_on
-from ..search.pruning import MOST_ROWS
+from ..search.pruning import MOST_ROWS, rows_together
 from ..search.random import Algorithm, pruned_random_search, random_search
 from ..verifiers.base import require
 from .types import (
@@ -106,8 +106,8 @@ class RandomSearch(io.ComfyNode):
         return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))
 
 
-def _algorithm(candidates: int, pruning: str, max_seconds: float) -> Callable[[int, int], Algorithm]:
+def _algorithm(candidates: int, pruning: str, max_seconds: float) -> Callable[[int, int, int], Algorithm]:
     if pruning == "progressive":
-        together = TIMED_ROWS if max_seconds else MOST_ROWS
-        return lambda seed, steps: pruned_random_search(seed, candidates, steps, together)
-    return lambda seed, steps: random_search(seed, candidates)
+        most = TIMED_ROWS if max_seconds else MOST_ROWS
+        return lambda seed, steps, size: pruned_random_search(seed, candidates, steps, min(most, rows_together(size)))
+    return lambda seed, *_: random_search(seed, candidates)

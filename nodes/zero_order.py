@@ -67,7 +67,7 @@ class ZeroOrderSearch(io.ComfyNode):
             title=title,
             node=cls.hidden.unique_id,
             name="zero-order",
-            algorithm=lambda seed, steps: zero_order(seed, iterations, neighbors, cosine),
+            algorithm=lambda seed, *_: zero_order(seed, iterations, neighbors, cosine),
             trajectories=1 + iterations * neighbors,
             batch_size=batch_size,
             max_seconds=max_seconds,

@@ -38,17 +38,17 @@ from .watch import Watch
 class Plan:
     """What a search node was set to.
 
-    title: the node's name in messages. algorithm: starts one search, given the sampler's seed and steps. trajectories:
-    how many it will run, with parts of one as fractions. batch_size: candidates in one sampler call, 0 for what fits.
-    max_seconds: 0 for no limit. patience: candidates without anything better before it stops, 0 for no limit.
-    races: whether the algorithm prunes. frames: of a video that are judged, 0 for all. search_steps: how many steps
-    candidates get before the best are chosen (drafts.py), 0 for all. node: the id of the search node, where the board
-    is.
+    title: the node's name in messages. algorithm: starts one search, given the sampler's seed and steps and the bytes
+    of a candidate's latents. trajectories: how many it will run, with parts of one as fractions. batch_size: candidates
+    in one sampler call, 0 for what fits. max_seconds: 0 for no limit. patience: candidates without anything better
+    before it stops, 0 for no limit. races: whether the algorithm prunes. frames: of a video that are judged, 0 for all.
+    search_steps: how many steps candidates get before the best are chosen (drafts.py), 0 for all. node: the id of the
+    search node, where the board is.
     """
 
     title: str
     name: str
-    algorithm: Callable[[int, int], Algorithm]
+    algorithm: Callable[[int, int, int], Algorithm]
     trajectories: float
     batch_size: int = 0
     max_seconds: float = 0.0
@@ -105,7 +105,10 @@ class Driver:
         self.trajectories = Trajectories(
             draft, source, plan.batch_size, self._progress, plan.races, judge.prediction_levels
         )
-        self.items = [Standing(plan.algorithm(call.seed, draft.steps), judge.verifier) for _ in range(source.items)]
+        size = call.noise.numel() * 4  # solvers compute in float32
+        self.items = [
+            Standing(plan.algorithm(call.seed, draft.steps, size), judge.verifier) for _ in range(source.items)
+        ]
         self.recipes: list[tuple[Recipe, ...]] = []  # of each candidate, one an image
         self.repeats: dict[tuple[int, Recipe], int] = {}  # drafts that run again in full, by image and recipe
         self.limit = TimeLimit(plan.max_seconds)

@@ -81,7 +81,7 @@ class LoopSearch:
     def _start(self) -> None:
         self.recipes: list[Recipe] = []  # asked for so far, and the round of each
         self.rounds: list[int] = []
-        self.standing = Standing(self.plan.algorithm(self.flow.seed, 0), _Wire())
+        self.standing = Standing(self.plan.algorithm(self.flow.seed, 0, 0), _Wire())
         self.stopped = "finished"
 
     @property

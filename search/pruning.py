@@ -42,6 +42,8 @@ class Pace(NamedTuple):
 FINE = Pace((35, 45, 55, 65, 75, 85), 0.78)
 COARSE = Pace((35, 55, 75), 0.65)
 MOST_ROWS = 64  # in one race
+LEAST_ROWS = 8  # below, a race is worth little
+ROOM = 256 * 2**20  # bytes for the latents of a race; a solver may hold several times as much
 
 
 class Cut(NamedTuple):
@@ -114,6 +116,12 @@ def race(budget: int, steps: int, pace: Pace = FINE) -> Race:
     ends = list(accumulate(lengths))[:-1]
     falls = zip(ends, pairwise(rows), strict=True)
     return Race(steps, rows[0], tuple(Cut(end, after) for end, (before, after) in falls if after < before))
+
+
+def rows_together(size: int) -> int:
+    """Candidates in one race whose latents have `size` bytes each: of images 64, of video fewer. Never of the free
+    memory, so that a seed gives the same winner on every machine."""
+    return max(LEAST_ROWS, min(MOST_ROWS, ROOM // max(size, 1)))
 
 
 def survivors(scores: Mapping[int, float], keep: int) -> list[int]:

@@ -114,7 +114,7 @@ def test_with_every_sampler() -> None:
 def test_a_race_goes_on_with_its_leader_alone() -> None:
     model = small_model("FLOW")
     pressed = Pressed(model, calls=7)
-    algorithm = lambda seed, steps: pruned_random_search(seed, 6, steps)  # noqa: E731
+    algorithm = lambda seed, steps, _: pruned_random_search(seed, 6, steps)  # noqa: E731
     found = put_on(model, algorithm, 6, races=True)
     result = sample(found.model, steps=12, cfg=1.0)
     report = best_report(found)
@@ -128,7 +128,7 @@ def test_a_race_goes_on_with_its_leader_alone() -> None:
 def test_the_best_path_so_far_is_finished() -> None:
     model = small_model("FLOW")
     levels = {"start": 0.7, "forward": 0.1, "backward": 0.3}
-    algorithm = lambda seed, steps: path_search(seed, paths=2, branches=2, **levels)  # noqa: E731
+    algorithm = lambda seed, *_: path_search(seed, paths=2, branches=2, **levels)  # noqa: E731
     Pressed(model, calls=10 + 2 * 3 + 2)
     found = put_on(model, algorithm, cost(2, 2, **levels), batch_size=2)
     sample(found.model, steps=10, cfg=1.0)

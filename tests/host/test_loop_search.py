@@ -27,7 +27,7 @@ def started(candidates: int = 5, kept_before: Any = None, **given: Any) -> Any:
     plan = module("driver").Plan(
         title="Search Loop Close (node 9)",
         name="random",
-        algorithm=lambda seed, steps: module("random").random_search(seed, candidates),
+        algorithm=lambda seed, *_: module("random").random_search(seed, candidates),
         trajectories=candidates,
         node="9",
         **given,

@@ -25,7 +25,7 @@ def along(model: Any, levels: dict[str, float], paths: int = 2, branches: int = 
     driver = importlib.import_module("noise_search.search.driver")
     patch = importlib.import_module("noise_search.search.patch")
     chosen = {"paths": paths, "branches": branches, **levels}
-    algorithm = lambda seed, steps: path_search(seed, **chosen)  # noqa: E731
+    algorithm = lambda seed, *_: path_search(seed, **chosen)  # noqa: E731
     plan = driver.Plan("Path Search (node 1)", "paths", algorithm, cost(**chosen), **settings)
     patched, record = patch.put_on(model, plan, SmallVAE(), Brightness(), "")
     return SimpleNamespace(model=patched, search=record)

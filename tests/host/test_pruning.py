@@ -23,7 +23,7 @@ def pruned(model: Any, candidates: int = 6, verifier: Any = None, **settings: An
     plan = driver.Plan(
         "Random Search (node 1)",
         "random",
-        lambda seed, steps: pruned_random_search(seed, candidates, steps),
+        lambda seed, steps, _: pruned_random_search(seed, candidates, steps),
         candidates,
         races=True,
         **settings,

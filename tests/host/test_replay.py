@@ -25,7 +25,7 @@ def climb(model: Any, **settings: Any) -> SimpleNamespace:
     plan = driver.Plan(
         "Zero-Order Search (node 1)",
         "zero-order",
-        lambda seed, steps: zero_order(seed, iterations=4, neighbors=3, cosine=0.8),
+        lambda seed, *_: zero_order(seed, iterations=4, neighbors=3, cosine=0.8),
         trajectories=13,
         **settings,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 
 import pytest
 
@@ -60,10 +61,21 @@ def test_a_second_search_on_one_model_is_refused_by_name() -> None:
         search(model=model)
 
 
-@pytest.mark.parametrize(("max_seconds", "most"), [(0.0, 64), (5.0, 16)])
-def test_with_a_time_limit_pruned_candidates_start_in_small_rounds(max_seconds: float, most: int) -> None:
+@pytest.mark.parametrize(
+    ("max_seconds", "shape", "most"),
+    [
+        (0.0, (1, 16, 128, 128), 64),
+        (5.0, (1, 16, 128, 128), 16),
+        (0.0, (1, 16, 21, 90, 160), 13),
+        (5.0, (1, 16, 21, 90, 160), 13),
+        (0.0, (4, 16, 41, 136, 240), 8),
+    ],
+)
+def test_pruned_candidates_start_in_small_rounds_with_a_time_limit_and_large_latents(
+    max_seconds: float, shape: tuple[int, ...], most: int
+) -> None:
     module = importlib.import_module("noise_search.nodes.random_search")
-    algorithm = module._algorithm(100, "progressive", max_seconds)(7, 20)
+    algorithm = module._algorithm(100, "progressive", max_seconds)(7, 20, 4 * math.prod(shape))
     starts, scores = [], None
     while True:
         try:

@@ -152,7 +152,7 @@ def plan_of(candidates: int, **settings: Any) -> Any:
     return driver.Plan(
         title="Random Search (node 1)",
         name="random",
-        algorithm=lambda seed, steps: random.random_search(seed, candidates),
+        algorithm=lambda seed, *_: random.random_search(seed, candidates),
         trajectories=candidates,
         **settings,
     )
