@@ -1,4 +1,7 @@
-"""Model files with small random weights that ComfyUI's stock loaders accept: SD3, Flux, Wan, and a TAESD VAE."""
+"""Model files with small random weights that ComfyUI's stock loaders accept.
+
+SD3, Flux, Wan and a TAESD VAE; for Flux a LoRA and a ControlNet.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,35 @@ from torch import Tensor, nn
 
 TEXT, POOLED = 64, 32
 VAE_NAME = "tiny_tae16.safetensors"
+FLUX_ADDITION = "tiny_flux.safetensors"  # of the LoRA and of the ControlNet
+FLUX = {
+    "in_channels": 16,
+    "out_channels": 16,
+    "vec_in_dim": POOLED,
+    "context_in_dim": TEXT,
+    "hidden_size": 128,  # a multiple of it: the host's axes are fixed
+    "mlp_ratio": 4.0,
+    "num_heads": 1,
+    "depth": 1,
+    "depth_single_blocks": 1,
+    "axes_dim": [16, 56, 56],
+    "theta": 10000,
+    "patch_size": 2,
+    "qkv_bias": True,
+    "guidance_embed": False,
+    "txt_ids_dims": [],
+}
 
 
 def write_all(models: Path) -> None:
-    """Into a server's models folder: diffusion_models/tiny_{sd3,flux,wan}.safetensors and vae/VAE_NAME."""
+    """Into a server's models folder: diffusion_models/tiny_{sd3,flux,wan}.safetensors, vae/VAE_NAME and
+    {loras,controlnet}/FLUX_ADDITION."""
     with torch.inference_mode():
         for name, (weights, metadata) in {"sd3": sd3(), "flux": flux(), "wan": wan()}.items():
             _save(weights, models / "diffusion_models" / f"tiny_{name}.safetensors", metadata)
         _save(tae(), models / "vae" / VAE_NAME, None)
+        _save(flux_lora(), models / "loras" / FLUX_ADDITION, None)
+        _save(flux_controlnet(), models / "controlnet" / FLUX_ADDITION, None)
 
 
 def sd3(depth: int = 1) -> tuple[dict[str, Tensor], None]:
@@ -42,27 +66,28 @@ def sd3(depth: int = 1) -> tuple[dict[str, Tensor], None]:
 
 
 def flux() -> tuple[dict[str, Tensor], None]:
-    """The hidden width has to be a multiple of 128: the host's axes are fixed."""
-    model = importlib.import_module("comfy.ldm.flux.model").Flux(
-        image_model="flux",
-        in_channels=16,
-        out_channels=16,
-        vec_in_dim=POOLED,
-        context_in_dim=TEXT,
-        hidden_size=128,
-        mlp_ratio=4.0,
-        num_heads=1,
-        depth=1,
-        depth_single_blocks=1,
-        axes_dim=[16, 56, 56],
-        theta=10000,
-        patch_size=2,
-        qkv_bias=True,
-        guidance_embed=False,
-        txt_ids_dims=[],
-        **_factory(),
-    )
+    model = importlib.import_module("comfy.ldm.flux.model").Flux(image_model="flux", **FLUX, **_factory())
     return _weights(model, seed=1), None
+
+
+def flux_lora(rank: int = 2) -> dict[str, Tensor]:
+    """For every matrix of the blocks."""
+    draw = torch.Generator().manual_seed(4)
+    weights = {}
+    for name, value in flux()[0].items():
+        if "_blocks." in name and value.ndim == 2:
+            to, of = value.shape
+            key = "diffusion_model." + name.removesuffix(".weight")
+            weights[f"{key}.lora_up.weight"] = torch.randn(to, rank, generator=draw) / rank**0.5
+            weights[f"{key}.lora_down.weight"] = torch.randn(rank, of, generator=draw) / of**0.5
+    return weights
+
+
+def flux_controlnet() -> dict[str, Tensor]:
+    """As XLabs publishes them: the hint is an image, not a latent; norms have a scale."""
+    controlnet = importlib.import_module("comfy.ldm.flux.controlnet").ControlNetFlux
+    weights = _weights(controlnet(image_model="flux", **FLUX, **_factory()), seed=5)
+    return {name.replace("_norm.weight", "_norm.scale"): value for name, value in weights.items()}
 
 
 def wan(heads: int = 4, dim: int = 96) -> tuple[dict[str, Tensor], dict[str, str]]:
