@@ -130,6 +130,7 @@ class Driver:
         self.watch = Watch(plan.title, self.board, self.items, call.steps)
 
     def run(self) -> Outcome:
+        self._log_alone()
         try:
             with self.bar:
                 self._search()
@@ -148,6 +149,14 @@ class Driver:
         winners = [item.results[item.best] for item in self.items]
         latents, x0 = (torch.stack(parts) for parts in zip(*winners, strict=True))
         return Outcome(list(map(self._report, self.items, self.extra, self.earlier)), latents, x0)
+
+    def _log_alone(self) -> None:
+        because = self.trajectories.alone_because
+        if because and self.plan.races:
+            text = "%s: no pruning, because with %s candidates can only run one by one."
+            logging.warning(text, self.plan.title, because)
+        elif because and self.plan.batch_size != 1:
+            logging.info("%s: with %s candidates can only run one by one.", self.plan.title, because)
 
     def _end_early(self) -> None:
         self.watch.end("interrupted")
@@ -296,11 +305,7 @@ class Driver:
     def _run_race(self, heat: _Round) -> None:
         """The same for candidates that are pruned on the way; the score of one that was is its last prediction's."""
         race = heat.race
-        if not self.trajectories.can_race:
-            logging.warning(
-                "%s: no pruning, because with this sampler and conditioning candidates can only run one by one.",
-                self.plan.title,
-            )
+        if self.trajectories.alone_because:
             self._run_round(heat.candidates[: -(-race.cost // race.steps)])
             return
         if self._take_known(heat.candidates, race):

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .conditioning import conditioning_of, depends_on_batch, fix_batch, tile
+from .crosstalk import crosstalk
 from .memory import too_little
 from .onlookers import KEY as ONLOOKERS
 from .onlookers import Onlookers
@@ -104,7 +105,7 @@ class Trajectories:
         self.progress = progress
         self.conds = {name: [dict(cond) for cond in conds] for name, conds in call.guider.conds.items()}
         self.stretches = Stretches(call.sigmas, call.guider.model_patcher.get_model_object("model_sampling"))
-        self.shared = self._sharing()
+        self.shared, self.alone_because = self._sharing()
         self.fits: int | None = None  # candidates in one prediction, once memory has run out
         self._pending: Sequence[Sequence[Recipe]] = ()
         self._running = 0
@@ -117,11 +118,6 @@ class Trajectories:
         self._cutting: Cutting | None = None
         self._alive: Tensor | None = None  # the rows still computed; None for all
         self._last: Tensor | None = None
-
-    @property
-    def can_race(self) -> bool:
-        """Whether candidates can go through one call, so that they can be compared on the way."""
-        return self.shared is not None
 
     def run(self, candidates: Sequence[Sequence[Recipe]], cutting: Cutting | None = None) -> Finished:
         """Denoise the first of `candidates`, as many as go in one call; each has a recipe an item of the batch.
@@ -292,16 +288,19 @@ class Trajectories:
                 return count
         return 1
 
-    def _sharing(self) -> Shared | None:
-        call = self.call
+    def _sharing(self) -> tuple[Shared | None, str]:
+        """How candidates share calls of the sampler, or what keeps them from it."""
+        call, ndim = self.call, self.call.noise.ndim
         hints = 1 if self.races else self.source.items
-        conds = [cond for group in self.conds.values() for cond in group]
-        one_by_one = self.batch_size == self.source.items == 1 and not self.races
-        if one_by_one or any(depends_on_batch(cond, hints) for cond in conds):
-            return None
-        return share(
-            call.sampler, call.guider.model_patcher, call.sigmas, call.noise.ndim, call.denoise_mask is not None
-        )
+        if self.batch_size == self.source.items == 1 and not self.races:
+            return None, "a batch size of 1"
+        if any(depends_on_batch(cond, hints) for group in self.conds.values() for cond in group):
+            return None, "this conditioning"
+        found = crosstalk(call.guider, ndim)
+        if found:
+            return None, found
+        shared = share(call.sampler, call.guider.model_patcher, call.sigmas, ndim, call.denoise_mask is not None)
+        return shared, "" if shared else "this sampler"
 
     def _by_candidate(self, rows: Tensor) -> Tensor:
         return rows.detach().float().cpu().unflatten(0, (self._running, self.source.items))

@@ -64,6 +64,40 @@ def small_model(kind: str, channels: int = 4, dims: int = 2, pooled: int = 0, co
     return importlib.import_module("comfy.model_patcher").ModelPatcher(model, load_device=cpu, offload_device=cpu)
 
 
+UNET = {
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 32,
+    "num_res_blocks": [1, 1],
+    "channel_mult": [1, 2],
+    "num_heads": 4,
+    "use_spatial_transformer": True,
+    "transformer_depth": [1, 1],
+    "transformer_depth_middle": 1,
+    "transformer_depth_output": [1, 1, 1, 1],
+    "context_dim": CONTEXT,
+    "legacy": False,
+}
+
+
+def small_unet() -> Any:
+    """An EPS MODEL around the host's own UNet, for patches that reach into it."""
+    patcher = small_model("EPS")
+    operations = importlib.import_module("comfy.ops").disable_weight_init
+    unet = importlib.import_module("comfy.ldm.modules.diffusionmodules.openaimodel").UNetModel
+    network = unet(**UNET, dtype=torch.float32, device="cpu", operations=operations)
+    draw = torch.Generator().manual_seed(1)
+    for name, weight in network.eval().requires_grad_(False).named_parameters():
+        if weight.ndim >= 2:
+            weight.copy_(torch.randn(weight.shape, generator=draw) / weight[0].numel() ** 0.5)
+        else:
+            weight.fill_(0.0 if name.endswith("bias") else 1.0)
+    patcher.model.diffusion_model = network
+    patcher.model.model_config.unet_config = patcher.model.model_config.unet_config | UNET
+    return patcher
+
+
 class PairNet(nn.Module):
     """For a latent of two parts, such as video with audio: each part hears of the other."""
 
