@@ -30,6 +30,8 @@ def fix_batch(conds: dict[str, list[dict[str, Any]]], items: int) -> None:
             for name, value in cond.get("model_conds", {}).items()
         }
         cond["model_conds"] = fixed
+        if _masks_of(cond) > 1:
+            cond["mask"] = tile(cond["mask"][:items], max(items // _masks_of(cond), 1))
 
 
 @contextmanager
@@ -44,10 +46,17 @@ def conditioning_of(guider: comfy.samplers.CFGGuider, items: Tensor) -> Iterator
 
 
 def _rows_of(cond: dict[str, Any], items: Tensor) -> dict[str, Any]:
+    picked = {}
     model_conds = cond.get("model_conds", {})
-    if all(_batch_of(value) == 1 for value in model_conds.values()):
-        return cond
-    return {**cond, "model_conds": {name: _pick(value, items) for name, value in model_conds.items()}}
+    if any(_batch_of(value) > 1 for value in model_conds.values()):
+        picked["model_conds"] = {name: _pick(value, items) for name, value in model_conds.items()}
+    if _masks_of(cond) > 1:
+        picked["mask"] = cond["mask"][items.to(cond["mask"].device)]
+    return {**cond, **picked}
+
+
+def _masks_of(cond: dict[str, Any]) -> int:
+    return cond["mask"].shape[0] if "mask" in cond else 1
 
 
 def _pick(value: Any, items: Tensor) -> Any:

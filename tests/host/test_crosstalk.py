@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from noise_search.search.random import pruned_random_search
-from small_models import Brightness, SmallVAE, best_report, conditioning, sample, search, small_model, small_unet
+from small_models import SmallVAE, best_report, conditioning, raced, sample, search, small_model, small_unet
 
 pytestmark = pytest.mark.usefixtures("comfy")
 STEPS = 5
@@ -67,16 +65,6 @@ def patched(file: str, name: str, settings: dict[str, Any]) -> Any:
                 values[key] = kind[0] if isinstance(kind, list) else options[0]["options"][0]
     made = getattr(node(), node.FUNCTION)(**(values | settings))
     return getattr(made, "args", made)[0]
-
-
-def raced(model: Any) -> SimpleNamespace:
-    """Nine starts for the cost of six: more than one prediction holds."""
-    driver, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("driver", "patch"))
-    plan = driver.Plan(
-        "Random Search (node 1)", "random", lambda seed, steps, _: pruned_random_search(seed, 6, steps), 6, races=True
-    )
-    model, record = patch.put_on(model, plan, SmallVAE(), Brightness(), "")
-    return SimpleNamespace(model=model, search=record)
 
 
 def sampled(model: Any, seed: int = 3) -> torch.Tensor:

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from noise_search.search.pruning import plan as plan_races
-from noise_search.search.random import pruned_random_search
-from small_models import Brightness, SmallVAE, best_report, conditioning, sample, search, small_model
+from small_models import Brightness, best_report, conditioning, raced, sample, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
 STEPS = 12
-
-
-def pruned(model: Any, candidates: int = 6, verifier: Any = None, **settings: Any) -> SimpleNamespace:
-    driver = importlib.import_module("noise_search.search.driver")
-    patch = importlib.import_module("noise_search.search.patch")
-    plan = driver.Plan(
-        "Random Search (node 1)",
-        "random",
-        lambda seed, steps, _: pruned_random_search(seed, candidates, steps),
-        candidates,
-        races=True,
-        **settings,
-    )
-    patched, record = patch.put_on(model, plan, SmallVAE(), verifier or Brightness(), "")
-    return SimpleNamespace(model=patched, search=record)
 
 
 def rows_computed(model: Any) -> list[int]:
@@ -55,7 +37,7 @@ def rows_computed(model: Any) -> list[int]:
 )
 def test_a_survivor_equals_its_seed_alone(kind: str, name: str) -> None:
     model = small_model(kind)
-    found = pruned(model)
+    found = raced(model)
     result = sample(found.model, sampler_name=name, steps=STEPS)
     report = best_report(found)
     assert any(not candidate.is_finished for candidate in report.candidates)
@@ -68,7 +50,7 @@ def test_a_survivor_equals_its_seed_alone(kind: str, name: str) -> None:
 @pytest.mark.parametrize("batch_size", [0, 1, 3])
 def test_nfe_is_what_the_network_computed(name: str, batch_size: int) -> None:
     model = small_model("EPS")
-    found = pruned(model, batch_size=batch_size)
+    found = raced(model, batch_size=batch_size)
     rows = rows_computed(model)
     sample(found.model, sampler_name=name, steps=STEPS)
     report = best_report(found)
@@ -84,7 +66,7 @@ def test_batch_sizes_stop_the_same_candidates() -> None:
     model = small_model("FLOW")
     stopped = []
     for size in (1, 4, 0):
-        found = pruned(model, batch_size=size)
+        found = raced(model, batch_size=size)
         sample(found.model, steps=STEPS)
         stopped.append([candidate.stopped_at_step for candidate in best_report(found).candidates])
     assert stopped[0] == stopped[1] == stopped[2]
@@ -94,7 +76,7 @@ def test_batch_sizes_stop_the_same_candidates() -> None:
 def test_every_image_of_a_batch_has_a_race_of_its_own(entries: int) -> None:
     model, latent = small_model("EPS", pooled=5), {"samples": torch.zeros(2, 4, 8, 8)}
     told = {"positive": conditioning(1, entries, pooled=5), "negative": conditioning(2, 1, pooled=5)}
-    found = pruned(model)
+    found = raced(model)
     rows = rows_computed(model)
     result = sample(found.model, latent=latent, steps=STEPS, **told)
     reports = found.search.runs[0].reports
@@ -108,7 +90,7 @@ def test_every_image_of_a_batch_has_a_race_of_its_own(entries: int) -> None:
 
 def test_a_sampler_that_runs_one_by_one_is_not_pruned(caplog: pytest.LogCaptureFixture) -> None:
     model = small_model("EPS")
-    found, plain = pruned(model, candidates=4), search(model, candidates=4)
+    found, plain = raced(model, candidates=4), search(model, candidates=4)
     results = [sample(each.model, sampler_name="dpm_adaptive") for each in (found, plain)]
     assert torch.allclose(*results, atol=1e-4)
     assert len(best_report(found).candidates) == 4
@@ -123,7 +105,7 @@ def test_what_a_stopped_candidate_was_judged_by_is_its_prediction() -> None:
             seen.append(images)
             return super().score(images, prompts)
 
-    found = pruned(small_model("FLOW"), verifier=Watching())
+    found = raced(small_model("FLOW"), verifier=Watching())
     sample(found.model, steps=STEPS)
     report = best_report(found)
     assert len(seen[0]) == len(report.candidates), "the first cut judges every start"
@@ -133,13 +115,13 @@ def test_what_a_stopped_candidate_was_judged_by_is_its_prediction() -> None:
 
 def test_nothing_to_prune_with_one_candidate() -> None:
     model = small_model("EPS")
-    found = pruned(model, candidates=1)
+    found = raced(model, candidates=1)
     assert torch.equal(sample(found.model, steps=STEPS), sample(model, steps=STEPS))
 
 
 def test_a_search_after_a_pruned_one_is_whole_again() -> None:
     model = small_model("EPS")
-    found = pruned(model)
+    found = raced(model)
     sample(found.model, steps=STEPS)
     first = best_report(found).best
     sample(found.model, steps=STEPS)
