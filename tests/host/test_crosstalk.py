@@ -52,9 +52,9 @@ MIXING = [
 named = pytest.mark.parametrize(("file", "name", "settings"), [*APART, *MIXING])
 
 
-def patched(file: str, name: str, settings: dict[str, Any]) -> Any:
+def patched(file: str, name: str, settings: dict[str, Any], model: Any = None) -> Any:
     node = getattr(importlib.import_module(f"comfy_extras.{file}"), name)
-    values: dict[str, Any] = {"model": small_unet()}
+    values: dict[str, Any] = {"model": model or small_unet()}
     for inputs in node.INPUT_TYPES().values():
         for key, (kind, *options) in inputs.items():
             if kind == "CONDITIONING":
@@ -82,6 +82,14 @@ def test_a_candidate_is_what_its_seed_gives_alone(file: str, name: str, settings
     for found in (search(model, candidates=4), raced(model)):
         result = sampled(found.model)
         assert is_close(result, sampled(model, seed=best_report(found).best.recipe.seed))
+
+
+@pytest.mark.parametrize(("file", "name", "settings"), MIXING)
+def test_a_patch_may_also_come_after_the_search(file: str, name: str, settings: dict[str, Any]) -> None:
+    found = raced(small_unet())
+    result = sampled(patched(file, name, settings, found.model))
+    seed = best_report(found).best.recipe.seed
+    assert is_close(result, sampled(patched(file, name, settings), seed))
 
 
 @named
