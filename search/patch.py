@@ -9,6 +9,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
+import comfy.model_base
 import comfy.utils
 import torch
 from torch import Tensor
@@ -106,6 +107,7 @@ class _Searching(Wrappers):
         misfit = judge.misfit()
         if misfit:
             raise ValueError(f"{self.plan.title}: {misfit}")
+        self._check_batch(call)
         for level in judge.prediction_levels:
             self._check_prediction(level, call)
         outcome, board = self._search(call, judge)
@@ -128,6 +130,14 @@ class _Searching(Wrappers):
                 return driver.run(), driver.board
             except ScoresChanged:
                 known.forget()
+
+    def _check_batch(self, call: SamplerCall) -> None:
+        """Raises ValueError when the images of the batch are the frames of one video: each would get its own winner."""
+        if isinstance(call.guider.model_patcher.model, comfy.model_base.SVD_img2vid) and len(call.noise) > 1:
+            raise ValueError(
+                f"{self.plan.title}: this model makes the whole batch into one video, but a search picks each image of "
+                "a batch by itself. Put Search Loop Open and Search Loop Close around the sampler instead."
+            )
 
     def _check_prediction(self, level: float, call: SamplerCall) -> None:
         """Raises ValueError when the prediction that the verifier compares with is not one on the way."""

@@ -441,6 +441,15 @@ def test_a_vae_that_does_not_fit_is_refused_before_sampling(vae: SmallVAE) -> No
     assert counting.rows == []
 
 
+def test_a_batch_that_is_one_video_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_model("EPS")
+    counting, found = Counting(model), search(model)
+    monkeypatch.setattr(importlib.import_module("comfy.model_base"), "SVD_img2vid", type(model.model))
+    with pytest.raises(ValueError, match=r"Random Search \(node 1\): .* one video.* Search Loop Open"):
+        sample(found.model, latent={"samples": torch.zeros(4, 4, 8, 8)})
+    assert counting.rows == []
+
+
 def test_a_second_search_on_a_model_is_refused() -> None:
     patch = importlib.import_module("noise_search.search.patch")
     found = search(small_model("EPS"))
