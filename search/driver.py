@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import groupby, takewhile
+from itertools import chain, groupby, takewhile
 from typing import NamedTuple
 
 import torch
@@ -261,20 +261,30 @@ class Driver:
             return
         self.can_give_up = False
         known = self.items[missing[0]].best  # also what the other images run: their own best may be the end of a path
-        wanted = [item.best if number in missing else known for number, item in enumerate(self.items)]
-        finished = self._sample([tuple(self.recipes[index][number] for number, index in enumerate(wanted))])
-        judged = self._judged(finished, list(range(len(self.items))))
-        self.extra = [sum(nfe) for nfe in zip(self.extra, *finished.nfe)]
-        for number in missing:
-            item = self.items[number]
-            if not is_same(item.seen[item.best].scores, judged.scores[number], item.seen):
-                raise ScoresChanged
-            item.results[item.best] = self._results(finished, number)[0]
+        wanted = tuple(item.best if number in missing else known for number, item in enumerate(self.items))
+        for indices in self._side_by_side([wanted]):
+            finished = self._sample([self._recipes_of(indices)])
+            judged = self._judged(finished, list(range(len(self.items))))
+            self.extra = [sum(nfe) for nfe in zip(self.extra, *finished.nfe)]
+            for number in (number for number in missing if wanted[number] == indices[number]):
+                item = self.items[number]
+                if not is_same(item.seen[item.best].scores, judged.scores[number], item.seen):
+                    raise ScoresChanged
+                item.results[item.best] = self._results(finished, number)[0]
+
+    def _side_by_side(self, wanted: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """Candidates, one an image, as they can run. Alone, the images of a batch share one seed's step noise."""
+        if not self.trajectories.alone_because:
+            return wanted
+        return [(index,) * len(self.items) for index in dict.fromkeys(chain(*wanted))]
+
+    def _recipes_of(self, indices: tuple[int, ...]) -> tuple[Recipe, ...]:
+        return tuple(self.recipes[index][number] for number, index in enumerate(indices))
 
     def _run_finalists(self) -> None:
         """The best drafts again in full."""
         chosen = self._finalists()
-        asked = [tuple(self.recipes[index][number] for number, index in enumerate(indices)) for indices in chosen]
+        asked = [self._recipes_of(indices) for indices in chosen]
         for indices, recipes in zip(chosen, asked, strict=True):
             self.repeats |= {(number, recipe): indices[number] for number, recipe in enumerate(recipes)}
         for item in self.items:
@@ -291,7 +301,7 @@ class Driver:
         """Drafts, one an image: the best first, only one when the search was cut short; and that without search."""
         count = FINALISTS if self.stopped in ("finished", "patience") else 1
         ranked = [item.finished() for item in self.items]
-        best = list(zip(*([index for index in indices if index > 0][:count] for indices in ranked)))
+        best = self._side_by_side(list(zip(*([index for index in indices if index > 0][:count] for indices in ranked))))
         return [*best, (0,) * len(ranked)] if all(0 in indices for indices in ranked) else best
 
     def _is_enough(self) -> bool:

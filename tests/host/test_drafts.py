@@ -122,6 +122,19 @@ def test_each_image_of_a_batch_has_its_own_finalists() -> None:
         assert torch.allclose(winners[number], alone[number], atol=1e-4)
 
 
+def test_finalists_of_a_batch_keep_their_step_noise_where_candidates_run_alone() -> None:
+    cached = importlib.import_module("comfy_extras.nodes_easycache").LazyCacheNode.execute(
+        small_model("FLOW"), 0.0, 0.1, 0.95, False
+    )[0]
+    settings = {"latent": {"samples": torch.zeros(3, 4, 8, 8)}, "steps": STEPS, "sampler_name": "euler_ancestral"}
+    found = drafting(model=cached)
+    result = sample(found.model, **settings)
+    reports = found.search.runs[0].reports
+    assert len({report.best.recipe.seed for report in reports}) > 1
+    for item, report in enumerate(reports):
+        assert torch.allclose(result[item], sample(cached, seed=report.best.recipe.seed, **settings)[item], atol=1e-4)
+
+
 def test_a_search_out_of_time_still_ends_with_a_full_image() -> None:
     found = drafting(max_seconds=1e-6, candidates=40, batch_size=4)
     sample(found.model, steps=STEPS)

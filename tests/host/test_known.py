@@ -32,8 +32,13 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     return page
 
 
-def run(node: str, batch: int = 1, verifier: Any = None, **settings: Any) -> SimpleNamespace:
-    """latent: what the sampler gives; reports: an image each; rows: that the network has seen."""
+def run(
+    node: str, batch: int = 1, verifier: Any = None, sampler_name: str = "euler", cached: bool = False, **settings: Any
+) -> SimpleNamespace:
+    """latent: what the sampler gives; reports: an image each; rows: that the network has seen.
+
+    cached: under a cache that makes candidates run one by one.
+    """
     model = small_model("FLOW")
     rows: list[int] = []
     forward = model.model.diffusion_model.forward
@@ -41,8 +46,12 @@ def run(node: str, batch: int = 1, verifier: Any = None, **settings: Any) -> Sim
         1
     ]
     inputs = {"vae": SmallVAE(), "verifier": verifier or Brightness(), "prompt": ""}
+    if cached:
+        lazy = importlib.import_module("comfy_extras.nodes_easycache").LazyCacheNode
+        model = lazy.execute(model, 0.0, 0.1, 0.95, False)[0]
     patched, search = call(node, model=model, **(inputs | settings))
-    latent = sample(patched, latent={"samples": torch.zeros(batch, 4, 8, 8)}, steps=STEPS, cfg=1.0)
+    latent = {"samples": torch.zeros(batch, 4, 8, 8)}
+    latent = sample(patched, latent=latent, steps=STEPS, cfg=1.0, sampler_name=sampler_name)
     return SimpleNamespace(latent=latent, reports=search.runs[-1].reports, rows=sum(rows))
 
 
@@ -90,6 +99,15 @@ def test_the_same_search_again_makes_only_the_winner(page: Any) -> None:
     report = second.reports[0].to_dict()
     assert report["nfe"] == {"search": STEPS, "total": 9 * STEPS}
     assert report["best"] == first.reports[0].to_dict()["best"]
+
+
+def test_winners_of_a_batch_are_made_with_their_own_step_noise_where_candidates_run_alone(page: Any) -> None:
+    settings = {"candidates": 8, "sampler_name": "euler_ancestral", "cached": True}
+    first, again = (run("RandomSearch", 3, **settings) for _ in range(2))
+    winners = {report.best.index for report in first.reports}
+    assert len(winners) > 1
+    assert torch.allclose(again.latent, first.latent, atol=1e-4)
+    assert again.rows == len(winners) * 3 * STEPS
 
 
 @pytest.mark.parametrize("candidates", [3, 8])
