@@ -3,11 +3,10 @@
     .host/venv/bin/python benchmarks/equal_nfe.py [--captions 100] [--budgets 1 2 4 8 16 32 64] [--workers 2]
 
 Two tasks. Text-conditional: the benchmark's captions of one to four shapes, cfg 3, searched by the demo's verifier.
-Class-conditional: 35 % as many captions, of one shape, cfg 1, searched by the probability that a classifier gives the
-class. Each in ComfyUI's own sampling, 20 euler steps a trajectory, the network in bfloat16, one noise a caption; paths
-with the paper's settings on a quarter of the captions. What a method picks is judged by the verifier it optimised, by a
-second one (colorfulness) and by the oracle, which no search sees. Random search also picks by the second verifier and
-by both (mean rank): what verifier hacking looks like.
+Class-conditional: as many captions of one shape, cfg 1, searched by the probability that a classifier gives the class.
+Each in ComfyUI's own sampling, 20 euler steps a trajectory, the network in bfloat16, one noise a caption. What a method
+picks is judged by the verifier it optimised, by a second one (colorfulness) and by the oracle, which no search sees.
+Random search also picks by the second verifier and by both (mean rank): what verifier hacking looks like.
 
 Rows are added to equal_nfe.jsonl in the results as they come; a run that was stopped goes on where it was.
 """
@@ -15,7 +14,6 @@ Rows are added to equal_nfe.jsonl in the results as they come; a run that was st
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,18 +48,17 @@ class Row:
 
 
 class Kind(NamedTuple):
-    """A kind of task. share: of the captions. verifier: what is optimised, made from the demo's."""
+    """A kind of task. verifier: what is optimised, made from the demo's."""
 
     title: str
     cfg: float
-    share: float
     captions: Callable[[int], list[Any]]
     verifier: Callable[[Any], Any]
 
 
 KINDS = {
-    "text": Kind("Text-conditional", CFG, 1.0, captions, lambda verifier: verifier),
-    "class": Kind("Class-conditional", 1.0, 0.35, one_shape_captions, Classifier),
+    "text": Kind("Text-conditional", CFG, captions, lambda verifier: verifier),
+    "class": Kind("Class-conditional", 1.0, one_shape_captions, Classifier),
 }
 
 
@@ -81,7 +78,7 @@ SEARCHES = {
     "paths, early": searches.early_paths,
     "paths, paper": searches.paper_paths,
 }
-SHARES = {RANDOM: 1.0, **dict.fromkeys(SEARCHES, 1.0), STEPS_ALONE: 1.0, "paths, paper": 0.25}  # of the captions
+METHODS = (RANDOM, *SEARCHES, STEPS_ALONE)
 
 
 def _score(image: Judged) -> float:
@@ -155,12 +152,11 @@ JUDGES = {
 
 
 def complete(rows: Sequence[Row]) -> list[Row]:
-    """Those of captions that all methods have run which run on all captions."""
-    needed = {method for method, share in SHARES.items() if share == 1}
+    """Those of captions that all methods have run."""
     run: dict[tuple[str, int], set[str]] = {}
     for row in rows:
         run.setdefault((row.task, row.caption), set()).add(row.method)
-    return [row for row in rows if needed <= run[row.task, row.caption]]
+    return [row for row in rows if run[row.task, row.caption].issuperset(METHODS)]
 
 
 def report(rows: Sequence[Row], steps: int) -> str:
@@ -207,12 +203,9 @@ def _against_random(rows: Sequence[Row]) -> list[str]:
 def _grid(rows: Sequence[Row], cell: Callable[[Sequence[Row]], str]) -> list[str]:
     budgets = sorted({row.budget for row in rows})
     lines = ["| | " + " | ".join(map(str, budgets)) + " |", "|---" * (len(budgets) + 1) + "|"]
-    captions = len({row.caption for row in rows})
     for method in dict.fromkeys(row.method for row in rows):
         chosen = [[row for row in rows if (row.method, row.budget) == (method, budget)] for budget in budgets]
-        count = max(map(len, chosen))
-        name = method if count == captions else f"{method} ({count} captions)"
-        lines.append("| " + " | ".join([name, *(cell(part) if part else "" for part in chosen)]) + " |")
+        lines.append("| " + " | ".join([method, *(cell(part) if part else "" for part in chosen)]) + " |")
     return lines
 
 
@@ -244,9 +237,9 @@ def _tasks(
 ) -> Iterator[Task]:
     """What is not done: all methods on the first captions, then on the next."""
     for first in range(0, captions, TOGETHER):
-        for kind, method in itertools.product(KINDS, SHARES):
-            count = math.ceil(captions * KINDS[kind].share * SHARES[method])
-            missing = [at for at in range(first, min(first + TOGETHER, count)) if (kind, method, at) not in done]
+        for kind, method in itertools.product(KINDS, METHODS):
+            chunk = range(first, min(first + TOGETHER, captions))
+            missing = [at for at in chunk if (kind, method, at) not in done]
             size = TOGETHER if method == STEPS_ALONE else 1
             for at in range(0, len(missing), size):
                 yield Task(kind, method, tuple(missing[at : at + size]), captions, steps, budgets)
