@@ -97,6 +97,15 @@ class DressedGraph(TinyGraph):
         return self.node("EmptyImage", width=64, height=48, batch_size=1, color=color)
 
 
+class CachedGraph(TinyGraph):
+    """Under the host's cache, which skips steps that change little."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind, IMAGES[kind])
+        settings = {"reuse_threshold": 3.0, "start_percent": 0.0, "end_percent": 1.0, "verbose": False}
+        self.model = self.node("EasyCache", model=self.model, **settings)
+
+
 @pytest.mark.parametrize("sampler_name", ["euler", "euler_ancestral"])
 @pytest.mark.parametrize("kind", LATENTS)
 def test_the_winners_seed_replays_on_every_kind_of_model(odd_client: Client, kind: str, sampler_name: str) -> None:
@@ -112,6 +121,18 @@ def test_the_winners_seed_replays_with_a_lora_and_a_controlnet(
     odd_client: Client, images: int, hints: int, pruning: str
 ) -> None:
     check_replay(odd_client, partial(DressedGraph, images, hints), 7, "euler", pruning=pruning)
+
+
+@pytest.mark.parametrize("pruning", ["none", "progressive"])
+@pytest.mark.parametrize("kind", LATENTS)
+def test_the_winners_seed_replays_under_a_cache(odd_client: Client, kind: str, pruning: str) -> None:
+    check_replay(odd_client, partial(CachedGraph, kind), SEEDS[kind], "euler", pruning=pruning)
+
+
+def test_the_cache_shows(odd_client: Client) -> None:
+    graphs = CachedGraph("flux"), TinyGraph("flux")
+    cached, plain = (picture(odd_client, graph, graph.model, 7, "euler") for graph in graphs)
+    assert difference(cached, plain) > ROUNDING
 
 
 def test_the_lora_and_each_hint_image_of_the_controlnet_show(odd_client: Client) -> None:
