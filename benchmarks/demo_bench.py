@@ -95,10 +95,14 @@ class Bench:
         steps: int = 0,
         races: bool = False,
     ) -> tuple[Any, list[Judged]]:
-        """The report of one search, and every image its verifier saw. steps: 0 for those of a trajectory."""
+        """The report of one search, and every image its verifier saw. algorithm: given the sampler's seed and steps.
+
+        steps: 0 for those of a trajectory.
+        """
         driver, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("driver", "patch"))
         watched = Watched(self.verifier, self.second, caption)
-        plan = driver.Plan("benchmark", "benchmark", algorithm, trajectories, batch_size=self.batch, races=races)
+        settings = {"batch_size": self.batch, "races": races}
+        plan = driver.Plan("benchmark", "benchmark", lambda s, steps, _: algorithm(s, steps), trajectories, **settings)
         model, search = patch.put_on(self.model, plan, self.vae, watched, str(caption))
         self.sampled(model, [caption], [seed], steps or self.steps)
         return search.runs[0].reports[0], watched.seen
