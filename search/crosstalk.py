@@ -20,7 +20,7 @@ from torch import Tensor
 OURS = "noise_search"  # how the keys of the pack's own wrappers begin
 AROUND_CALLS = (WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAMPLE)  # caches; noise shuffled by the call's seed
 # Inside the network: two that draw from torch's own random state, and one that remembers the first step.
-INSIDE = ("TomePatchModel", "HyperTile", "KV_Attn_Input")
+INSIDE = ("TomePatchModel", "HyperTile", "FluxKVCache")
 GUIDERS = ("Guider_PerpNeg",)  # projects with sums over the batch
 GUIDANCE = ("sampler_pre_cfg_function", "sampler_cfg_function", "sampler_post_cfg_function")
 PROGRESS = (0.2, 0.4, 0.6)  # of the toy's steps
@@ -54,11 +54,11 @@ def _inside(options: dict[str, Any]) -> list[str]:
 
 
 def _guidance(guider: Any, ndim: int) -> str | None:
-    options = guider.model_options
     for kind in GUIDANCE:
-        functions = options.get(kind, [])
-        for function in functions if isinstance(functions, list) else [functions]:
-            toy = _Toy(guider.model_patcher, {kind: [function] if isinstance(functions, list) else function}, ndim)
+        functions = guider.model_options.get(kind, [])
+        is_one = callable(functions)
+        for function in [functions] if is_one else functions:
+            toy = _Toy(guider.model_patcher, {kind: function if is_one else [function]}, ndim)
             if not toy.keeps_rows_apart():
                 return _maker(function)
     return None

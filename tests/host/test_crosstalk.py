@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from small_models import SmallVAE, best_report, conditioning, raced, sample, search, small_model, small_unet
+import tiny_files
+from small_models import CONTEXT, SmallVAE, best_report, conditioning, raced, sample, search, small_model, small_unet
 
 pytestmark = pytest.mark.usefixtures("comfy")
 STEPS = 5
@@ -140,6 +141,20 @@ def test_noise_that_the_call_shuffles_by_its_seed() -> None:
     best = best_report(found).best
     assert best.index > 0
     assert is_close(result, sample(model, seed=best.recipe.seed, latent=latent))
+
+
+def test_a_cache_of_what_the_first_step_saw_in_a_reference_image() -> None:
+    load = importlib.import_module("comfy.sd").load_diffusion_model_state_dict
+    with torch.inference_mode():
+        plain = load(tiny_files.flux2(CONTEXT))
+    reference = torch.randn((1, 128, 4, 4), generator=torch.Generator().manual_seed(6))
+    positive = [[tensor, told | {"reference_latents": [reference]}] for tensor, told in conditioning(1)]
+    told = {"positive": positive, "negative": positive, "latent": {"samples": torch.zeros(1, 128, 4, 4)}, "cfg": 1.0}
+    model = patched("nodes_flux", "FluxKVCache", {}, plain)
+    assert not is_close(sample(model, **told), sample(plain, **told)), "the patch does something"
+    for found in (search(model, candidates=4, vae=SmallVAE(128)), raced(model, vae=SmallVAE(128))):
+        result = sample(found.model, **told)
+        assert is_close(result, sample(model, seed=best_report(found).best.recipe.seed, **told))
 
 
 def test_pruning_says_what_it_is_that_mixes_candidates(caplog: pytest.LogCaptureFixture) -> None:

@@ -106,6 +106,19 @@ class CachedGraph(TinyGraph):
         self.model = self.node("EasyCache", model=self.model, **settings)
 
 
+class ReferenceGraph(TinyGraph):
+    """Flux with a reference image, as the edit models take it."""
+
+    def __init__(self, color: int = 0x2060F0) -> None:
+        super().__init__("flux")
+        self.color = color
+
+    def texts(self) -> list[Node | Link]:
+        image = self.node("EmptyImage", width=64, height=48, batch_size=1, color=self.color)
+        reference = self.node("VAEEncode", pixels=image, vae=self.vae)
+        return [self.node("ReferenceLatent", conditioning=text, latent=reference) for text in super().texts()]
+
+
 @pytest.mark.parametrize("sampler_name", ["euler", "euler_ancestral"])
 @pytest.mark.parametrize("kind", LATENTS)
 def test_the_winners_seed_replays_on_every_kind_of_model(odd_client: Client, kind: str, sampler_name: str) -> None:
@@ -133,6 +146,16 @@ def test_the_cache_shows(odd_client: Client) -> None:
     graphs = CachedGraph("flux"), TinyGraph("flux")
     cached, plain = (picture(odd_client, graph, graph.model, 7, "euler") for graph in graphs)
     assert difference(cached, plain) > ROUNDING
+
+
+@pytest.mark.parametrize("pruning", ["none", "progressive"])
+def test_the_winners_seed_replays_with_a_reference_image(odd_client: Client, pruning: str) -> None:
+    check_replay(odd_client, ReferenceGraph, 7, "euler", pruning=pruning)
+
+
+def test_the_reference_image_shows(odd_client: Client) -> None:
+    graphs = ReferenceGraph(), ReferenceGraph(color=0xF0F010)
+    assert difference(*(picture(odd_client, graph, graph.model, 7, "euler") for graph in graphs)) > ROUNDING
 
 
 def test_the_lora_and_each_hint_image_of_the_controlnet_show(odd_client: Client) -> None:

@@ -200,7 +200,7 @@ def search(model: Any, candidates: int = 5, vae: Any = None, verifier: Any = Non
     return SimpleNamespace(model=patched, search=record, vae=vae, verifier=verifier)
 
 
-def raced(model: Any, candidates: int = 6, verifier: Any = None, **settings: Any) -> SimpleNamespace:
+def raced(model: Any, candidates: int = 6, vae: Any = None, verifier: Any = None, **settings: Any) -> SimpleNamespace:
     """As search, pruned on the way: with 6 candidates nine start, more than the network is given at once."""
     names = ("driver", "patch", "random")
     driver, patch, random = (importlib.import_module(f"noise_search.search.{name}") for name in names)
@@ -212,7 +212,7 @@ def raced(model: Any, candidates: int = 6, verifier: Any = None, **settings: Any
         races=True,
         **settings,
     )
-    patched, record = patch.put_on(model, plan, SmallVAE(), verifier or Brightness(), "")
+    patched, record = patch.put_on(model, plan, vae or SmallVAE(), verifier or Brightness(), "")
     return SimpleNamespace(model=patched, search=record)
 
 

@@ -70,6 +70,27 @@ def flux() -> tuple[dict[str, Tensor], None]:
     return _weights(model, seed=1), None
 
 
+def flux2(context: int) -> dict[str, Tensor]:
+    """Not a file: for this process. context: width of the text."""
+    settings = {
+        "in_channels": 128,
+        "out_channels": 128,
+        "vec_in_dim": None,
+        "context_in_dim": context,
+        "mlp_ratio": 3.0,
+        "axes_dim": [32, 32, 32, 32],
+        "theta": 2000,
+        "patch_size": 1,
+        "qkv_bias": False,
+        "txt_ids_dims": [3],
+        "global_modulation": True,
+        "mlp_silu_act": True,
+        "ops_bias": False,
+    }
+    model = importlib.import_module("comfy.ldm.flux.model").Flux
+    return _weights(model(image_model="flux2", **(FLUX | settings), **_factory()), seed=6)
+
+
 def flux_lora(rank: int = 2) -> dict[str, Tensor]:
     """For every matrix of the blocks."""
     draw = torch.Generator().manual_seed(4)
