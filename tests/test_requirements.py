@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import imports
 from layout import ROOT
 
-SHIPPED = ("__init__.py", "nodes/*.py", "search/*.py", "verifiers/*.py")
+SHIPPED = [ROOT / "__init__.py", *imports.modules("nodes", "search", "verifiers")]
 MODULES = {"Pillow": "PIL"}  # packages whose module has another name
 
 
@@ -32,12 +32,8 @@ def declared() -> list[str]:
 
 def imported() -> Iterator[tuple[str, str]]:
     """File and first name of every absolute import in what ships, also of those inside functions."""
-    for path in (path for pattern in SHIPPED for path in ROOT.glob(pattern)):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                yield from ((path.name, alias.name.partition(".")[0]) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                yield path.name, node.module.partition(".")[0]
+    for path in SHIPPED:
+        yield from ((path.name, name) for name in imports.foreign(path))
 
 
 def test_requirements_and_pyproject_say_the_same() -> None:
