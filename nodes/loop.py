@@ -7,7 +7,6 @@ from comfy_execution.graph import DynamicPrompt, ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder, is_link
 from comfy_execution.utils import get_executing_context
 
-from ..search.driver import Plan
 from ..search.graph_key import loop_key
 from ..search.ledger import Page
 from ..search.loop import LoopSearch
@@ -15,6 +14,7 @@ from ..search.loop_body import INDEX, NOISE, SEED, Body, Flow, read_body
 from ..search.loop_copy import run_graph
 from ..search.loop_kept import Kept
 from ..search.pages import ledger
+from ..search.plan import Plan
 from ..search.random import random_search
 from ..search.recipe import Recipe
 from ..search.source import RecipeNoise
@@ -222,8 +222,10 @@ def _check(title: str, body: Body, method: str) -> None:
 async def _kept(title: str, prompt: DynamicPrompt, flow: Flow, body: Body, inside: bool) -> Kept:
     """What is left of earlier runs of this loop. inside: whether it is in another one, which keeps the results."""
     run = get_executing_context().prompt_id
-    scores = await loop_key(prompt, run, flow, body.score, title)
+    scores = await loop_key(prompt, run, flow.open_id, flow.item, body.score, title)
     if scores is None:
         return Kept(Page(None), None, False)
-    results = None if inside or not is_link(body.result) else await loop_key(prompt, run, flow, body.result, title)
+    results = None
+    if not inside and is_link(body.result):
+        results = await loop_key(prompt, run, flow.open_id, flow.item, body.result, title)
     return Kept(ledger().page(scores), results and f"{results} from {flow.seed}", by_number=INDEX in body.reads)

@@ -4,9 +4,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..search.driver import Plan
 from ..search.patch import put_on
 from ..search.paths import cost, path_search
+from ..search.plan import Plan
 from ..verifiers.base import require
 from .types import (
     CATEGORY,

@@ -5,8 +5,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..search.driver import Plan
 from ..search.patch import put_on
+from ..search.plan import Plan
 from ..search.pruning import MOST_ROWS, rows_together
 from ..search.random import Algorithm, pruned_random_search, random_search
 from ..verifiers.base import require

@@ -5,7 +5,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..search.drafts import FINALISTS
+from ..search.plan import FINALISTS
 
 CATEGORY = "noise search"
 

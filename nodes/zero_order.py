@@ -4,8 +4,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..search.driver import Plan
 from ..search.patch import put_on
+from ..search.plan import Plan
 from ..search.zero_order import zero_order
 from ..verifiers.base import require
 from .types import (

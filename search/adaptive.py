@@ -16,8 +16,7 @@ from torch import Tensor
 from . import spacing
 from .levels import Levels
 from .pilot import MOST_PREDICTIONS, Pilot, fly
-from .scheduled import SCHEDULE_KEY
-from .wrappers import KEY
+from .wrappers import KEY, SCHEDULE_KEY
 
 LOWEST_LEVEL = 0.01
 PILOT_SEED = 0

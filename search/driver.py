@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, groupby, takewhile
 from typing import NamedTuple
 
@@ -19,10 +18,11 @@ from . import thumbnail
 from .board import BOARDS
 from .budget import TimeLimit
 from .decoding import DecodeError
-from .drafts import FINALISTS, final_steps, thin
 from .judge import Judge, Judged
 from .known import Known, is_same
+from .levels import thin
 from .memory import OutOfMemory
+from .plan import FINALISTS, Plan
 from .pruning import Race
 from .race import Racing, Stopped
 from .random import Algorithm, Enough, Heat
@@ -32,36 +32,6 @@ from .source import NoiseSource
 from .standing import Result, Seen, Standing
 from .trajectory import Cutting, Finished, SamplerCall, Trajectories
 from .watch import Watch
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a search node was set to.
-
-    title: the node's name in messages. algorithm: starts one search, given the sampler's seed and steps and the bytes
-    of a candidate's latents. trajectories: how many it will run, with parts of one as fractions. batch_size: candidates
-    in one sampler call, 0 for what fits. max_seconds: 0 for no limit. patience: candidates without anything better
-    before it stops, 0 for no limit. races: whether the algorithm prunes. frames: of a video that are judged, 0 for all.
-    search_steps: how many steps candidates get before the best are chosen (drafts.py), 0 for all. node: the id of the
-    search node, where the board is.
-    """
-
-    title: str
-    name: str
-    algorithm: Callable[[int, int, int], Algorithm]
-    trajectories: float
-    batch_size: int = 0
-    max_seconds: float = 0.0
-    patience: int = 0
-    races: bool = False
-    frames: int = 0
-    search_steps: int = 0
-    node: str = ""
-
-    def total_steps(self, steps: int) -> int:
-        """Of all candidates together, where an image gets so many."""
-        drafted = min(steps, self.search_steps or steps)
-        return max(1, round(self.trajectories * drafted)) + final_steps(steps, self.search_steps)
 
 
 class _Round(NamedTuple):
@@ -106,9 +76,8 @@ class Driver:
             draft, source, plan.batch_size, self._progress, plan.races, judge.prediction_levels
         )
         size = call.noise.numel() * 4  # solvers compute in float32
-        self.items = [
-            Standing(plan.algorithm(call.seed, draft.steps, size), judge.verifier) for _ in range(source.items)
-        ]
+        self.items = [Standing(judge.verifier) for _ in range(source.items)]
+        self.algorithms = [plan.algorithm(call.seed, draft.steps, size) for _ in self.items]
         self.recipes: list[tuple[Recipe, ...]] = []  # of each candidate, one an image
         self.repeats: dict[tuple[int, Recipe], int] = {}  # drafts that run again in full, by image and recipe
         self.limit = TimeLimit(plan.max_seconds)
@@ -185,15 +154,15 @@ class Driver:
             if self.stopped == "finished":
                 self.trajectories.next_round()
             self.rounds += 1
-        for item in self.items:
-            item.algorithm.close()
+        for algorithm in self.algorithms:
+            algorithm.close()
 
     def _next_round(self) -> _Round | None:
         """What to run next; None when the search is over. When it is cut short, what the best needs to be finished."""
         if self.stopped == "finished":
-            asked = [_send(item.algorithm, item.scores() or None) for item in self.items]
+            asked = [_send(asked, item.scores() or None) for asked, item in zip(self.algorithms, self.items)]
         else:
-            asked = [_end(item.algorithm, item.scores()) for item in self.items]
+            asked = [_end(asked, item.scores()) for asked, item in zip(self.algorithms, self.items)]
         if asked[0] is None:
             return None
         race = asked[0].race if isinstance(asked[0], Heat) else None

@@ -16,7 +16,7 @@ from comfy_execution.graph import DynamicPrompt
 from comfy_execution.graph_utils import is_link
 from execution import IsChangedCache
 
-from .loop_body import Flow, Link, upstream
+from .graph import Link, upstream
 
 # Of a search node: which noises are tried, and in which order. A score has the same value whatever they are.
 WHICH_NOISES = frozenset(
@@ -25,16 +25,20 @@ WHICH_NOISES = frozenset(
 )
 
 
-async def loop_key(prompt: DynamicPrompt, prompt_id: str, flow: Flow, link: Link, title: str) -> str | None:
+async def loop_key(
+    prompt: DynamicPrompt, prompt_id: str, open_id: str, item: int, link: Link, title: str
+) -> str | None:
     """Everything but the candidate that this output in a loop depends on: nodes before it, their settings and files.
+
+    open_id: of Search Loop Open. item: where lists come into it, which entry of them this is.
 
     None, with a line in the log, when a node says that it gives something else each time.
     """
-    value = prompt.get_node(flow.open_id)["inputs"].get("value")
+    value = prompt.get_node(open_id)["inputs"].get("value")
     before_open = upstream(prompt, [value[0]]) if is_link(value) else []
-    nodes = [*before_open, *upstream(prompt, [link[0]], stop=flow.open_id)]
-    keys = await _keys(prompt, prompt_id, nodes, {flow.open_id: "Search Loop Open"}, title)
-    return keys and _digest([comfyui_version.__version__, keys[link[0]], link[1], _input_key(value, keys), flow.item])
+    nodes = [*before_open, *upstream(prompt, [link[0]], stop=open_id)]
+    keys = await _keys(prompt, prompt_id, nodes, {open_id: "Search Loop Open"}, title)
+    return keys and _digest([comfyui_version.__version__, keys[link[0]], link[1], _input_key(value, keys), item])
 
 
 async def sampler_key(prompt: DynamicPrompt, prompt_id: str, sampler: str, search: str, title: str) -> str | None:

@@ -69,3 +69,10 @@ class Levels:
     def _scaled(self, sigma: float, noise: float, image: float) -> float:
         parts = [torch.tensor(value, dtype=torch.float64) for value in (sigma, noise, image)]
         return float(self.sampling.noise_scaling(*parts))
+
+
+def thin(sigmas: Tensor, steps: int) -> Tensor:
+    """So many steps of a schedule [its steps + 1], evenly among its own, its ends included; all when it has no more."""
+    if len(sigmas) <= steps + 1:
+        return sigmas
+    return sigmas[torch.linspace(0, len(sigmas) - 1, steps + 1).round().long()]

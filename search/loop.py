@@ -16,11 +16,11 @@ from torch import Tensor
 from . import thumbnail
 from .board import BOARDS
 from .budget import TimeLimit
-from .driver import Plan
 from .known import is_same
 from .loop_body import Body, Flow
 from .loop_cache import forget
 from .loop_kept import SCORE, Kept, Made
+from .plan import Plan
 from .prompts import PROMPTS
 from .recipe import Recipe
 from .report import Report, Seconds
@@ -81,7 +81,8 @@ class LoopSearch:
     def _start(self) -> None:
         self.recipes: list[Recipe] = []  # asked for so far, and the round of each
         self.rounds: list[int] = []
-        self.standing = Standing(self.plan.algorithm(self.flow.seed, 0, 0), _Wire())
+        self.algorithm = self.plan.algorithm(self.flow.seed, 0, 0)
+        self.standing = Standing(_Wire())
         self.stopped = "finished"
 
     @property
@@ -213,7 +214,7 @@ class LoopSearch:
     def _ask(self) -> bool:
         """Let the algorithm ask for more candidates; False when it has ended."""
         try:
-            asked = self.standing.algorithm.send(self.standing.scores() or None)
+            asked = self.algorithm.send(self.standing.scores() or None)
         except StopIteration:
             return False
         self.rounds += [self.rounds[-1] + 1 if self.rounds else 0] * len(asked)

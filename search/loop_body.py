@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from comfy_execution.graph import DynamicPrompt, get_input_info
+from comfy_execution.graph import DynamicPrompt
 from comfy_execution.graph_utils import is_link
-from nodes import NODE_CLASS_MAPPINGS
 
-Link = list[Any]  # [node id, output slot]
+from .graph import Link, class_of, links, upstream
+
 FLOW, SEED, INDEX, NOISE, VALUE = range(5)  # the outputs of Search Loop Open
 
 
@@ -71,33 +70,6 @@ def read_body(prompt: DynamicPrompt, flow: Flow, close_id: str, score: Link, res
     )
 
 
-def upstream(prompt: DynamicPrompt, ends: Iterable[str], stop: str | None = None, lazy: bool = True) -> list[str]:
-    """The nodes that `ends` depend on and they themselves, each after those it depends on.
-
-    stop: a node not to go beyond, which is left out. lazy: whether to follow inputs that may not be evaluated.
-    """
-    order: list[str] = []
-    seen = {stop}
-    waiting = [(end, False) for end in ends]
-    while waiting:
-        node, is_next = waiting.pop()
-        if is_next:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            waiting.append((node, True))
-            waiting += [(link[0], False) for link in links(prompt, node, lazy)]
-    return order
-
-
-def links(prompt: DynamicPrompt, node_id: str, lazy: bool = True) -> Iterator[Link]:
-    """What the node's inputs are connected to."""
-    node = prompt.get_node(node_id)
-    for name, value in node["inputs"].items():
-        if is_link(value) and (lazy or not _is_lazy(node["class_type"], name)):
-            yield value
-
-
 def _behind(prompt: DynamicPrompt, open_id: str, order: list[str]) -> list[str]:
     """Those of `order`, which has every node after what it depends on, that depend on Open."""
     reached = {open_id}
@@ -110,7 +82,7 @@ def _behind(prompt: DynamicPrompt, open_id: str, order: list[str]) -> list[str]:
 def _outputs(prompt: DynamicPrompt) -> list[str]:
     """The nodes that run for their own sake: previews, saves."""
     every = sorted(prompt.all_node_ids())
-    return [node for node in every if getattr(_class_of(prompt, node), "OUTPUT_NODE", False)]
+    return [node for node in every if getattr(class_of(prompt, node), "OUTPUT_NODE", False)]
 
 
 def _reads(prompt: DynamicPrompt, open_id: str, nodes: frozenset[str]) -> frozenset[int]:
@@ -125,16 +97,7 @@ def _picture(prompt: DynamicPrompt, score: Link, judged: frozenset[str]) -> Link
         seen.update(near)
         found = [link for node in near for link in links(prompt, node, lazy=False) if link[0] in judged]
         for link in found:
-            if _class_of(prompt, link[0]).RETURN_TYPES[link[1]] == "IMAGE":
+            if class_of(prompt, link[0]).RETURN_TYPES[link[1]] == "IMAGE":
                 return link
         near = [link[0] for link in found if link[0] not in seen]
     return None
-
-
-def _class_of(prompt: DynamicPrompt, node_id: str) -> Any:
-    return NODE_CLASS_MAPPINGS[prompt.get_node(node_id)["class_type"]]
-
-
-def _is_lazy(class_type: str, name: str) -> bool:
-    _, _, options = get_input_info(NODE_CLASS_MAPPINGS[class_type], name)
-    return bool(options and options.get("lazy"))

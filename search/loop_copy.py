@@ -8,8 +8,9 @@ from typing import Any
 from comfy.cli_args import args
 from comfy_execution.graph_utils import GraphBuilder, Node, is_link
 
+from .graph import Link
 from .loop import LoopSearch
-from .loop_body import INDEX, NOISE, SEED, Link
+from .loop_body import INDEX, NOISE, SEED
 
 SLOTS = 64  # candidates that one SearchLoopRun can ask for; then it puts another in its place
 

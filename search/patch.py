@@ -16,12 +16,12 @@ from torch import Tensor
 
 from ..verifiers.base import Verifier, parts
 from .board import Board
-from .drafts import thin
-from .driver import Driver, Outcome, Plan, ScoresChanged
+from .driver import Driver, Outcome, ScoresChanged
 from .judge import Judge
 from .known import Known
-from .levels import Levels
+from .levels import Levels, thin
 from .pages import page_of
+from .plan import Plan
 from .prompts import PROMPTS
 from .report import Report
 from .source import NoiseSource

@@ -7,8 +7,6 @@ everything up to the sampler was the same: then ComfyUI has the sampler's result
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 import uuid
 from collections import OrderedDict
@@ -17,8 +15,9 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any
 
-from comfy_execution.graph_utils import is_link
 from comfy_execution.utils import get_executing_context
+
+from .graph import held, signature
 
 KEY = "noise_search"
 PROMPTS_KEPT = 32  # beside those still in the queue: a prompt comes here a moment before it is queued
@@ -74,11 +73,11 @@ class Prompts:
 
     def on_prompt(self, body: Any) -> Any:
         """What ComfyUI calls with the body of each request that queues a prompt, before anything has checked it."""
-        nodes, prompt_id = _held(body, "prompt"), _held(body, "prompt_id")
+        nodes, prompt_id = held(body, "prompt"), held(body, "prompt_id")
         if not isinstance(nodes, dict) or not isinstance(prompt_id, (str, NoneType)):
             return body
         body["prompt_id"] = prompt_id or str(uuid.uuid4())
-        metadata = _held(_held(body, "extra_data"), "extra_pnginfo")
+        metadata = held(held(body, "extra_data"), "extra_pnginfo")
         prompt = Prompt(body["prompt_id"], nodes, metadata if isinstance(metadata, dict) else None)
         with self._lock:
             for node in {node for node, _ in self._winners if node in nodes}:
@@ -154,31 +153,3 @@ class Prompts:
 
 
 PROMPTS = Prompts()
-
-
-def signature(nodes: Mapping[str, Any], node: str) -> str:
-    """The same for two prompts if this node and everything before it are the same, by id, class and inputs."""
-    before: dict[str, Any] = {}
-    waiting = [node]
-    while waiting:
-        at = waiting.pop()
-        if at in before or at not in nodes:
-            continue
-        inputs = _held(nodes[at], "inputs")
-        before[at] = [_held(nodes[at], "class_type"), _plain(inputs)]
-        waiting += [value[0] for value in inputs.values() if is_link(value)] if isinstance(inputs, dict) else []
-    return hashlib.sha1(json.dumps(before, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
-
-
-def _held(value: Any, name: str) -> Any:
-    """What a JSON object holds under this name; None when it holds nothing there, or is no object."""
-    return value.get(name) if isinstance(value, dict) else None
-
-
-def _plain(value: Any) -> Any:
-    """7.0 as 7: the front end sends one, and ComfyUI's validation puts the other in its place."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -12,8 +12,7 @@ from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from .levels import Levels
-
-SCHEDULE_KEY = "noise_search_schedule"
+from .wrappers import SCHEDULE_KEY
 
 
 def put_schedule_on(model: Any, sigmas: Tensor, title: str) -> Any:

@@ -18,7 +18,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from .drafts import thin
+from .levels import thin
 
 StepNoise = Callable[[Tensor, Tensor], Tensor]
 # (candidate's noise [B, ...], its seed, sigmas) -> what the solver would draw for this candidate alone

@@ -9,7 +9,6 @@ from typing import Generic, NamedTuple, TypeVar
 from torch import Tensor
 
 from ..verifiers.base import Verifier, combine, contenders
-from .random import Algorithm
 from .recipe import Recipe
 from .report import Candidate
 
@@ -39,8 +38,7 @@ Kept = TypeVar("Kept")  # what is kept of a candidate that may win: a Result, or
 class Standing(Generic[Kept]):
     """One image of the user's batch. Candidates are ranked among all that were seen (verifiers.base.Ensemble)."""
 
-    def __init__(self, algorithm: Algorithm, verifier: Verifier):
-        self.algorithm = algorithm
+    def __init__(self, verifier: Verifier):
         self.verifier = verifier
         self.seen: list[Seen] = []
         self.results: dict[int, Kept] = {}  # of those that may still turn out best

@@ -7,10 +7,10 @@ from typing import Any
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from .scheduled import SCHEDULE_KEY
 from .trajectory import SamplerCall, Trajectories
 
 KEY = "noise_search"
+SCHEDULE_KEY = "noise_search_schedule"  # of a Step Scheduler
 
 
 class Wrappers:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from . import clip, files
-from .files import Known
+from .files import Known, Weights
 from .managed import Managed
-from .towers import Weights, fill, linear
+from .towers import fill, linear
 
 HEADS = (
     Known(

@@ -6,7 +6,8 @@ import torch
 from comfy.ops import cast_to_input
 from torch import Tensor, nn
 
-from .towers import MLP, Attention, Weights, count, embedding, norm, parameter
+from .files import Weights
+from .towers import MLP, Attention, count, embedding, norm, parameter
 
 HEAD = 64
 EPS = 1e-12

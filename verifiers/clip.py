@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import files, keys
+from .files import Weights
 from .managed import Managed
 from .pixels import HALF, IMAGENET_MEAN, IMAGENET_STD, Pipeline, from_preprocessor
 from .tokens import Tokenizer, clip_tokenizer, folder_tokenizer, plain
-from .towers import ImageTower, Style, TextTower, Weights, below, fill
+from .towers import ImageTower, Style, TextTower, below, fill
 
 CLIP_HEADS = {1280: 16, 1408: 16, 1664: 16, 1792: 16}  # by the image tower's width; others have 64 channels a head
 SIGLIP_HEADS = {1152: 16, 1536: 16}  # of both towers

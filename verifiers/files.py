@@ -13,8 +13,9 @@ from typing import Any
 import comfy.utils
 import folder_paths
 import torch
+from torch import Tensor
 
-from .towers import Weights
+Weights = dict[str, Tensor]
 
 FOLDER = "verifiers"
 WEIGHTS = (".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt")

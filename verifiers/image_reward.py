@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from . import bert, files, keys
 from .aesthetic import Head, head_weights
-from .files import Known
+from .files import Known, Weights
 from .managed import Managed
 from .pixels import Pipeline
 from .tokens import Tokenizer, bert_tokenizer
-from .towers import ImageTower, Style, Weights, below, fill
+from .towers import ImageTower, Style, below, fill
 
 KNOWN = (
     Known(

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .towers import META, Weights, below, fill, linear, ops
+from .files import Weights
+from .towers import META, below, fill, linear, ops
 
 SIZE = 299
 BATCH_NORM_EPS = 0.001

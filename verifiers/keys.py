@@ -6,7 +6,8 @@ import re
 
 from torch import Tensor
 
-from .towers import Weights, below
+from .files import Weights
+from .towers import below
 
 Rules = tuple[tuple[str, str], ...]
 

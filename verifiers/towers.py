@@ -15,10 +15,10 @@ from comfy.ops import cast_to_input
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .files import Weights
+
 ops = comfy.ops.manual_cast
 META = torch.device("meta")
-
-Weights = dict[str, Tensor]
 
 
 def quick_gelu(x: Tensor) -> Tensor:

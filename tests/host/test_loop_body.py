@@ -79,7 +79,7 @@ class Prompt(Graph):
     def key(self, item: int = 0, title: str = "Search Loop Close (node 9)") -> str | None:
         flow = SimpleNamespace(open_id=self.open.id, item=item)
         loop_key = importlib.import_module("noise_search.search.graph_key").loop_key
-        key = loop_key(self.dynamic(), "a prompt", flow, self.score.out(), title)
+        key = loop_key(self.dynamic(), "a prompt", flow.open_id, flow.item, self.score.out(), title)
         with ThreadPoolExecutor(1) as other:  # in this thread the browser of other tests may have a loop running
             return other.submit(asyncio.run, key).result()
 

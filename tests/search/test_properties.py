@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from noise_search.search import spacing
 from noise_search.search.allocation import allocate
-from noise_search.search.drafts import thin
+from noise_search.search.levels import thin
 from noise_search.search.paths import cost, path_search, turns
 from noise_search.search.pilot import Pilot, Stage
 from noise_search.search.random import Algorithm, Enough, Heat, pruned_random_search, random_search
@@ -240,7 +240,7 @@ def test_the_winner_of_an_ensemble_is_the_same_whatever_was_judged_together_and_
     ensemble = Ensemble([Named("a"), Named("b")], method)
     seen = [Seen({"a": float(a), "b": float(b)}, Recipe(7), 0, 20, b"", stopped) for a, b, stopped in grades]
     candidates = [(one, Result(torch.tensor(at), torch.tensor(at))) for at, one in enumerate(seen)]
-    whole, parts = (Standing(random_search(0, 1), ensemble) for _ in range(2))
+    whole, parts = (Standing(ensemble) for _ in range(2))
     whole.add(candidates)
     at = 0
     for size in [*sizes, len(candidates)]:
