@@ -99,10 +99,10 @@ class Bench:
 
         steps: 0 for those of a trajectory.
         """
-        driver, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("driver", "patch"))
+        plans, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("plan", "patch"))
         watched = Watched(self.verifier, self.second, caption)
         settings = {"batch_size": self.batch, "races": races}
-        plan = driver.Plan("benchmark", "benchmark", lambda s, steps, _: algorithm(s, steps), trajectories, **settings)
+        plan = plans.Plan("benchmark", "benchmark", lambda s, steps, _: algorithm(s, steps), trajectories, **settings)
         model, search = patch.put_on(self.model, plan, self.vae, watched, str(caption))
         self.sampled(model, [caption], [seed], steps or self.steps)
         return search.runs[0].reports[0], watched.seen

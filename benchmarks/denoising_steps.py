@@ -89,7 +89,7 @@ class _Quality:
         self.pilot = self._fly()
 
     def images(self, most_steps: int) -> Iterable[Image]:
-        cost = importlib.import_module("noise_search.search.solver_cost").predictions
+        cost = importlib.import_module("noise_search.search.steps.solver_cost").predictions
         for sampler, all_steps in SAMPLERS.items():
             for steps in (steps for steps in all_steps if steps <= most_steps):
                 nfe = cost(bench.model, sampler, steps)
@@ -116,13 +116,13 @@ class _Quality:
         return self.samplers.calculate_sigmas(self.sampling, scheduler, steps)
 
     def _fly(self) -> Any:
-        adaptive = importlib.import_module("noise_search.search.adaptive")
+        adaptive = importlib.import_module("noise_search.search.steps.adaptive")
         latent = {"samples": torch.zeros(1, 3, SIZE, SIZE)}
         task = adaptive.Task(bench.model, self.positive, bench.empty, CFG, latent)
         return adaptive.pilot_for(task, float(self.sampling.sigma_max))[0]
 
     def _adaptive(self, steps: int) -> Tensor:
-        adaptive = importlib.import_module("noise_search.search.adaptive")
+        adaptive = importlib.import_module("noise_search.search.steps.adaptive")
         return adaptive.to_sigmas(bench.model, self.pilot, float(self.sampling.sigma_max), steps)
 
 
@@ -137,7 +137,7 @@ def budgets(task: tuple[int, int, tuple[int, ...]]) -> list[Pick]:
     task: the number of the caption, how many there are, and the budgets.
     """
     number, count, sizes = task
-    search = importlib.import_module("noise_search.search.random").random_search
+    search = importlib.import_module("noise_search.search.methods.random_search").random_search
     picks = []
     with torch.inference_mode():
         for steps in CANDIDATE_STEPS:
@@ -197,7 +197,7 @@ def budget_table(rows: Sequence[Pick]) -> list[str]:
         "| NFE | " + " | ".join(f"{count} steps" for count in steps) + " | budget mode chooses | behind the best |",
     ]
     lines += ["|---" * (len(steps) + 3) + "|"]
-    choose = importlib.import_module("noise_search.search.allocation").allocate
+    choose = importlib.import_module("noise_search.search.steps.allocation").allocate
     for budget in sorted({row.budget for row in rows}):
         cells = {count: [row for row in rows if (row.budget, row.steps) == (budget, count)] for count in steps}
         found = {count: interval(cell, _percent) for count, cell in cells.items()}

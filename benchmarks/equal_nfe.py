@@ -64,7 +64,7 @@ KINDS = {
 
 def random(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Iterator[tuple[str, int, Judged, int]]:
     """One search; what it picks by its own verifier, and what other judges would pick of the same images."""
-    search = searches.algorithm("random", "random_search")
+    search = searches.algorithm("methods.random_search", "random_search")
     report, seen = bench.search(lambda s, steps: search(s, max(budgets)), max(budgets), caption, seed)
     for budget in budgets:
         nfe = sum(candidate.nfe for candidate in report.candidates[:budget])

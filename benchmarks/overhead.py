@@ -126,11 +126,11 @@ class Race:
         return spent | {"nfe": self.candidates * self.subject.steps}
 
     def _search(self, way: Way) -> dict[str, Any]:
-        random, driver, patch = (_search_module(name) for name in ("random", "driver", "patch"))
+        random, plans, patch = (_search_module(name) for name in ("methods.random_search", "plan", "patch"))
         find = (
             random.pruned_random_search if way.races else lambda seed, count, steps: random.random_search(seed, count)
         )
-        plan = driver.Plan(
+        plan = plans.Plan(
             "Random Search", "random", lambda seed, steps, _: find(seed, self.candidates, steps), self.candidates,
             batch_size=way.batch, races=way.races,
         )  # fmt: skip
@@ -325,7 +325,7 @@ def main(command: list[str] | None = None) -> None:
     boot(gpu)
     torch.set_num_threads(options.threads)
     importlib.import_module("comfy.utils").set_progress_bar_enabled(False)
-    _search_module("prompts").PROMPTS.server = Browser()
+    _search_module("host.prompts").PROMPTS.server = Browser()
     ways = [
         Way("one by one", 1),
         Way(f"{options.together} together", options.together),

@@ -29,7 +29,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
 import pack_alias
 
 pack_alias.register()
-from noise_search.search.pruning import COARSE, FINE, Cut, Race, plan, survivors  # noqa: E402
+from noise_search.search.methods.pruning import COARSE, FINE, Cut, Race, plan, survivors  # noqa: E402
 
 BUDGETS = (4, 8, 16)
 HALVES = {"all": slice(None), "development": slice(0, None, 2), "held-out": slice(1, None, 2)}

@@ -23,18 +23,18 @@ Found = Iterator[tuple[int, Judged, int]]  # budget, what was picked, NFE
 
 
 def random(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Found:
-    search = algorithm("random", "random_search")
+    search = algorithm("methods.random_search", "random_search")
     return _anytime(bench, lambda s, steps: search(s, max(budgets)), caption, seed, budgets)
 
 
 def zero_order(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Found:
     """One long search; at each budget what it had found by then, in the middle of a round if need be."""
-    search, rounds = algorithm("zero_order", "zero_order"), max(budgets) // NEIGHBORS
+    search, rounds = algorithm("methods.zero_order", "zero_order"), max(budgets) // NEIGHBORS
     return _anytime(bench, lambda s, steps: search(s, rounds, NEIGHBORS, COSINE), caption, seed, budgets)
 
 
 def pruned(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Found:
-    search = algorithm("random", "pruned_random_search")
+    search = algorithm("methods.random_search", "pruned_random_search")
     for budget in budgets:
         report, seen = bench.search(lambda s, steps, n=budget: search(s, n, steps), budget, caption, seed, races=True)
         finished = sum(candidate.is_finished for candidate in report.candidates)
@@ -67,7 +67,7 @@ def _anytime(bench: Bench, algorithm: Any, caption: Any, seed: int, budgets: Seq
 def _paths(
     bench: Bench, levels: dict[str, float], widths: dict[int, Any], caption: Any, seed: int, budgets: Sequence[int]
 ) -> Found:
-    search = algorithm("paths", "path_search")
+    search = algorithm("methods.paths", "path_search")
     for budget in (budget for budget in budgets if budget in widths):
         settings = dict(zip(("paths", "branches"), widths[budget], strict=True)) | levels
         report, seen = bench.search(lambda s, steps, c=settings: search(s, **c), budget, caption, seed)

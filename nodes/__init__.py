@@ -2,25 +2,19 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from ..search.board import routes
 from ..verifiers import files
-from . import (
-    loop_parts,
-    routes,
-    verifier_distribution,
-    verifier_ensemble,
-    verifier_features,
-    verifier_scores,
-    verifier_vlm,
-)
+from . import loop_parts
 from .candidates import NoiseCandidates, SelectCandidate
 from .loop import SearchLoopClose, SearchLoopOpen
-from .path_search import PathSearch
-from .random_search import RandomSearch
 from .replay import ReplayNoise
 from .report import SearchReport
 from .score import VerifierScore
+from .searches.path_search import PathSearch
+from .searches.random_search import RandomSearch
+from .searches.zero_order import ZeroOrderSearch
 from .step_scheduler import StepScheduler
-from .zero_order import ZeroOrderSearch
+from .verifiers import distribution, ensemble, features, scores, vlm
 
 NODES: list[type[io.ComfyNode]] = [
     RandomSearch,
@@ -35,11 +29,11 @@ NODES: list[type[io.ComfyNode]] = [
     SearchLoopOpen,
     SearchLoopClose,
     *loop_parts.NODES,
-    *verifier_scores.NODES,
-    *verifier_features.NODES,
-    *verifier_vlm.NODES,
-    *verifier_distribution.NODES,
-    *verifier_ensemble.NODES,
+    *scores.NODES,
+    *features.NODES,
+    *vlm.NODES,
+    *distribution.NODES,
+    *ensemble.NODES,
 ]
 
 

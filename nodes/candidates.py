@@ -6,8 +6,8 @@ import torch
 from comfy_api.latest import io
 from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
 
-from ..search.noise import candidate_seed
-from ..search.pivot import NoiseNear
+from ..search.methods.noise import candidate_seed
+from ..search.sampling.noise_objects import NoiseNear
 from .types import CATEGORY, MAX_SEED, at_least
 
 

@@ -7,21 +7,21 @@ from comfy_execution.graph import DynamicPrompt, ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder, is_link
 from comfy_execution.utils import get_executing_context
 
-from ..search.graph_key import loop_key
-from ..search.ledger import Page
-from ..search.loop import LoopSearch
-from ..search.loop_body import INDEX, NOISE, SEED, Body, Flow, read_body
-from ..search.loop_copy import run_graph
-from ..search.loop_kept import Kept
-from ..search.pages import ledger
+from ..search.history.keys import loop_key
+from ..search.history.ledger import Page
+from ..search.history.pages import ledger
+from ..search.loop.body import INDEX, NOISE, SEED, Body, Flow, read_body
+from ..search.loop.copies import run_graph
+from ..search.loop.kept import Kept
+from ..search.loop.search import LoopSearch
+from ..search.methods.random_search import random_search
+from ..search.methods.zero_order import zero_order
 from ..search.plan import Plan
-from ..search.random import random_search
-from ..search.recipe import Recipe
-from ..search.source import RecipeNoise
-from ..search.zero_order import zero_order
+from ..search.records.recipe import Recipe
+from ..search.sampling.source import RecipeNoise
+from .searches.zero_order import check as check_zero_order
+from .searches.zero_order import zero_order_inputs
 from .types import CATEGORY, MAX_SEED, Search, at_least, patience_input
-from .zero_order import check as check_zero_order
-from .zero_order import zero_order_inputs
 
 SearchFlow = io.Custom("SEARCH_FLOW")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..search.loop import LoopSearch
-from ..search.loop_copy import SLOTS, candidate_graph, result_graph, run_graph, slot
-from ..search.loop_kept import Made
+from ..search.loop.copies import SLOTS, candidate_graph, result_graph, run_graph, slot
+from ..search.loop.kept import Made
+from ..search.loop.search import LoopSearch
 from .types import CATEGORY, Search
 
 LoopState = io.Custom("SEARCH_LOOP")

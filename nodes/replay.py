@@ -5,9 +5,9 @@ from typing import Any
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
-from ..search.recipe import RecipeError, parse_recipes
+from ..search.records.recipe import RecipeError, parse_recipes
 from ..search.replay import put_replay_on
-from ..search.source import RecipeNoise
+from ..search.sampling.source import RecipeNoise
 from .types import CATEGORY
 
 

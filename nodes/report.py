@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..search import patch, plot
-from ..search.loop import Found
-from ..search.report import Report, recipes_json, reports_json
-from ..search.thumbnail import from_pil
+from ..search import patch
+from ..search.loop.search import Found
+from ..search.pictures import report_plot
+from ..search.pictures.thumbnail import from_pil
+from ..search.records.report import Report, recipes_json, reports_json
 from .types import CATEGORY, Search
 
 
@@ -71,8 +72,10 @@ class SearchReport(io.ComfyNode):
         reports = search.run_of(latent["samples"] if is_latent else latent).reports
         return io.NodeOutput(
             latent,
-            torch.stack([from_pil(plot.best_curve(report)) for report in reports]),
-            torch.stack([from_pil(picture) for report in reports for picture in plot.labelled_candidates(report)]),
+            torch.stack([from_pil(report_plot.best_curve(report)) for report in reports]),
+            torch.stack(
+                [from_pil(picture) for report in reports for picture in report_plot.labelled_candidates(report)]
+            ),
             [candidate.score for report in reports for candidate in report.candidates],
             recipes_json(reports),
             _total_nfe(reports),

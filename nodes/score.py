@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..search.judge import score_images
+from ..search.judging.judge import score_images
 from ..verifiers.base import Verifier as VerifierProtocol
 from ..verifiers.base import combine, require
 from .types import CATEGORY, Verifier, prompt_input

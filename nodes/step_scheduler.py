@@ -7,13 +7,13 @@ import comfy.samplers
 import torch
 from comfy_api.latest import io
 
-from ..search import schedules, step_plan
-from ..search.adaptive import Task
-from ..search.levels import Levels
-from ..search.prompts import PROMPTS
-from ..search.schedule_plot import schedule_plot
-from ..search.scheduled import put_schedule_on
-from ..search.thumbnail import from_pil
+from ..search.host.prompts import PROMPTS
+from ..search.pictures.schedule_plot import schedule_plot
+from ..search.pictures.thumbnail import from_pil
+from ..search.sampling.levels import Levels
+from ..search.steps import modes, schedules
+from ..search.steps.adaptive import Task
+from ..search.steps.on_model import put_schedule_on
 from .types import CATEGORY
 
 BY_TOLERANCE, BY_STEPS = "by tolerance", "steps"
@@ -97,7 +97,7 @@ class StepScheduler(io.ComfyNode):
 
 
 def _budget_inputs() -> list[io.Input]:
-    solvers = [name for name in comfy.samplers.SAMPLER_NAMES if name not in step_plan.OWN_STEPS]
+    solvers = [name for name in comfy.samplers.SAMPLER_NAMES if name not in modes.OWN_STEPS]
     return [
         io.Int.Input(
             "nfe",
@@ -149,21 +149,21 @@ def _adaptive_inputs() -> list[io.Input]:
     ]
 
 
-def _plan(model: Any, scheduler: str, steps: int, denoise: float, mode: dict[str, Any]) -> step_plan.StepPlan:
+def _plan(model: Any, scheduler: str, steps: int, denoise: float, mode: dict[str, Any]) -> modes.StepPlan:
     if mode["mode"] == "fixed":
-        return step_plan.fixed(model, scheduler, steps, denoise)
+        return modes.fixed(model, scheduler, steps, denoise)
     if mode["mode"] == "budget":
-        return step_plan.budget(
+        return modes.budget(
             model, scheduler, denoise, mode["nfe"], mode["candidates"], mode.get("sampler_name", "euler")
         )
     if steps < 1:
         raise schedules.ScheduleError(f"steps is {steps}, but there has to be at least 1.")
     task = Task(model, mode["positive"], mode["negative"], mode["cfg"], mode["latent"])
     exactly = steps if mode.get("count") == BY_STEPS else None
-    return step_plan.adaptive(task, scheduler, denoise, mode["tolerance"], mode["max_steps"], exactly)
+    return modes.adaptive(task, scheduler, denoise, mode["tolerance"], mode["max_steps"], exactly)
 
 
-def _picture(model: Any, plan: step_plan.StepPlan, scheduler: str) -> torch.Tensor:
+def _picture(model: Any, plan: modes.StepPlan, scheduler: str) -> torch.Tensor:
     """[1, H, W, 3]"""
     sampling = model.get_model_object("model_sampling")
     name = scheduler if plan.compare else "simple"

@@ -1,10 +1,10 @@
-"""How a search works.
+"""How a search works, from the top down.
 
-Pure, without ComfyUI: noise, recipe, the algorithms (random, zero_order, paths), pruning, budget, standing, report,
-ledger, plot, thumbnail. The host part: wrappers, patch and replay put it on a MODEL; driver runs an algorithm;
-trajectory, stretch, source, sharing and conditioning run candidates in the user's sampler; judge and race score them;
-levels and pivot know the host's noise. A search around any part of the graph: loop says what runs next, loop_body reads
-what lies between the two nodes, loop_copy makes a candidate's copy of it, loop_cache lets go of what that made, and
-loop_kept knows what ran before. Scores are kept on disk by what they depend on: graph_key; for a search on a MODEL,
-pages finds them and known says what they tell.
+patch puts a search on a MODEL; driver asks the method, has candidates evaluated and tells it the scores; stopping says
+when it is enough; plan is what a search node was set to; replay follows a recipe instead.
+
+methods: random search, zero-order, paths, pruning. records: recipe, report, how a search stands. pictures: thumbnails
+and plots. These three need no ComfyUI. sampling: candidates as rows of one call of the user's sampler. judging:
+decoding and scoring. history: what earlier runs know. board: what people see meanwhile. loop: a search around any part
+of the graph. steps: the step schedules. host: ComfyUI beside its sampling.
 """

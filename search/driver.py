@@ -14,24 +14,24 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..verifiers.base import VerifierError
-from . import thumbnail
-from .board import BOARDS
-from .budget import TimeLimit
-from .decoding import DecodeError
-from .judge import Judge, Judged
-from .known import Known, is_same
-from .levels import thin
-from .memory import OutOfMemory
+from .board.board import BOARDS
+from .board.watch import Watch
+from .history.known import Known, is_same
+from .host.memory import OutOfMemory
+from .judging.decoding import DecodeError
+from .judging.judge import Judge, Judged
+from .judging.race import Racing, Stopped
+from .methods.pruning import Race
+from .methods.random_search import Algorithm, Enough, Heat
+from .pictures import thumbnail
 from .plan import FINALISTS, Plan
-from .pruning import Race
-from .race import Racing, Stopped
-from .random import Algorithm, Enough, Heat
-from .recipe import Recipe
-from .report import Report, Seconds
-from .source import NoiseSource
-from .standing import Result, Seen, Standing
-from .trajectory import Cutting, Finished, SamplerCall, Trajectories
-from .watch import Watch
+from .records.recipe import Recipe
+from .records.report import Report, Seconds
+from .records.standing import Result, Seen, Standing
+from .sampling.levels import thin
+from .sampling.source import NoiseSource
+from .sampling.trajectories import Cutting, Finished, SamplerCall, Trajectories
+from .stopping import TimeLimit
 
 
 class _Round(NamedTuple):

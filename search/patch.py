@@ -15,18 +15,18 @@ import torch
 from torch import Tensor
 
 from ..verifiers.base import Verifier, parts
-from .board import Board
+from .board.board import Board
 from .driver import Driver, Outcome, ScoresChanged
-from .judge import Judge
-from .known import Known
-from .levels import Levels, thin
-from .pages import page_of
+from .history.known import Known
+from .history.pages import page_of
+from .host.prompts import PROMPTS
+from .judging.judge import Judge
 from .plan import Plan
-from .prompts import PROMPTS
-from .report import Report
-from .source import NoiseSource
-from .trajectory import SamplerCall
-from .wrappers import Wrappers
+from .records.report import Report
+from .sampling.levels import Levels, thin
+from .sampling.source import NoiseSource
+from .sampling.trajectories import SamplerCall
+from .sampling.wrappers import Wrappers
 
 CANDIDATES_KEPT = 4096  # of all runs together; each has a thumbnail of some kilobytes
 

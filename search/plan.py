@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .random import Algorithm
+from .methods.random_search import Algorithm
 
 FINALISTS = 3  # drafts that run again in full, beside the candidate without search
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .recipe import Recipe
-from .source import HostNoise, NoiseSource, for_batch
-from .trajectory import Finished, SamplerCall, Trajectories
-from .wrappers import Wrappers
+from .records.recipe import Recipe
+from .sampling.source import HostNoise, NoiseSource, for_batch
+from .sampling.trajectories import Finished, SamplerCall, Trajectories
+from .sampling.wrappers import Wrappers
 
 
 def put_replay_on(model: Any, recipes: Sequence[Recipe], title: str) -> Any:

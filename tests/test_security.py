@@ -20,9 +20,9 @@ from PIL import Image
 import no_network
 from layout import ROOT
 from node_calls import NODE_ID, call
-from noise_search.search.ledger import Ledger
-from noise_search.search.recipe import Recipe, RecipeError, parse_recipes
-from noise_search.search.standing import Seen
+from noise_search.search.history.ledger import Ledger
+from noise_search.search.records.recipe import Recipe, RecipeError, parse_recipes
+from noise_search.search.records.standing import Seen
 
 SCRIPTS = sorted((ROOT / "web").glob("*.js"))
 MARKUP = re.compile(
@@ -140,13 +140,13 @@ def test_the_name_of_a_file_leads_nowhere_else(models: Path, loader: str, up: st
     name = f"{outside}" if up == "/" else f"{up}outside.safetensors"
     with pytest.raises(errors(), match=r"outside\.safetensors is not installed"):
         load(loader, name)
-    node = importlib.import_module("noise_search.nodes.verifier_scores").HPSVerifier
+    node = importlib.import_module("noise_search.nodes.verifiers.scores").HPSVerifier
     assert "is not installed" in node.validate_inputs(name)
 
 
 @pytest.mark.parametrize("name", [5, 1.5, True, ["a.pt"], {"a": "b"}, "", "a\0b", "\ud800", "ü" * 5000])
 def test_what_is_no_name_of_a_file_is_refused_before_anything_runs(models: Path, name: Any) -> None:
-    node = importlib.import_module("noise_search.nodes.verifier_scores").HPSVerifier
+    node = importlib.import_module("noise_search.nodes.verifiers.scores").HPSVerifier
     assert "is not installed" in node.validate_inputs(name)
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import clip, files
+from . import files
 from .files import Known, Weights
-from .managed import Managed
-from .towers import fill, linear
+from .networks import clip
+from .networks.managed import Managed
+from .networks.towers import fill, linear
 
 HEADS = (
     Known(

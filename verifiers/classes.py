@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import clip, files
-from .managed import Managed
-from .towers import ImageTower, below, fill, linear
+from . import files
+from .networks import clip
+from .networks.managed import Managed
+from .networks.towers import ImageTower, below, fill, linear
 
 CHUNK = 64  # texts encoded at a time
 NO_CLASS = "The class verifier needs at least one wanted class."

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from . import clip
 from .files import Known
+from .networks import clip
 
 KNOWN = (
     Known(

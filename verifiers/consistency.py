@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from . import clip
+from .networks import clip
 
 PAPER_LEVEL = 0.4
 

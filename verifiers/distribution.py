@@ -22,8 +22,8 @@ from torch import Tensor
 
 from . import files, pictures
 from .files import Known
-from .inception import Inception
-from .managed import Managed
+from .networks.inception import Inception
+from .networks.managed import Managed
 
 KNOWN = (
     Known(

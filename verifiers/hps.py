@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import clip
 from .clip_score import ClipScore
 from .files import Known
-from .pixels import Pipeline
+from .networks import clip
+from .networks.pixels import Pipeline
 
 KNOWN = (
     Known("HPS_v2.1_compressed.pt", "https://huggingface.co/xswu/HPSv2"),

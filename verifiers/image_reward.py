@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import bert, files, keys
+from . import files
 from .aesthetic import Head, head_weights
 from .files import Known, Weights
-from .managed import Managed
-from .pixels import Pipeline
-from .tokens import Tokenizer, bert_tokenizer
-from .towers import ImageTower, Style, below, fill
+from .networks import bert, keys
+from .networks.managed import Managed
+from .networks.pixels import Pipeline
+from .networks.tokens import Tokenizer, bert_tokenizer
+from .networks.towers import ImageTower, Style, below, fill
 
 KNOWN = (
     Known(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import clip
 from .clip_score import ClipScore
 from .files import Known
+from .networks import clip
 
 KNOWN = (Known("PickScore_v1/model.safetensors", "https://huggingface.co/yuvalkirstain/PickScore_v1", "config.json"),)
 

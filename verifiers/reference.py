@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from . import clip
 from .files import Known
+from .networks import clip
 
 DINO = Known(
     "dinov2-base/model.safetensors",

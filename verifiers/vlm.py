@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from .files import WeightsError
-from .managed import Managed
+from .networks.managed import Managed
 
 ASPECTS = (
     "accuracy_to_prompt",

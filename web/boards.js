@@ -1,7 +1,7 @@
 /**
  * What is known of the boards of the open workflow.
  *
- * A board is what the server last said of it (search/board.py, Board.message), with `images`: for each image of the
+ * A board is what the server last said of it (search/board/board.py, Board.message), with `images`: for each image of the
  * batch a Map from index to candidate.
  */
 

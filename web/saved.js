@@ -3,7 +3,7 @@ import { digits, element } from "./dom.js";
 import { recipePanel } from "./recipe.js";
 import { texts } from "./texts.js";
 
-const KEY = "noise_search"; // in the workflow's `extra`, and in the metadata of saved pictures: see search/prompts.py
+const KEY = "noise_search"; // in the workflow's `extra`, and in the metadata of saved pictures: see search/host/prompts.py
 
 /** What the open workflow, or the picture it came from, says of an earlier search: the winners by search node. */
 export function savedResults() {
@@ -28,7 +28,7 @@ function saved() {
   return Array.isArray(found) ? found.filter(isWinner) : [];
 }
 
-/** Whether this is what the report says of a winner (search/report.py), as far as it is shown. */
+/** Whether this is what the report says of a winner (search/records/report.py), as far as it is shown. */
 function isWinner(value) {
   const { node, board, best, baseline, nfe, candidates } = value ?? {};
   const named = [node, board].every((text) => typeof text === "string");

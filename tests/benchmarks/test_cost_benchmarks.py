@@ -20,7 +20,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
     """Runs the quick form of a benchmark in this process; the cells of its tables."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     monkeypatch.setattr(sys, "argv", sys.argv[:1])
-    prompts = importlib.import_module("noise_search.search.prompts").PROMPTS
+    prompts = importlib.import_module("noise_search.search.host.prompts").PROMPTS
     monkeypatch.setattr(prompts, "server", prompts.server)
     modules = set(sys.modules)
 

@@ -21,8 +21,8 @@ from noise_search.benchmarks.pruning_replay import (
     run_search,
     with_errors,
 )
-from noise_search.search import pruning
-from noise_search.search.pruning import Cut, Race, plan
+from noise_search.search.methods import pruning
+from noise_search.search.methods.pruning import Cut, Race, plan
 
 PROMPTS, SEEDS, STEPS = 12, 40, 20
 

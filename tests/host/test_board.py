@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from made_reports import candidate
-from noise_search.search import thumbnail
+from noise_search.search.pictures import thumbnail
 
 pytestmark = pytest.mark.usefixtures("comfy")
 COLORS = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(1))
@@ -39,7 +39,7 @@ class Server:
 @pytest.fixture
 def boards(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module, with a server of the test's own."""
-    module = importlib.import_module("noise_search.search.board")
+    module = importlib.import_module("noise_search.search.board.board")
     monkeypatch.setattr(module.PROMPTS, "server", Server())
     return module
 

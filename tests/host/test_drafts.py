@@ -87,7 +87,7 @@ def test_the_winners_recipe_replays_in_full(method: str) -> None:
     model = small_model("FLOW")
     found = drafting(method, model=model)
     winner = sample(found.model, steps=STEPS)
-    report = importlib.import_module("noise_search.search.report")
+    report = importlib.import_module("noise_search.search.records.report")
     recipe = report.recipes_json([best_report(found)])
     again = sample(call("ReplayNoise", recipe=recipe, model=model)[1], steps=STEPS)
     assert torch.allclose(winner, again, atol=1e-4)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from faults import METHODS, run, searching, title
 from node_calls import call
-from noise_search.search.report import recipes_json
+from noise_search.search.records.report import recipes_json
 from small_models import Brightness, SmallVAE, best_report, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
@@ -219,7 +219,8 @@ def test_a_solver_that_writes_into_its_schedule_writes_into_a_copy() -> None:
 def test_a_schedule_on_a_model_outlives_a_solver_that_writes_into_it() -> None:
     model = small_model("EPS")
     sigmas, again = (torch.tensor([10.0, 3.0, 1.0, 0.0]) for _ in range(2))
-    scheduled = importlib.import_module("noise_search.search.scheduled").put_schedule_on(model, sigmas, "a schedule")
+    on_model = importlib.import_module("noise_search.search.steps.on_model")
+    scheduled = on_model.put_schedule_on(model, sigmas, "a schedule")
     run(scheduled, sampler_name="uni_pc", steps=3)
     assert torch.equal(sigmas, again)
 

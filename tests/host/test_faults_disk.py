@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from faults import run, searching
-from noise_search.search.ledger import Ledger
-from noise_search.search.recipe import Recipe
-from noise_search.search.standing import Seen
+from noise_search.search.history.ledger import Ledger
+from noise_search.search.records.recipe import Recipe
+from noise_search.search.records.standing import Seen
 from small_models import best_report
 
 pytestmark = pytest.mark.usefixtures("comfy")

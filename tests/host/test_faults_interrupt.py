@@ -38,7 +38,7 @@ def calm(comfy: Any) -> dict[str, SimpleNamespace]:
 
 
 def latest_board() -> Any:
-    return list(importlib.import_module("noise_search.search.board").BOARDS._boards.values())[-1]
+    return list(importlib.import_module("noise_search.search.board.board").BOARDS._boards.values())[-1]
 
 
 def cancelled(found: SimpleNamespace, management: Any, stage: str, at: int) -> None:

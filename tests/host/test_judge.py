@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from noise_search.search.thumbnail import from_pil
+from noise_search.search.pictures.thumbnail import from_pil
 from small_models import SmallVAE, best_report, sample, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
@@ -19,7 +19,7 @@ FRAMES, SIDE = 9, 4
 
 
 def judging() -> Any:
-    return importlib.import_module("noise_search.search.judge")
+    return importlib.import_module("noise_search.search.judging.judge")
 
 
 class Watching:
@@ -136,7 +136,7 @@ def test_only_a_few_are_there_as_images(dims: int, together: int) -> None:
     shown = images if dims == 2 else images[:, FRAMES // 2]
     assert [from_pil(picture).shape for picture in judged.pictures] == [image.shape for image in shown]
     latents[30] = torch.nan
-    with pytest.raises(importlib.import_module("noise_search.search.decoding").DecodeError, match="for 30;"):
+    with pytest.raises(importlib.import_module("noise_search.search.judging.decoding").DecodeError, match="for 30;"):
         judging().Judge(SmallVAE(16, dims=dims), verifier, "", [latents.shape]).judge(latents, str)
 
 

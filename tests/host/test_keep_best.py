@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from noise_search.search.paths import cost, path_search
-from noise_search.search.random import pruned_random_search
+from noise_search.search.methods.paths import cost, path_search
+from noise_search.search.methods.random_search import pruned_random_search
 from small_models import Brightness, SmallVAE, best_report, sample, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
 
 
 def latest_board() -> Any:
-    return list(importlib.import_module("noise_search.search.board").BOARDS._boards.values())[-1]
+    return list(importlib.import_module("noise_search.search.board.board").BOARDS._boards.values())[-1]
 
 
 class Impatient(Brightness):
@@ -48,9 +48,9 @@ class Pressed:
 
 
 def put_on(model: Any, algorithm: Any, trajectories: float, **settings: Any) -> SimpleNamespace:
-    driver = importlib.import_module("noise_search.search.driver")
+    plans = importlib.import_module("noise_search.search.plan")
     patch = importlib.import_module("noise_search.search.patch")
-    plan = driver.Plan("Search (node 1)", "any", algorithm, trajectories, **settings)
+    plan = plans.Plan("Search (node 1)", "any", algorithm, trajectories, **settings)
     patched, record = patch.put_on(model, plan, SmallVAE(), Brightness(), "")
     return SimpleNamespace(model=patched, search=record)
 

@@ -27,7 +27,7 @@ METHODS = {
 def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     """One page for every search of the test, as if the graph around them were the same."""
     patch = importlib.import_module("noise_search.search.patch")
-    page = importlib.import_module("noise_search.search.ledger").Page(None)
+    page = importlib.import_module("noise_search.search.history.ledger").Page(None)
     monkeypatch.setattr(patch, "page_of", lambda call, search, title: page)
     return page
 
@@ -165,7 +165,7 @@ def test_scores_of_a_verifier_that_has_another_name_now_are_not_used(page: Any, 
 
 def test_keep_best_does_not_stop_the_winner_from_being_made(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run("RandomSearch", candidates=8)
-    watch = importlib.import_module("noise_search.search.watch").Watch
+    watch = importlib.import_module("noise_search.search.board.watch").Watch
     monkeypatch.setattr(watch, "stop_asked", True)
     found = run("RandomSearch", candidates=8)
     assert found.rows == STEPS and found.reports[0].best.is_finished
@@ -175,7 +175,7 @@ def test_keep_best_while_new_candidates_run_makes_a_winner_of_an_earlier_run(
     page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     best = run("RandomSearch", candidates=8).reports[0].best.index
-    watch = importlib.import_module("noise_search.search.watch").Watch
+    watch = importlib.import_module("noise_search.search.board.watch").Watch
     asked = iter([False] * 4)  # seen enough in the middle of the first new candidates
     monkeypatch.setattr(watch, "stop_asked", property(lambda self: next(asked, True)))
     found = run("RandomSearch", candidates=30, batch_size=2)
@@ -185,7 +185,7 @@ def test_keep_best_while_new_candidates_run_makes_a_winner_of_an_earlier_run(
 
 
 def test_a_noise_of_the_workflow_keeps_having_no_recipe(page: Any) -> None:
-    source = importlib.import_module("noise_search.search.source").NoiseSource
+    source = importlib.import_module("noise_search.search.sampling.source").NoiseSource
     run("RandomSearch", candidates=4)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(source, "_recognise", lambda self: False)

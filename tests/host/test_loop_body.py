@@ -70,7 +70,7 @@ class Prompt(Graph):
         return importlib.import_module("comfy_execution.graph").DynamicPrompt(self.prompt)
 
     def body(self, result: Node | None = None, score: Node | None = None, **flow: Any) -> Any:
-        body = importlib.import_module("noise_search.search.loop_body")
+        body = importlib.import_module("noise_search.search.loop.body")
         score, result = score or self.score, result or self.decoded
         close = self.node("SearchLoopClose", flow=self.open, score=score, result=result)
         given = {"open_id": self.open.id, "seed": 5, "value": None, "item": 0, "run_outputs": False}
@@ -78,7 +78,7 @@ class Prompt(Graph):
 
     def key(self, item: int = 0, title: str = "Search Loop Close (node 9)") -> str | None:
         flow = SimpleNamespace(open_id=self.open.id, item=item)
-        loop_key = importlib.import_module("noise_search.search.graph_key").loop_key
+        loop_key = importlib.import_module("noise_search.search.history.keys").loop_key
         key = loop_key(self.dynamic(), "a prompt", flow.open_id, flow.item, self.score.out(), title)
         with ThreadPoolExecutor(1) as other:  # in this thread the browser of other tests may have a loop running
             return other.submit(asyncio.run, key).result()
@@ -157,7 +157,7 @@ def test_what_comes_behind_the_loop_is_not_in_it() -> None:
     prompt = Prompt()
     close = prompt.node("SearchLoopClose", flow=prompt.open, score=prompt.score, result=prompt.decoded)
     saved = prompt.node("SaveImage", images=close)
-    body = importlib.import_module("noise_search.search.loop_body")
+    body = importlib.import_module("noise_search.search.loop.body")
     flow = body.Flow(prompt.open.id, 5, None, 0, run_outputs=True)
     read = body.read_body(prompt.dynamic(), flow, close.id, prompt.score.out(), prompt.decoded.out())
     assert saved.id not in read.nodes and close.id not in read.nodes

@@ -20,21 +20,23 @@ def module(name: str) -> Any:
 
 
 def kept(page: Any = None, search: str | None = None) -> Any:
-    return module("loop_kept").Kept(page or module("ledger").Page(None), search, False)
+    return module("loop.kept").Kept(page or module("history.ledger").Page(None), search, False)
 
 
 def started(candidates: int = 5, kept_before: Any = None, **given: Any) -> Any:
-    plan = module("driver").Plan(
+    plan = module("plan").Plan(
         title="Search Loop Close (node 9)",
         name="random",
-        algorithm=lambda seed, *_: module("random").random_search(seed, candidates),
+        algorithm=lambda seed, *_: module("methods.random_search").random_search(seed, candidates),
         trajectories=candidates,
         node="9",
         **given,
     )
-    flow = module("loop_body").Flow("1", 100, None, 0, False)
+    flow = module("loop.body").Flow("1", 100, None, 0, False)
     prompt = importlib.import_module("comfy_execution.graph").DynamicPrompt({})
-    return module("loop").LoopSearch(plan, flow, SimpleNamespace(), kept_before or kept(), prompt, ("9", 0), "9.0.0.")
+    return module("loop.search").LoopSearch(
+        plan, flow, SimpleNamespace(), kept_before or kept(), prompt, ("9", 0), "9.0.0."
+    )
 
 
 def run(search: Any, score: Score, most: int = 100) -> list[int]:
@@ -42,7 +44,7 @@ def run(search: Any, score: Score, most: int = 100) -> list[int]:
     ran = []
     while len(ran) < most and (index := search.wanted()) is not None:
         search.begins(index)
-        search.add(index, score(index), torch.rand(8, 8, 3), module("loop_kept").Made(f"result {index}", False))
+        search.add(index, score(index), torch.rand(8, 8, 3), module("loop.kept").Made(f"result {index}", False))
         ran.append(index)
     return ran
 
@@ -139,7 +141,7 @@ def test_a_score_that_comes_out_a_little_different_is_the_same() -> None:
 
 
 def test_only_results_of_the_latest_searches_are_kept() -> None:
-    winners = module("loop_kept")
+    winners = module("loop.kept")
     for number in range(10):
         run(started(2, kept(search=f"search {number}")), lambda index: index)
     assert len(winners._WINNERS) == winners.WINNERS_KEPT
@@ -166,7 +168,7 @@ def test_a_candidate_is_named_by_number_and_seed() -> None:
 
 def test_scores_of_something_else_are_not_used() -> None:
     """In a file that was changed."""
-    page = module("ledger").Page(None)
+    page = module("history.ledger").Page(None)
     run(started(kept_before=kept(page)), float)
     page.entries = {name: seen._replace(scores={"another": 1.0}) for name, seen in page.entries.items()}
     assert run(started(kept_before=kept(page)), float) == [0, 1, 2, 3, 4]

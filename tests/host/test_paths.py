@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import node_calls
-from noise_search.search.paths import cost, path_search
-from noise_search.search.recipe import parse_recipes
-from noise_search.search.report import recipes_json
+from noise_search.search.methods.paths import cost, path_search
+from noise_search.search.records.recipe import parse_recipes
+from noise_search.search.records.report import recipes_json
 from small_models import Brightness, SmallVAE, best_report, sample, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
@@ -22,11 +22,11 @@ PAPER = {"start": 0.11, "forward": 0.78, "backward": 0.81}
 
 
 def along(model: Any, levels: dict[str, float], paths: int = 2, branches: int = 2, **settings: Any) -> SimpleNamespace:
-    driver = importlib.import_module("noise_search.search.driver")
+    plans = importlib.import_module("noise_search.search.plan")
     patch = importlib.import_module("noise_search.search.patch")
     chosen = {"paths": paths, "branches": branches, **levels}
     algorithm = lambda seed, *_: path_search(seed, **chosen)  # noqa: E731
-    plan = driver.Plan("Path Search (node 1)", "paths", algorithm, cost(**chosen), **settings)
+    plan = plans.Plan("Path Search (node 1)", "paths", algorithm, cost(**chosen), **settings)
     patched, record = patch.put_on(model, plan, SmallVAE(), Brightness(), "")
     return SimpleNamespace(model=patched, search=record)
 
@@ -34,7 +34,7 @@ def along(model: Any, levels: dict[str, float], paths: int = 2, branches: int = 
 def levels_of(kind: str) -> Any:
     model = small_model(kind)
     sampling = model.get_model_object("model_sampling")
-    return importlib.import_module("noise_search.search.levels").Levels(sampling), sampling
+    return importlib.import_module("noise_search.search.sampling.levels").Levels(sampling), sampling
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -135,7 +135,7 @@ def test_a_search_out_of_time_finishes_the_best_path_so_far(
     monkeypatch: pytest.MonkeyPatch, afforded: list[int]
 ) -> None:
     """afforded: candidates in each round, first the image without search, then the way down, then turns."""
-    limit, left = importlib.import_module("noise_search.search.budget").TimeLimit, iter(afforded)
+    limit, left = importlib.import_module("noise_search.search.stopping").TimeLimit, iter(afforded)
     monkeypatch.setattr(limit, "affords", lambda self, count: min(count, next(left, 0)))
     model = small_model("FLOW")
     found = along(model, EARLY)

@@ -28,7 +28,7 @@ class Queue:
 
 @pytest.fixture
 def prompts() -> Any:
-    made = importlib.import_module("noise_search.search.prompts").Prompts()
+    made = importlib.import_module("noise_search.search.host.prompts").Prompts()
     made.server = SimpleNamespace(prompt_queue=Queue())
     return made
 
@@ -112,7 +112,7 @@ def test_an_id_that_came_with_the_prompt_stays(prompts: Any) -> None:
 
 
 def test_old_prompts_and_winners_are_let_go(prompts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module("noise_search.search.prompts")
+    module = importlib.import_module("noise_search.search.host.prompts")
     monkeypatch.setattr(module, "WINNERS_KEPT", 3)
     for seed in range(module.PROMPTS_KEPT + 5):
         record(prompts, queued(prompts, changed("3", seed=seed)))

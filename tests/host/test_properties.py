@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from node_calls import call
-from noise_search.search.pilot import Pilot, Stage
-from noise_search.search.report import recipes_json, reports_json
+from noise_search.search.records.report import recipes_json, reports_json
+from noise_search.search.steps.pilot import Pilot, Stage
 from small_models import Brightness, SmallVAE, sample, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
@@ -122,7 +122,7 @@ def at_step(case: Case, step: int, action: Callable[[], None]) -> Iterator[None]
 
 
 def press_keep_best() -> None:
-    list(importlib.import_module("noise_search.search.board").BOARDS._boards.values())[-1].ask_to_stop()
+    list(importlib.import_module("noise_search.search.board.board").BOARDS._boards.values())[-1].ask_to_stop()
 
 
 def assert_consistent(case: Case, found: SimpleNamespace) -> None:
@@ -213,7 +213,7 @@ def assert_falling(sigmas: Tensor) -> None:
 @given(KINDS_OF_MODEL, st.data(), STEPS, DENOISE)
 @MANY
 def test_schedules_fall_to_0_or_are_refused(kind: str, data: st.DataObject, steps: int, denoise: float) -> None:
-    schedules = importlib.import_module("noise_search.search.schedules")
+    schedules = importlib.import_module("noise_search.search.steps.schedules")
     name = data.draw(st.sampled_from(schedules.names()))
     try:
         made = schedules.schedule(sampling_of(kind)[0], name, steps, denoise)
@@ -231,7 +231,7 @@ def test_any_part_of_any_sampler_runs_a_falling_part_of_the_models_schedule(
     kind: str, data: st.DataObject, steps: int, theirs: int, denoise: float
 ) -> None:
     """With start_at_step and end_at_step of a sampler that has another scheduler, steps and denoise."""
-    modules = (importlib.import_module(f"noise_search.search.{name}") for name in ("schedules", "scheduled"))
+    modules = (importlib.import_module(f"noise_search.search.{name}") for name in ("steps.schedules", "steps.on_model"))
     schedules, scheduled = modules
     model, sampling = sampling_of(kind)
     smooth = st.sampled_from(["simple", "karras", "normal", "sgm_uniform"])
@@ -250,7 +250,9 @@ def test_any_part_of_any_sampler_runs_a_falling_part_of_the_models_schedule(
 def test_what_a_pilot_measures_becomes_a_falling_schedule_of_as_many_steps(
     bends: list[float], steps: int, kind: str
 ) -> None:
-    adaptive, levels = (importlib.import_module(f"noise_search.search.{name}") for name in ("adaptive", "levels"))
+    adaptive, levels = (
+        importlib.import_module(f"noise_search.search.{name}") for name in ("steps.adaptive", "sampling.levels")
+    )
     model, sampling = sampling_of(kind)
     start = float(sampling.sigma_max)
     top, bottom, count = levels.Levels(sampling).level(start), 0.01, len(bends)
@@ -268,7 +270,7 @@ def test_what_a_pilot_measures_becomes_a_falling_schedule_of_as_many_steps(
 def test_a_search_that_goes_on_after_cancel_ends_as_one_without(case: Case, step: int) -> None:
     """The page stands where scores are kept on disk."""
     management = importlib.import_module("comfy.model_management")
-    page = importlib.import_module("noise_search.search.ledger").Page(None)
+    page = importlib.import_module("noise_search.search.history.ledger").Page(None)
     fresh = ran(case)
     with pytest.MonkeyPatch.context() as patching:
         patching.setattr("noise_search.search.patch.page_of", lambda *_: page)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from noise_search.search.pruning import plan as plan_races
+from noise_search.search.methods.pruning import plan as plan_races
 from small_models import Brightness, best_report, conditioning, raced, sample, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")

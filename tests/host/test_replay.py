@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from noise_search.search.recipe import parse_recipes
-from noise_search.search.report import recipes_json
-from noise_search.search.zero_order import zero_order
+from noise_search.search.methods.zero_order import zero_order
+from noise_search.search.records.recipe import parse_recipes
+from noise_search.search.records.report import recipes_json
 from small_models import Brightness, SmallVAE, best_report, conditioning, plan_of, sample, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
@@ -20,9 +20,9 @@ SOLVERS = ["euler", "heun", "dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde", "dpm_
 
 
 def climb(model: Any, **settings: Any) -> SimpleNamespace:
-    driver = importlib.import_module("noise_search.search.driver")
+    plans = importlib.import_module("noise_search.search.plan")
     patch = importlib.import_module("noise_search.search.patch")
-    plan = driver.Plan(
+    plan = plans.Plan(
         "Zero-Order Search (node 1)",
         "zero-order",
         lambda seed, *_: zero_order(seed, iterations=4, neighbors=3, cosine=0.8),
@@ -63,7 +63,7 @@ def test_zero_order_moves_and_counts() -> None:
 
 
 def test_the_noise_output_gives_the_same_noise() -> None:
-    source = importlib.import_module("noise_search.search.source")
+    source = importlib.import_module("noise_search.search.sampling.source")
     samplers = importlib.import_module("comfy.samplers")
     model = small_model("EPS")
     found = climb(model)

@@ -144,7 +144,8 @@ def test_what_is_answered_holds_no_path(server: Server, client: Client, board: s
 
 
 @pytest.mark.parametrize(
-    "path", ["../nodes/routes.py", "..%2Fnodes%2Froutes.py", "docs/../../pyproject.toml", "%2Fetc%2Fpasswd"]
+    "path",
+    ["../search/board/routes.py", "..%2Fsearch%2Fboard%2Froutes.py", "docs/../../pyproject.toml", "%2Fetc%2Fpasswd"],
 )
 def test_only_the_web_folder_is_served(server: Server, client: Client, path: str) -> None:
     connection = http.client.HTTPConnection(urlsplit(client.url).netloc, timeout=60)
@@ -162,7 +163,7 @@ NODES = {
 @pytest.fixture
 def prompts(comfy: Any) -> Any:
     """Those of a server where a search has run."""
-    made = importlib.import_module("noise_search.search.prompts").Prompts()
+    made = importlib.import_module("noise_search.search.host.prompts").Prompts()
     queue = SimpleNamespace(get_current_queue_volatile=lambda: ([], []))
     made.server = SimpleNamespace(prompt_queue=queue)
     body = made.on_prompt({"prompt": NODES, "extra_data": {"extra_pnginfo": {}}})

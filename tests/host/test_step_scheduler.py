@@ -54,13 +54,13 @@ def custom(model: Any, sigmas: Tensor, latent: Tensor | None = None, seed: int =
 
 
 def names() -> list[str]:
-    return importlib.import_module("noise_search.search.schedules").names()
+    return importlib.import_module("noise_search.search.steps.schedules").names()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", [1, 2, 3, 8, 20, 1500])
 def test_schedules_fall_strictly_to_0_or_are_refused(kind: str, steps: int) -> None:
-    schedules = importlib.import_module("noise_search.search.schedules")
+    schedules = importlib.import_module("noise_search.search.steps.schedules")
     model = small_model(kind)
     for name in schedules.names():
         for denoise in (1.0, 0.5):

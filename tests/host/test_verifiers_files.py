@@ -51,7 +51,7 @@ def refused(call: Any, *arguments: Any) -> str:
 
 
 def score_nodes() -> Any:
-    return module("nodes.verifier_scores")
+    return module("nodes.verifiers.scores")
 
 
 def picture() -> torch.Tensor:
@@ -174,7 +174,7 @@ def test_a_dino_without_a_linear_head_has_no_classes(models: Path) -> None:
         "encoder.layer.0.layer_scale1.lambda1": [8],
     }
     save(models / "dino.safetensors", state)
-    classes = module("nodes.verifier_features").ClassVerifier
+    classes = module("nodes.verifiers.features").ClassVerifier
     message = refused(classes.execute, "dino.safetensors", "dog", "")
     assert "is not a DINOv2 model with a linear head (classifier.weight)" in message
 
@@ -294,7 +294,7 @@ def test_a_clipa_is_refused(models: Path, node: str) -> None:
     )
     with pytest.raises(module("verifiers.files").WeightsError, match="CLIPA is not supported"):
         if node == "ReferenceVerifier":
-            module("nodes.verifier_features").ReferenceVerifier.execute(["clipa.safetensors"], [picture()])
+            module("nodes.verifiers.features").ReferenceVerifier.execute(["clipa.safetensors"], [picture()])
         else:
             score_nodes().CLIPScoreVerifier.execute("clipa.safetensors")
 

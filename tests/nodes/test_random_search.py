@@ -74,7 +74,7 @@ def test_a_second_search_on_one_model_is_refused_by_name() -> None:
 def test_pruned_candidates_start_in_small_rounds_with_a_time_limit_and_large_latents(
     max_seconds: float, shape: tuple[int, ...], most: int
 ) -> None:
-    module = importlib.import_module("noise_search.nodes.random_search")
+    module = importlib.import_module("noise_search.nodes.searches.random_search")
     algorithm = module._algorithm(100, "progressive", max_seconds)(7, 20, 4 * math.prod(shape))
     starts, scores = [], None
     while True:

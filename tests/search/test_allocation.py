@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from noise_search.search.allocation import allocate
+from noise_search.search.steps.allocation import allocate
 
 one_a_step = int
 

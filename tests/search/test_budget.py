@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noise_search.search.budget import TimeLimit
+from noise_search.search.stopping import TimeLimit
 
 
 class Clock:

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from noise_search.search.ledger import Ledger, Page
-from noise_search.search.recipe import Move, Recipe, Turn
-from noise_search.search.recipe import Path as Way
-from noise_search.search.standing import Seen
-from noise_search.search.thumbnail import ON_DISK_SIDE, decode, encode
+from noise_search.search.history.ledger import Ledger, Page
+from noise_search.search.pictures.thumbnail import ON_DISK_SIDE, decode, encode
+from noise_search.search.records.recipe import Move, Recipe, Turn
+from noise_search.search.records.recipe import Path as Way
+from noise_search.search.records.standing import Seen
 
 RECIPES = [
     Recipe(7),

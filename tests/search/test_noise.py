@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from noise_search.search.noise import candidate_seed, neighbor
+from noise_search.search.methods.noise import candidate_seed, neighbor
 
 SHAPES = [(16,), (4, 8, 8), (1, 4, 8, 8), (16, 3, 8, 8), (2, 4, 3, 8, 8)]
 ROUNDING = {torch.float64: 1e-12, torch.float32: 1e-6, torch.float16: 1e-3, torch.bfloat16: 1e-2}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from noise_search.search.paths import cost, path_search, turns
-from noise_search.search.recipe import Path, Recipe, parse_recipes
+from noise_search.search.methods.paths import cost, path_search, turns
+from noise_search.search.records.recipe import Path, Recipe, parse_recipes
 
 PAPER = {"start": 0.11, "forward": 0.78, "backward": 0.81}
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from noise_search.search import pilot
-from noise_search.search.pilot import MOST_PREDICTIONS, fly
+from noise_search.search.steps import pilot
+from noise_search.search.steps.pilot import MOST_PREDICTIONS, fly
 
 
 class Counted:

@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageColor
 
 from made_reports import candidate, report_of
-from noise_search.search.plot import BEST, HEIGHT, MOST_SHOWN, WIDTH, best_curve, labelled_candidates
-from noise_search.search.thumbnail import encode, from_pil, to_pil
+from noise_search.search.pictures.report_plot import BEST, HEIGHT, MOST_SHOWN, WIDTH, best_curve, labelled_candidates
+from noise_search.search.pictures.thumbnail import encode, from_pil, to_pil
 
 SCORES = [
     [0.5],

@@ -11,15 +11,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noise_search.search import spacing
-from noise_search.search.allocation import allocate
-from noise_search.search.levels import thin
-from noise_search.search.paths import cost, path_search, turns
-from noise_search.search.pilot import Pilot, Stage
-from noise_search.search.random import Algorithm, Enough, Heat, pruned_random_search, random_search
-from noise_search.search.recipe import Move, Path, Recipe, RecipeError, Turn, parse_recipes
-from noise_search.search.standing import Result, Seen, Standing
-from noise_search.search.zero_order import LONGEST, zero_order
+from noise_search.search.methods.paths import cost, path_search, turns
+from noise_search.search.methods.random_search import Algorithm, Enough, Heat, pruned_random_search, random_search
+from noise_search.search.methods.zero_order import LONGEST, zero_order
+from noise_search.search.records.recipe import Move, Path, Recipe, RecipeError, Turn, parse_recipes
+from noise_search.search.records.standing import Result, Seen, Standing
+from noise_search.search.sampling.levels import thin
+from noise_search.search.steps import spacing
+from noise_search.search.steps.allocation import allocate
+from noise_search.search.steps.pilot import Pilot, Stage
 from noise_search.verifiers.ensemble import METHODS, Ensemble
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=40)

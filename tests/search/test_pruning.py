@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noise_search.search.pruning import COARSE, FINE, Cut, Pace, Race, plan, race, survivors
+from noise_search.search.methods.pruning import COARSE, FINE, Cut, Pace, Race, plan, race, survivors
 
 BUDGETS = st.integers(1, 100)
 STEPS = st.integers(1, 100)

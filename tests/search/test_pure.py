@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import imports
 from layout import ROOT
 
 PURE = (
-    *("search.noise", "search.recipe", "search.random", "search.report", "search.budget"),
-    *("search.plot", "search.thumbnail", "search.pruning", "search.zero_order", "search.paths", "search.standing"),
-    *("search.pilot", "search.spacing", "search.allocation", "search.schedule_plot", "search.ledger"),
-    *("search.remaining", "verifiers.base"),
+    *(
+        imports.dotted(path)
+        for path in imports.modules(*(f"search/{room}" for room in ("methods", "records", "pictures")))
+    ),
+    *("search.steps.pilot", "search.steps.spacing", "search.steps.allocation"),
+    *("search.stopping", "search.history.ledger", "search.board.remaining", "verifiers.base"),
 )
 IMPORT = """
 import importlib, sys, types
@@ -36,6 +39,6 @@ def test_the_pure_modules_import_without_comfyui() -> None:
 
 
 def test_the_guard_of_the_test_above_sees_a_host_module() -> None:
-    command = [sys.executable, "-c", IMPORT, str(ROOT), "search.source"]
+    command = [sys.executable, "-c", IMPORT, str(ROOT), "search.sampling.source"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT.parent, check=False)
     assert "imports comfy" in done.stderr

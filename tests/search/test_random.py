@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from noise_search.search.random import random_search
-from noise_search.search.recipe import Recipe
+from noise_search.search.methods.random_search import random_search
+from noise_search.search.records.recipe import Recipe
 
 
 def test_it_asks_once_for_consecutive_seeds_from_the_samplers_own() -> None:

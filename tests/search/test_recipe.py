@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from noise_search.search.recipe import Move, Recipe
+from noise_search.search.records.recipe import Move, Recipe
 
 
 def test_a_recipe_is_plain_numbers_in_json() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from noise_search.search.remaining import Remaining
+from noise_search.search.board.remaining import Remaining
 
 
 class Clock:

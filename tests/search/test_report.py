@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from made_reports import candidate, report_of
-from noise_search.search.recipe import Move, Recipe
-from noise_search.search.report import Report, one_or_many, recipes_json, reports_json
+from noise_search.search.records.recipe import Move, Recipe
+from noise_search.search.records.report import Report, one_or_many, recipes_json, reports_json
 
 NAN, INFINITY = float("nan"), float("inf")
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from noise_search.search import spacing
-from noise_search.search.pilot import Pilot, Stage, fly
+from noise_search.search.steps import spacing
+from noise_search.search.steps.pilot import Pilot, Stage, fly
 
 EVEN = Pilot((Stage(1.0, 0.5, 0.8), Stage(0.5, 0.01, 0.8)), nfe=5, rejected=0, size=0.5)
 TWO_PARTS = Pilot(tuple(Stage(1 - i / 20, 0.95 - i / 20, 9.0 if i < 10 else 1.0) for i in range(20)), 41, 0, 1.0)

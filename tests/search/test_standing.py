@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from noise_search.search.recipe import Recipe
-from noise_search.search.standing import Result, Seen, Standing
+from noise_search.search.records.recipe import Recipe
+from noise_search.search.records.standing import Result, Seen, Standing
 
 
 class Plain:

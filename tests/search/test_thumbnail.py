@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from noise_search.search.thumbnail import LONGEST_SIDE, decode, encode, from_pil, of_image, to_pil
+from noise_search.search.pictures.thumbnail import LONGEST_SIDE, decode, encode, from_pil, of_image, to_pil
 
 
 @pytest.mark.parametrize(

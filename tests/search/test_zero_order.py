@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from noise_search.search.noise import neighbor
-from noise_search.search.recipe import Recipe
-from noise_search.search.zero_order import zero_order
+from noise_search.search.methods.noise import neighbor
+from noise_search.search.methods.zero_order import zero_order
+from noise_search.search.records.recipe import Recipe
 
 DIMENSIONS = 4096
 Reward = Callable[[Tensor], float]
@@ -82,7 +82,7 @@ def test_it_does_not_fall_below_random_on_a_multimodal_reward() -> None:
 
 
 def test_the_adaptive_step_helps(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = __import__("noise_search.search.zero_order", fromlist=["SHRINK"])
+    module = __import__("noise_search.search.methods.zero_order", fromlist=["SHRINK"])
     runs = range(40)
     adaptive = [sum(max(climb(toy(seed), seed, 12, 4)) for seed in runs) for toy in (linear, multimodal)]
     monkeypatch.setattr(module, "SHRINK", 1.0)

@@ -181,9 +181,9 @@ def sample(model: Any, seed: int = 7, latent: dict[str, Any] | None = None, **se
 
 
 def plan_of(candidates: int, **settings: Any) -> Any:
-    driver = importlib.import_module("noise_search.search.driver")
-    random = importlib.import_module("noise_search.search.random")
-    return driver.Plan(
+    plans = importlib.import_module("noise_search.search.plan")
+    random = importlib.import_module("noise_search.search.methods.random_search")
+    return plans.Plan(
         title="Random Search (node 1)",
         name="random",
         algorithm=lambda seed, *_: random.random_search(seed, candidates),
@@ -202,9 +202,9 @@ def search(model: Any, candidates: int = 5, vae: Any = None, verifier: Any = Non
 
 def raced(model: Any, candidates: int = 6, vae: Any = None, verifier: Any = None, **settings: Any) -> SimpleNamespace:
     """As search, pruned on the way: with 6 candidates nine start, more than the network is given at once."""
-    names = ("driver", "patch", "random")
-    driver, patch, random = (importlib.import_module(f"noise_search.search.{name}") for name in names)
-    plan = driver.Plan(
+    names = ("plan", "patch", "methods.random_search")
+    plans, patch, random = (importlib.import_module(f"noise_search.search.{name}") for name in names)
+    plan = plans.Plan(
         title="Random Search (node 1)",
         name="random",
         algorithm=lambda seed, steps, _: random.pruned_random_search(seed, candidates, steps),

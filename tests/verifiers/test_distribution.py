@@ -28,7 +28,7 @@ def module(name: str) -> ModuleType:
 @pytest.fixture(scope="module")
 def network() -> Any:
     """The published network's shapes with drawn weights."""
-    return module("inception").Inception(inception_weights()).eval()
+    return module("networks.inception").Inception(inception_weights()).eval()
 
 
 def test_the_network_is_torch_fidelity_s(network: Any) -> None:

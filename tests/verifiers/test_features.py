@@ -32,7 +32,7 @@ def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model(clip_file: Path) -> Any:
-    return module("clip").load(clip_file, "test")
+    return module("networks.clip").load(clip_file, "test")
 
 
 def batch() -> torch.Tensor:
@@ -91,7 +91,7 @@ def test_many_classes_are_encoded_once(model: Any) -> None:
     for _ in range(2):
         verifier.score(batch(), [""] * 4)
     assert sum(encoded) == 300
-    assert len(model._texts) == module("clip").PROMPTS_KEPT
+    assert len(model._texts) == module("networks.clip").PROMPTS_KEPT
     some = model.texts(["a dog.", "a thing 298.", "new"])
     torch.testing.assert_close(some[0], model.texts(["a dog."])[0])
 
@@ -154,7 +154,7 @@ def test_a_model_with_a_head_gives_features_too(tmp_path: Path, kind: str) -> No
     pixels = processor(images=Image.fromarray(numpy.asarray(images()[0])), return_tensors="pt")
     with torch.inference_mode():
         expected = torch.nn.functional.normalize(published.base_model(**pixels).pooler_output)
-    ours = module("clip").load(path, "test", text=False).images(images()[0][None].float() / 255)
+    ours = module("networks.clip").load(path, "test", text=False).images(images()[0][None].float() / 255)
     assert (ours - expected).abs().max() < 1e-3 * expected.abs().max()
 
 

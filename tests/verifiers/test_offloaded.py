@@ -24,9 +24,9 @@ def module(name: str) -> Any:
 
 
 def two_towers(shapes: dict[str, list[int]], activation: str = "gelu") -> Any:
-    clip, towers = module("clip"), module("towers")
+    clip, towers = module("networks.clip"), module("networks.towers")
     style = towers.Style(2, activation)
-    weights = module("keys").towers(draw_all(shapes))
+    weights = module("networks.keys").towers(draw_all(shapes))
     return clip.TwoTowers(weights, style, towers.Style(1, activation), causal=True)
 
 
@@ -56,14 +56,14 @@ def test_a_tower_with_registers() -> None:
     shapes = {
         key: list(value.shape) for key, value in transformers.Dinov2WithRegistersModel(config).state_dict().items()
     }
-    weights, towers = module("keys").from_dino(draw_all(shapes)), module("towers")
+    weights, towers = module("networks.keys").from_dino(draw_all(shapes)), module("networks.towers")
     tower = towers.ImageTower(weights, towers.Style(2, "gelu"))
     towers.fill(tower, weights)
     assert tower(torch.empty(2, 3, 70, 42, device=META)).device == META
 
 
 def test_inception() -> None:
-    network = module("inception").Inception(inception_weights(thinner=16)).eval()
+    network = module("networks.inception").Inception(inception_weights(thinner=16)).eval()
     assert {output.device for output in network(torch.empty(2, 3, 60, 80, device=META))} == {META}
 
 

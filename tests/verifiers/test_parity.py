@@ -69,7 +69,7 @@ def test_open_clip_config_beside_the_weights_tells_the_activation(tmp_path: Path
 
 
 def test_clip_score_of_an_open_clip_siglip_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reference, tokens = REFERENCES["open_clip_siglip"], module("tokens")
+    reference, tokens = REFERENCES["open_clip_siglip"], module("networks.tokens")
     ids = dict(zip(PROMPTS, torch.tensor(reference["ids"])))
 
     class Given(tokens.Tokenizer):
@@ -77,8 +77,8 @@ def test_clip_score_of_an_open_clip_siglip_checkpoint(tmp_path: Path, monkeypatc
             rows = torch.stack([ids[text] for text in texts])
             return tokens.Tokens(rows, torch.ones_like(rows).bool(), torch.zeros(len(rows), dtype=torch.long))
 
-    monkeypatch.setattr(module("clip"), "Tokenizer", Given)
-    monkeypatch.setattr(module("clip"), "folder_tokenizer", lambda folder, title: None)
+    monkeypatch.setattr(module("networks.clip"), "Tokenizer", Given)
+    monkeypatch.setattr(module("networks.clip"), "folder_tokenizer", lambda folder, title: None)
     verifier = module("clip_score").load(reference_file(tmp_path, "open_clip_siglip"))
     assert_same(verifier, reference["scores"])
 
@@ -149,7 +149,7 @@ def clip_folder(folder: Path, activation: str) -> tuple[Path, torch.Tensor, floa
     """The file, the cosines of transformers' own code, and the scale."""
     import transformers
 
-    tokenizer = module("tokens").clip_tokenizer()
+    tokenizer = module("networks.tokens").clip_tokenizer()
     config = transformers.CLIPConfig(
         text_config=TEXT | {"hidden_act": activation, "eos_token_id": 2},
         vision_config=VISION | {"hidden_act": activation},
@@ -229,7 +229,7 @@ def test_clip_score_of_siglip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, v
     told = [published_text(prompt) if version == 1 else prompt.lower() for prompt in PROMPTS]
     tokenizer = word_tokenizer(told)
     if version == 2:
-        monkeypatch.setattr(module("clip"), "GEMMA_WORDS", len(tokenizer))
+        monkeypatch.setattr(module("networks.clip"), "GEMMA_WORDS", len(tokenizer))
     config = transformers.SiglipConfig(
         text_config=TEXT | {"projection_size": 128, "max_position_embeddings": 16, "vocab_size": len(tokenizer)},
         vision_config=VISION,
@@ -254,7 +254,7 @@ def test_features_of_dino(tmp_path: Path, kind: str) -> None:
         image_std=[0.229, 0.224, 0.225], resample=3,
     )  # fmt: skip
     path = transformers_folder(tmp_path, model, processor)
-    ours = module("clip").load(path, "test", text=False)
+    ours = module("networks.clip").load(path, "test", text=False)
     for image in images():
         pixels = processor(images=Image.fromarray(numpy.asarray(image)), return_tensors="pt")
         with torch.inference_mode():

@@ -18,7 +18,7 @@ MODES = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
 
 def prepared(image: torch.Tensor, size: int, *fit: Any, **settings: Any) -> torch.Tensor:
     """Levels [size, size, 3]."""
-    pixels = importlib.import_module("noise_search.verifiers.pixels")
+    pixels = importlib.import_module("noise_search.verifiers.networks.pixels")
     pipeline = pixels.Pipeline(size, *fit, mean=(0.0,), std=(1 / 255,), **settings)
     return pipeline(image[None].float() / 255, torch.device("cpu"))[0].movedim(0, -1)
 

@@ -110,7 +110,7 @@ def test_pickscore(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_siglip_so400m(monkeypatch: pytest.MonkeyPatch) -> None:
     transformers = importlib.import_module("transformers")
-    clip = module("clip")
+    clip = module("networks.clip")
     monkeypatch.setattr(clip, "folder_tokenizer", lambda folder, title: None)
     config = transformers.SiglipConfig(
         text_config=SO400M | {"projection_size": 1152}, vision_config=SO400M | {"patch_size": 14, "image_size": 384}
@@ -136,7 +136,7 @@ def as_saved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 @pytest.mark.parametrize("gated", [False, True])
 def test_dino(monkeypatch: pytest.MonkeyPatch, gated: bool, kind: str) -> None:
     transformers = importlib.import_module("transformers")
-    clip = module("clip")
+    clip = module("networks.clip")
     size = {"hidden_size": 1536, "num_hidden_layers": 40, "num_attention_heads": 24} if gated else {}
     config = getattr(transformers, f"{kind}Config")(**size, image_size=518, patch_size=14, use_swiglu_ffn=gated)
     weights = as_saved(transformers_weights(f"{kind}Model", config))

@@ -1,0 +1,99 @@
+"""What the board in the browser asks the server for: boards, their candidates and pictures, and to keep the best."""
+
+from __future__ import annotations
+
+import re
+
+from aiohttp import web
+from server import PromptServer
+
+from ..host.prompts import PROMPTS
+from .board import BOARDS, Board
+
+BASE = "/noise_search/boards"
+ONE = BASE + "/{board}"
+CANDIDATE = ONE + "/{image}/{index}"
+LONGEST_ID = 64
+MOST_NAMED = 64
+FOR_EVER = {"Cache-Control": "private, max-age=86400, immutable"}  # a board's id never comes again
+
+
+def register() -> None:
+    """Add the routes to ComfyUI's server, and follow the prompts that it is given."""
+    server = PROMPTS.server = PromptServer.instance
+    server.add_on_prompt_handler(PROMPTS.on_prompt)
+    routes = server.routes
+    routes.get(BASE)(_of_workflow)
+    routes.get(ONE)(_board)
+    routes.post(ONE + "/keep_best")(_keep_best)
+    routes.get(CANDIDATE)(_candidate)
+    routes.get(CANDIDATE + "/tile")(_tile)
+    routes.get(CANDIDATE + "/picture")(_picture)
+
+
+async def _of_workflow(request: web.Request) -> web.Response:
+    """?workflow=id&board=id: the boards of the latest searches in a workflow of the front end, and others by id."""
+    workflow = request.query.get("workflow", "")
+    if not 0 < len(workflow) <= LONGEST_ID:
+        raise web.HTTPBadRequest(text=f"workflow has to be the id of a workflow, up to {LONGEST_ID} characters.")
+    named = map(BOARDS.get, request.query.getall("board", [])[:MOST_NAMED])
+    boards = {board.id: board for board in [*named, *BOARDS.of_workflow(workflow)] if board is not None}
+    return web.json_response([board.message() for board in boards.values()])
+
+
+async def _board(request: web.Request) -> web.Response:
+    """?since=revision: what is new on a board."""
+    since = _whole(request.query.get("since", "0"), "since")
+    return web.json_response(_asked_for(request).message(since))
+
+
+async def _keep_best(request: web.Request) -> web.Response:
+    """The search ends with the best so far; `scored` tells whether there is one already."""
+    board = _asked_for(request)
+    if board.stopped is not None:
+        raise web.HTTPBadRequest(text="This search has ended.")
+    return web.json_response({"scored": board.ask_to_stop()})
+
+
+async def _candidate(request: web.Request) -> web.Response:
+    """What a report says of a candidate; `preview` tells whether its picture is larger than a thumbnail."""
+    board, image, index = _asked_for(request), *_place(request)
+    candidate = board.candidate(image, index)
+    if candidate is None:
+        raise web.HTTPNotFound(text="There is no such candidate on this board.")
+    return web.json_response(candidate.to_dict() | {"preview": board.preview(image, index) is not None})
+
+
+async def _tile(request: web.Request) -> web.Response:
+    return _jpeg(_asked_for(request).tile(*_place(request)))
+
+
+async def _picture(request: web.Request) -> web.Response:
+    """The largest there is."""
+    board, image, index = _asked_for(request), *_place(request)
+    candidate = board.candidate(image, index)
+    return _jpeg(board.preview(image, index) or (candidate and candidate.thumbnail))
+
+
+def _asked_for(request: web.Request) -> Board:
+    board = BOARDS.get(request.match_info["board"])
+    if board is None:
+        raise web.HTTPNotFound(text="This board is gone: the server keeps those of the latest searches only.")
+    return board
+
+
+def _place(request: web.Request) -> tuple[int, int]:
+    """The image of the batch, and the candidate's index."""
+    return _whole(request.match_info["image"], "image"), _whole(request.match_info["index"], "index")
+
+
+def _whole(text: str, name: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise web.HTTPBadRequest(text=f"{name} has to be a whole number.")
+    return int(text)
+
+
+def _jpeg(data: bytes | None) -> web.Response:
+    if not data:
+        raise web.HTTPNotFound(text="There is no picture of this candidate.")
+    return web.Response(body=data, content_type="image/jpeg", headers=FOR_EVER)

@@ -1,0 +1,72 @@
+"""What earlier runs of the same sampler call have scored: a search that was interrupted, or asks for more, goes on."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+from ..methods.pruning import Race
+from ..records.recipe import Recipe
+from ..records.standing import Seen
+from .ledger import Page
+
+SAME = 0.01  # how far, of the spread of all scores, a candidate's may be from what it was before
+
+
+class Known:
+    """The scores on one page. title: the search node in messages. judges: the names of those that score now."""
+
+    def __init__(self, page: Page, title: str, judges: Collection[str]):
+        self.page = page
+        self.title = title
+        self.judges = set(judges)
+        self.has_passed_over = False
+
+    def find(self, recipes: Sequence[Recipe], steps: int, race: Race | None = None) -> list[Seen] | None:
+        """A candidate, an entry an image, that was scored with so many steps, in this race if it was pruned.
+
+        None for one on a path: what follows needs its latent, and latents are not kept.
+        """
+        found = [self.page.find(recipe, _place(number, steps, race)) for number, recipe in enumerate(recipes)]
+        if any(seen is None or seen.scores.keys() != self.judges for seen in found):
+            return None
+        if recipes[0].path is None:
+            return found
+        if not self.has_passed_over:
+            self.has_passed_over = True
+            logging.info(
+                "%s: an earlier run has scored the beginning of this search. It runs again, because what follows on a "
+                "path needs the latents, and only scores are kept.",
+                self.title,
+            )
+        return None
+
+    def add(self, recipe: Recipe, number: int, seen: Seen, steps: int, race: Race | None = None) -> None:
+        """Keep what became of image `number` of a candidate."""
+        self.page.add(seen._replace(recipe=recipe), _place(number, steps, race))
+
+    def forget(self) -> None:
+        """Drop everything, and say so: a winner of an earlier run does not have its score any more."""
+        logging.warning(
+            "%s: the best candidate had another score in an earlier run than it has now, so what was kept is of no "
+            "use: something before the sampler or in the verifier has changed or is random. All candidates run again.",
+            self.title,
+        )
+        self.page.forget()
+
+
+def is_same(before: Mapping[str, float], now: Mapping[str, float], all_seen: Sequence[Seen]) -> bool:
+    """Whether a candidate's scores, by verifier, are what they were; up to rounding, seen against how they spread."""
+    return before.keys() == now.keys() and all(
+        math.isclose(before[name], now[name], rel_tol=SAME, abs_tol=SAME * _spread(name, all_seen)) for name in now
+    )
+
+
+def _spread(name: str, all_seen: Sequence[Seen]) -> float:
+    scores = [seen.scores[name] for seen in all_seen]
+    return max(scores) - min(scores)
+
+
+def _place(number: int, steps: int, race: Race | None) -> tuple:
+    return (number, steps) if race is None else (number, steps, race.starts, race.cuts)

@@ -1,0 +1,147 @@
+"""What was scored, on disk: a search that was interrupted, or that asks for more, runs only what is new."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import math
+from operator import index
+from pathlib import Path
+
+from ..pictures import thumbnail
+from ..records.recipe import Recipe
+from ..records.standing import Seen
+
+MOST_BYTES = 64 * 2**20  # of all pages together; a candidate takes some kilobytes, most of it its picture
+MOST_PAGES = 1000
+Place = int | tuple | None  # plain JSON values
+
+
+class Ledger:
+    """A folder of pages, one for each graph that was searched. When it grows too large, the pages that were not used
+    for the longest time go.
+
+    folder: made when something is written.
+    """
+
+    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES, most_pages: int = MOST_PAGES):
+        self.folder = folder
+        self.most_bytes = most_bytes
+        self.most_pages = most_pages
+
+    def page(self, graph: str) -> Page:
+        """The page of a graph. graph: any text, the same exactly when a recipe would score the same."""
+        path = self.folder / f"{hashlib.sha256(graph.encode()).hexdigest()}.jsonl"
+        try:
+            self._make_room(path)
+        except OSError as error:
+            logging.warning("Noise search: can not clear old scores in %s: %s.", self.folder, error)
+        return Page(path)
+
+    def _make_room(self, wanted: Path) -> None:
+        """Delete the oldest pages that are too many, and note that the wanted one is in use."""
+        if wanted.exists():
+            wanted.touch()
+        kept = size = 0
+        for page in sorted(self.folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True):
+            kept, size = kept + 1, size + page.stat().st_size
+            if page != wanted and (kept > self.most_pages or size > self.most_bytes):
+                page.unlink()
+
+
+class Page:
+    """The candidates of one graph, by recipe: in memory, and in a file as long as the disk takes them.
+
+    Each is appended as a line of JSON, so what was written before a crash can be read after it.
+    path: None for a page that is kept in memory only.
+    """
+
+    def __init__(self, path: Path | None):
+        self.path = path
+        self.entries: dict[str, Seen] = {}
+        if path is not None and path.exists():
+            self._read(path)
+
+    def find(self, recipe: Recipe, place: Place = None) -> Seen | None:
+        """What is known of a candidate, as of round 0. place: what else its score depends on, such as its number."""
+        seen = self.entries.get(_name(recipe, place))
+        return seen and seen._replace(recipe=recipe, round=0)
+
+    def add(self, seen: Seen, place: Place = None) -> None:
+        """Keep a candidate that has a recipe. A disk that takes no more is logged, once."""
+        name = _name(seen.recipe, place)
+        self.entries[name] = seen
+        if self.path is not None:
+            self._write(self.path, _line(name, seen))
+
+    def forget(self) -> None:
+        """Drop everything, also from the disk."""
+        self.entries.clear()
+        try:
+            if self.path is not None:
+                self.path.unlink(missing_ok=True)
+        except OSError as error:
+            self._do_without_disk(error)
+
+    def _read(self, path: Path) -> None:
+        try:
+            lines = path.read_bytes().splitlines()
+        except OSError as error:
+            logging.warning("Noise search: can not read the scores in %s (%s), so all candidates run.", path, error)
+            return
+        self.entries.update(entry for entry in map(_entry, lines) if entry is not None)
+
+    def _write(self, path: Path, line: bytes) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(line)
+        except OSError as error:
+            self._do_without_disk(error)
+
+    def _do_without_disk(self, error: OSError) -> None:
+        self.path = None
+        logging.warning(
+            "Noise search: scores can not be kept on disk (%s). The search goes on; if it is interrupted, the "
+            "candidates from here on run again.",
+            error,
+        )
+
+
+def _name(recipe: Recipe, place: Place) -> str:
+    return json.dumps([recipe, place])
+
+
+def _line(name: str, seen: Seen) -> bytes:
+    """Begins with its line break: a line that a crash or a full disk cut off does not spoil the next."""
+    entry = {
+        "name": name,
+        "scores": seen.scores,
+        "nfe": seen.nfe,
+        "stopped_at_step": seen.stopped_at_step,
+        "thumbnail": base64.b64encode(thumbnail.shrink(seen.thumbnail)).decode(),
+    }
+    return b"\n" + json.dumps(entry, allow_nan=False).encode()
+
+
+def _entry(line: bytes) -> tuple[str, Seen] | None:
+    """A line's name and candidate; None for one that is cut off or was changed."""
+    try:
+        entry = json.loads(line)
+        name, stopped = entry["name"], entry["stopped_at_step"]
+        seen = Seen(
+            scores={verifier: float(score) for verifier, score in entry["scores"].items()},
+            recipe=None,
+            round=0,
+            nfe=index(entry["nfe"]),
+            thumbnail=base64.b64decode(entry["thumbnail"], validate=True),
+            stopped_at_step=None if stopped is None else index(stopped),
+        )
+        if seen.thumbnail:
+            thumbnail.decode(seen.thumbnail)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError):
+        return None
+    is_sound = isinstance(name, str) and seen.scores and all(map(math.isfinite, seen.scores.values()))
+    return (name, seen) if is_sound else None

@@ -1,0 +1,87 @@
+"""A race in the sampler: after some steps, rows are judged by their x0 predictions and the weaker ones stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from ...verifiers.base import combine
+from ..methods.pruning import Cut, Race, survivors
+from ..pictures import thumbnail
+from .judge import Judge
+
+
+class Stopped(NamedTuple):
+    """A row that was cut, or may be: of its last x0 prediction the scores by verifier, the picture and that as a JPEG
+    file's bytes; the steps it has done."""
+
+    scores: dict[str, float]
+    picture: Image
+    thumbnail: bytes
+    step: int
+
+
+class Racing:
+    """Cuts the rows of one sampler call, [candidates x items], each item of the user's batch by itself.
+
+    name_of: what to call a row in an error. to_latent: from model space to what a sampler node gives out. enough: true
+    when people want the best so far; then only the best row of each item goes on.
+    """
+
+    def __init__(
+        self,
+        race: Race,
+        items: int,
+        judge: Judge,
+        name_of: Callable[[int], str],
+        to_latent: Any,
+        enough: Callable[[], bool],
+    ):
+        self.cuts: dict[int, Cut] = {cut.step: cut for cut in race.cuts}
+        self.items = items
+        self.judge = judge
+        self.name_of = name_of
+        self.to_latent = to_latent
+        self.enough = enough
+        self.alive = list(range(race.starts * items))
+        self.latest: dict[int, Stopped] = {}  # of every row, as it was last judged
+        self.judged: list[int] = []  # the rows that were judged last
+        self.decoding = self.scoring = 0.0
+
+    def after_step(self, step: int, x0: Tensor) -> list[int] | None:
+        """The rows that go on after so many steps; None when it is not the time for a cut. x0: [rows, ...]."""
+        keep = self._keep(step)
+        if keep is None:
+            return None
+        rows = self.judged = self.alive
+        index = torch.tensor(rows, device=x0.device)
+        judged = self.judge.judge(self.to_latent(x0[index]).float().cpu(), lambda at: self.name_of(rows[at]))
+        self.decoding += judged.decoding
+        self.scoring += judged.scoring
+        scores = dict(zip(rows, judged.scores, strict=True))
+        kept = [row for item in range(self.items) for row in survivors(self._ranked(item, scores), keep)]
+        self.alive = sorted(kept)
+        for row, picture in zip(rows, judged.pictures, strict=True):
+            self.latest[row] = Stopped(scores[row], picture, thumbnail.encode(picture), step)
+        return self.alive
+
+    @property
+    def stopped(self) -> dict[int, Stopped]:
+        return {row: latest for row, latest in self.latest.items() if row not in self.alive}
+
+    def _keep(self, step: int) -> int | None:
+        """How many rows of each item go on after this step; None for all of them."""
+        if self.enough():
+            return 1 if len(self.alive) > self.items else None
+        cut = self.cuts.get(step)
+        return None if cut is None else cut.keep
+
+    def _ranked(self, item: int, scores: dict[int, dict[str, float]]) -> dict[int, float]:
+        """One number for each row of this item, ranked among those still alive."""
+        rows = [row for row in scores if row % self.items == item]
+        by_name = {name: [scores[row][name] for row in rows] for name in scores[rows[0]]}
+        return dict(zip(rows, combine(self.judge.verifier, by_name), strict=True))

@@ -1,0 +1,252 @@
+"""A search around any part of the graph: what it asks the host to run next, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.utils
+from comfy_execution.graph import DynamicPrompt
+from comfy_execution.progress import NodeState, get_progress_state
+from PIL.Image import Image
+from torch import Tensor
+
+from ..board.board import BOARDS
+from ..history.known import is_same
+from ..host.prompts import PROMPTS
+from ..pictures import thumbnail
+from ..plan import Plan
+from ..records.recipe import Recipe
+from ..records.report import Report, Seconds
+from ..records.standing import Seen, Standing
+from ..stopping import TimeLimit
+from .body import Body, Flow
+from .cache import forget
+from .kept import SCORE, Kept, Made
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a loop's SEARCH socket carries: a report, whatever kind of result it is about."""
+
+    reports: list[Report]
+
+    def run_of(self, result: Any) -> Found:
+        """Itself: a loop's search belongs to one result only."""
+        return self
+
+
+class _Wire:
+    """Stands where a verifier stands: the score is what comes through a wire."""
+
+    name = SCORE
+
+
+class LoopSearch:
+    """One search. The host runs the candidates that `wanted` names, and tells it when one `begins` and what it made.
+
+    prompt: where the nodes of the loop are. close: the id of its Search Loop Close, and the place in the list that it
+    runs for. prefix: how the ids begin of all nodes that are made for this search.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        flow: Flow,
+        body: Body,
+        kept: Kept,
+        prompt: DynamicPrompt,
+        close: tuple[str, int],
+        prefix: str,
+    ):
+        self.plan = plan
+        self.flow = flow
+        self.body = body
+        self.kept = kept
+        self.prompt = prompt
+        self.close = close
+        self.prefix = prefix
+        self.limit = TimeLimit(plan.max_seconds)
+        settings = {"max_seconds": plan.max_seconds, "unit": "candidates"}
+        self.board = BOARDS.start(plan.node, plan.name, plan.trajectories, **settings)
+        self.outside: dict[str, list[Any]] = {"value": [flow.value]}  # lists that copies take from here, by name
+        self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
+        self.cached: dict[int, str] = {}  # candidates whose nodes ComfyUI's cache holds, and how the ids of those begin
+        self.runs = 0
+        self.began = self.seconds = 0.0  # when the candidate that runs began, and what those before it took
+        self._start()
+
+    def _start(self) -> None:
+        self.recipes: list[Recipe] = []  # asked for so far, and the round of each
+        self.rounds: list[int] = []
+        self.algorithm = self.plan.algorithm(self.flow.seed, 0, 0)
+        self.standing = Standing(_Wire())
+        self.stopped = "finished"
+
+    @property
+    def best(self) -> int:
+        return self.standing.best
+
+    @property
+    def made(self) -> Made | None:
+        """The winner's result; None when it was scored in an earlier run and has to be made again."""
+        return self.standing.results[self.best]
+
+    def wanted(self) -> int | None:
+        """The candidate that has to run next; None when the winner is known and its result is there."""
+        new = self._add_known()
+        if new is None:
+            return self.best if self.made is None else None
+        return new
+
+    def name(self, index: int) -> str:
+        recipe = self.recipes[index]
+        moves = f", {len(recipe.moves)} moves" if recipe.moves else ""
+        return f"candidate {index} (seed {recipe.seed}{moves})"
+
+    def begins(self, index: int) -> None:
+        """Say which candidate runs: an error inside the loop comes from the host and can not name it."""
+        self.began = time.perf_counter()
+        text = f"{self.name(index)} of {self.plan.trajectories:g}"
+        best, left = self.standing.best, self.board.remaining.seconds
+        scores = self.standing.scores()
+        logging.info(
+            "%s: %s; best score %s, about %.0f s left.",
+            *(self.plan.title, text, "none yet" if best is None else f"{scores[best]:.4f}", left or 0.0),
+        )
+        PROMPTS.show(text, self.plan.node)
+
+    def add(self, index: int, score: float, image: Tensor | None, made: Made) -> None:
+        """What became of a candidate. image: [H, W, 3], float in 0..1, that was scored."""
+        picture = None if image is None else thumbnail.of_image(image)
+        self.seconds += time.perf_counter() - self.began
+        seen = Seen(
+            scores={_Wire.name: score},
+            recipe=self.recipes[index],
+            round=self.rounds[index],
+            nfe=0,
+            thumbnail=b"" if picture is None else thumbnail.encode(picture),
+            stopped_at_step=None,
+        )
+        if index < len(self.standing.seen):
+            self._add_again(index, seen, made)
+        else:
+            self.kept.add(seen, index)
+            self.standing.add([(seen, made)])
+            self.limit.spent_on(1)
+        if self.best == index and not made.is_link:
+            self.add_result(made.value)
+        self._show({} if picture is None else {index: picture})
+
+    def add_result(self, result: Any) -> None:
+        """The result of the best candidate."""
+        self.kept.add_result(self.recipes[self.best], self.best, result)
+
+    def found(self) -> Found:
+        """The end of the search."""
+        self.board.end(self.stopped)
+        best = self.standing.candidates()[self.best]
+        logging.info(
+            "%s %s after %d candidates: best score %.4f (%s, recipe %s).",
+            *(self.plan.title, self.stopped, len(self.standing.seen), best.score),
+            *(self.name(self.best), best.recipe.to_dict()),
+        )
+        PROMPTS.show(f"{self.name(self.best)} is the best of {len(self.standing.seen)}", self.plan.node)
+        report = self._report()
+        winner = {"node": self.plan.node, "board": self.board.id, "images": 1, "image": 0, **report.winner()}
+        PROMPTS.record([winner], self.close)
+        return Found([report])
+
+    def show_progress(self) -> None:
+        """Show how far the search is, and make the host forget the nodes of this search that have finished.
+
+        It repeats the state of every node that has run in each of its messages to the browser; all candidates' together
+        would be gigabytes.
+        """
+        comfy.utils.ProgressBar(self.plan.trajectories).update_absolute(len(self.standing.seen))
+        states = get_progress_state().nodes
+        for node in [node for node in states if node.startswith(self.prefix)]:
+            if states[node]["state"] is NodeState.Finished:
+                del states[node]
+
+    def let_go(self) -> None:
+        """Make the host forget what the candidates have made, but for the best one."""
+        for index in [index for index in self.cached if index != self.best]:
+            forget(self.cached.pop(index))
+
+    def give_result(self) -> Any:
+        """The winner's result, or a link to it; the host holds this search until the prompt has ended, and shall not
+        hold the result with it."""
+        return self.standing.results.pop(self.best).value
+
+    def _add_known(self) -> int | None:
+        """Go on with what was scored in earlier runs, up to the first candidate that was not; None if there is none."""
+        pictures: dict[int, Image] = {}
+        new = None
+        while new is None and not self._is_enough():
+            index = len(self.standing.seen)
+            if index == len(self.recipes) and not self._ask():
+                break
+            known = self.kept.find(self.recipes[index], index)
+            if known is not None:
+                seen, made = known
+                self.standing.add([(seen._replace(round=self.rounds[index]), made)])
+                pictures |= {index: thumbnail.decode(seen.thumbnail)} if seen.thumbnail else {}
+            elif self.limit.affords(1):
+                new = index
+            else:
+                self.stopped = "time"
+        if pictures:
+            self._show(pictures)
+        return new
+
+    def _is_enough(self) -> bool:
+        """Whether somebody wants the search to stop, or it has found nothing better for a while."""
+        if self.stopped == "finished" and self.standing.seen:
+            if self.board.stop_asked:
+                self.stopped = "user"
+            elif 0 < self.plan.patience <= self.standing.since_best:
+                self.stopped = "patience"
+        return self.stopped != "finished"
+
+    def _ask(self) -> bool:
+        """Let the algorithm ask for more candidates; False when it has ended."""
+        try:
+            asked = self.algorithm.send(self.standing.scores() or None)
+        except StopIteration:
+            return False
+        self.rounds += [self.rounds[-1] + 1 if self.rounds else 0] * len(asked)
+        self.recipes += asked
+        return True
+
+    def _add_again(self, index: int, seen: Seen, made: Made) -> None:
+        """The winner of an earlier run once more. When its score has changed, those of the others may have as well."""
+        before = self.standing.seen[index].scores
+        if is_same(before, seen.scores, self.standing.seen):
+            self.standing.seen[index] = seen
+            self.standing.results[index] = made
+            return
+        logging.warning(
+            "%s: %s had the score %.4f in an earlier run and has %.4f now, so what was kept is of no use: something in "
+            "the loop has changed or is random. All candidates run again.",
+            *(self.plan.title, self.name(index), before[_Wire.name], seen.scores[_Wire.name]),
+        )
+        self.kept.forget()
+        self._start()
+
+    def _show(self, pictures: dict[int, Image]) -> None:
+        """Show how the candidates stand, with the pictures of those that are new."""
+        self.board.progress(len(self.standing.seen), nfe=0)
+        self.board.show([self.standing.candidates()], {(0, index): picture for index, picture in pictures.items()})
+
+    def _report(self) -> Report:
+        return Report(
+            algorithm=self.plan.name,
+            seed=self.flow.seed,
+            sampler_steps=0,
+            candidates=self.standing.candidates(),
+            stopped=self.stopped,
+            seconds=Seconds(sampling=self.seconds, total=self.limit.elapsed),
+        )

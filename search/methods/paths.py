@@ -1,0 +1,62 @@
+"""Search over paths (Ma et al. 2025, arXiv 2501.09732, section 3.3)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from ..records.recipe import Path, Recipe
+from .noise import candidate_seed
+from .random_search import Algorithm, Enough
+
+TURN_SEEDS = 2**32
+CLEAN = 1e-6  # a level below this is a finished image
+
+
+def path_search(seed: int, paths: int, branches: int, start: float, forward: float, backward: float) -> Algorithm:
+    """Denoise `paths` noises to level `start`; then, turn by turn, noise each of them `branches` times by `forward`,
+    denoise by `backward`, and keep the best `paths` by their x0 predictions; finish those, and keep the best.
+
+    Levels are flow time, 1 is noise and 0 the image. Candidate 0 is the image without search, run to its end first.
+    """
+    yield [Recipe(seed)]
+    asked, kept = [Recipe(seed)], []
+    around = [Recipe(candidate_seed(seed, index), path=Path(start)) for index in range(paths)]
+    rng = random.Random(seed)
+    try:
+        for turn in [*turns(start, forward, backward), None]:
+            asked += around
+            scores = yield around
+            kept = _best(around, scores[-len(around) :], paths)
+            if turn is not None:
+                around = [recipe.turned(rng.randrange(TURN_SEEDS), *turn) for recipe in kept for _ in range(branches)]
+    except Enough as enough:
+        known = dict(zip(asked, enough.scores))
+        going = [recipe for recipe in [*kept[:1], *around] if recipe in known]
+        if not going:
+            return
+        kept = _best(going, [known[recipe] for recipe in going], 1)
+    yield [recipe.finished() for recipe in kept]
+
+
+def turns(start: float, forward: float, backward: float) -> list[tuple[float, float]]:
+    """The levels (up, down) of each turn, until the image would be clean."""
+    levels: list[tuple[float, float]] = []
+    level = start
+    while level + forward - backward > CLEAN:
+        levels.append((level + forward, level + forward - backward))
+        level = levels[-1][1]
+    return levels
+
+
+def cost(paths: int, branches: int, start: float, forward: float, backward: float) -> float:
+    """Trajectories' worth of denoising, the one without search included."""
+    levels = turns(start, forward, backward)
+    last = levels[-1][1] if levels else start
+    return 1 + paths * (1 - start) + len(levels) * paths * branches * backward + paths * last
+
+
+def _best(recipes: Sequence[Recipe], scores: Sequence[float], count: int) -> list[Recipe]:
+    """The highest scores first; of equal ones the earlier."""
+    order = sorted(range(len(recipes)), key=lambda index: -scores[index])
+    return [recipes[index] for index in order[:count]]

@@ -1,0 +1,132 @@
+"""Pictures of a report: best score against cost, and the candidates with their scores on them."""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate, pairwise
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from ..records.report import Candidate, Report
+from . import thumbnail
+
+WIDTH, HEIGHT, MARGIN = 720, 420, 64
+SHARP = 2  # drawn this much larger, then shrunk
+INK, FAINT, GRID, LINE, BEST = "#1f2933", "#9aa5b1", "#e4e7eb", "#2563eb", "#d9480f"
+SMALLEST_PICTURE = 160
+MOST_SHOWN = 64
+
+
+def best_curve(report: Report) -> Image.Image:
+    """Best score so far against NFE, or, where nobody counted that, against candidates; a dot a candidate, the score
+    without search as a dashed line."""
+    canvas = Image.new("RGB", (WIDTH * SHARP, HEIGHT * SHARP), "white")
+    draw = ImageDraw.Draw(canvas)
+    axes = _Axes(report)
+    _draw_grid(draw, axes)
+    if report.baseline:
+        baseline = axes.y(report.baseline.score)
+        for at in range(int(axes.left), int(axes.right), 12 * SHARP):
+            draw.line([at, baseline, at + 6 * SHARP, baseline], fill=FAINT, width=SHARP)
+    _draw_steps(draw, axes)
+    for nfe, candidate in zip(axes.nfes, report.candidates, strict=True):
+        dot(draw, axes.x(nfe), axes.y(candidate.score), 3 * SHARP, FAINT)
+    best = report.best
+    dot(draw, axes.x(axes.nfes[best.index]), axes.y(best.score), 5 * SHARP, BEST)
+    _draw_words(draw, report, axes)
+    return canvas.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+
+
+def labelled_candidates(report: Report) -> list[Image.Image]:
+    """The best candidates first, at most MOST_SHOWN, each with its number and score below it."""
+    ranked = sorted(report.candidates, key=lambda candidate: (not candidate.is_finished, -candidate.score))[:MOST_SHOWN]
+    pictures = [_picture(candidate) for candidate in ranked]
+    size = (max(picture.width for picture in pictures), max(picture.height for picture in pictures))
+    return [
+        _labelled(candidate, _fitted(picture, size), is_best=candidate is ranked[0])
+        for candidate, picture in zip(ranked, pictures, strict=True)
+    ]
+
+
+class _Axes:
+    """Where cost and scores lie on the canvas, in pixels."""
+
+    def __init__(self, report: Report):
+        self.unit = "NFE" if report.nfe else "candidates"
+        self.nfes = list(accumulate(candidate.nfe if report.nfe else 1 for candidate in report.candidates))
+        self.best = list(accumulate((c.score if c.is_finished else -math.inf for c in report.candidates), max))
+        scores = [candidate.score for candidate in report.candidates]
+        spread = max(scores) - min(scores) or abs(scores[0]) or 1.0
+        self.low, self.high = min(scores) - 0.05 * spread, max(scores) + 0.05 * spread
+        self.left, self.right = (MARGIN + 12) * SHARP, (WIDTH - 24) * SHARP
+        self.top, self.bottom = 48 * SHARP, (HEIGHT - MARGIN) * SHARP
+
+    def x(self, nfe: float) -> float:
+        return self.left + (self.right - self.left) * nfe / max(self.nfes[-1], 1)
+
+    def y(self, score: float) -> float:
+        return self.bottom - (self.bottom - self.top) * (score - self.low) / (self.high - self.low)
+
+
+def _draw_grid(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:
+    for part in range(5):
+        score = axes.low + (axes.high - axes.low) * part / 4
+        draw.line([axes.left, axes.y(score), axes.right, axes.y(score)], fill=GRID, width=SHARP)
+        draw.text((axes.left - 8 * SHARP, axes.y(score)), f"{score:.3g}", fill=INK, font=font(12), anchor="rm")
+        nfe = axes.nfes[-1] * part / 4
+        draw.text((axes.x(nfe), axes.bottom + 10 * SHARP), f"{nfe:.0f}", fill=INK, font=font(12), anchor="mt")
+
+
+def _draw_steps(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:
+    reached = [(nfe, score) for nfe, score in zip(axes.nfes, axes.best, strict=True) if score > -math.inf]
+    points = [(axes.x(nfe), axes.y(score)) for nfe, score in reached]
+    for (x0, y0), (x1, y1) in pairwise(points):
+        draw.line([x0, y0, x1, y0, x1, y1], fill=LINE, width=2 * SHARP)
+
+
+def _draw_words(draw: ImageDraw.ImageDraw, report: Report, axes: _Axes) -> None:
+    without = f", without search {report.baseline.score:.4g}" if report.baseline else ""
+    title = f"Best score {report.best.score:.4g}{without} ({len(report.candidates)} candidates, {report.algorithm})"
+    draw.text((axes.left, 16 * SHARP), title, fill=INK, font=font(15))
+    draw.text(((axes.left + axes.right) / 2, (HEIGHT - 14) * SHARP), axes.unit, fill=INK, font=font(13), anchor="mb")
+
+
+def _picture(candidate: Candidate) -> Image.Image:
+    """Grey when the candidate has none."""
+    if not candidate.thumbnail:
+        return Image.new("RGB", (SMALLEST_PICTURE, SMALLEST_PICTURE), GRID)
+    picture = thumbnail.decode(candidate.thumbnail)
+    scale = max(1, -(-SMALLEST_PICTURE // picture.width))
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+
+
+def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return picture if picture.size == size else ImageOps.pad(picture, size, color="white")
+
+
+def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool) -> Image.Image:
+    strip = 24
+    canvas = Image.new("RGB", (picture.width, picture.height + strip), "white")
+    canvas.paste(picture, (0, 0))
+    draw = ImageDraw.Draw(canvas)
+    label = f"#{candidate.index}  {candidate.score:.4g}{_remark(candidate)}"
+    draw.text((6, picture.height + strip / 2), label, fill=BEST if is_best else INK, font=font(14, 1), anchor="lm")
+    if is_best:
+        draw.rectangle([0, 0, canvas.width - 1, canvas.height - 1], outline=BEST, width=3)
+    return canvas
+
+
+def _remark(candidate: Candidate) -> str:
+    if not candidate.is_finished:
+        return f"  {candidate.stopped_at_step} steps"
+    if 0 in (candidate.index, candidate.repeats):
+        return "  no search"
+    return "" if candidate.repeats is None else f"  #{candidate.repeats} in full"
+
+
+def dot(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, color: str) -> None:
+    draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=color)
+
+
+def font(size: int, scale: int = SHARP) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size * scale)

@@ -1,0 +1,91 @@
+"""Parts of a trajectory: from noise to a level, up and down again from a latent at a level, from there to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..records.recipe import Recipe
+from .levels import Levels
+from .source import HostNoise
+
+FINISH_SEED = 0  # for step noise on the last stretch; the same for all, so that a recipe replays alone
+
+
+def step_seed(recipe: Recipe) -> int:
+    """The seed of a stochastic solver's noise on the recipe's last stretch."""
+    if recipe.path is None:
+        return recipe.seed
+    if recipe.path.finished:
+        return FINISH_SEED
+    return recipe.path.turns[-1].seed if recipe.path.turns else recipe.seed
+
+
+class Stretches:
+    """The last stretch of each recipe, and the latents at levels, from which the recipes of the next round go on. When
+    people have seen enough, the best goes on, be it of the round that is running.
+
+    sigmas: the user's schedule [steps + 1]. sampling: the MODEL's model_sampling.
+    """
+
+    def __init__(self, sigmas: Tensor, sampling: Any):
+        self.sigmas = sigmas.double().cpu()
+        self.levels = Levels(sampling)
+        self._now: dict[tuple[int, Recipe], Tensor] = {}
+        self._next: dict[tuple[int, Recipe], Tensor] = {}
+
+    def next_round(self) -> None:
+        """Forget the latents of the round before last."""
+        self._now, self._next = self._next, {}
+
+    def schedule(self, recipe: Recipe, sigmas: Tensor) -> Tensor:
+        """The sigmas of the recipe's last stretch; `sigmas` is the whole schedule, as the sampler was given it."""
+        path = recipe.path
+        if path is None:
+            return sigmas
+        if path.finished:
+            top, bottom = self.levels.sigma(path.level), float(self.sigmas[-1])
+        elif path.turns:
+            top, bottom = self._up(recipe), self.levels.sigma(path.level)
+        else:
+            top, bottom = float(self.sigmas[0]), self.levels.sigma(path.start)
+        if bottom >= top:
+            raise ValueError(
+                f"Path Search: this sampler starts at noise level {self.levels.level(top):.2f}, so the search has "
+                f"nothing to denoise to level {self.levels.level(bottom):.2f}. Choose a smaller start, or more denoise."
+            )
+        return self.levels.schedule(sigmas, top, bottom)
+
+    def start(self, recipes: Sequence[Recipe], source: HostNoise, like: Tensor, image: Tensor, full: bool) -> Tensor:
+        """What the host's sampler is given as noise [B, ...] so that it starts where the recipes' last stretch does.
+
+        like: for device and dtype. image: the latent image [B, ...] in model space. full: see Levels.as_noise.
+        """
+        torch.manual_seed(step_seed(recipes[0]))
+        if recipes[0].before() is None:
+            return source.draw(recipes).to(like)
+        x = torch.stack([self._from(item, recipe) for item, recipe in enumerate(recipes)]).to(like)
+        return self.levels.as_noise(x, self.schedule(recipes[0], self.sigmas)[0].to(like), image, full)
+
+    def keep(self, recipes: Sequence[Recipe], samples: Tensor, sigma: Tensor) -> None:
+        """Remember where open recipes have ended. samples: [B, ...], as the host's sampler returns them."""
+        held = self.levels.unscaled(samples, sigma).float().cpu()
+        for item, recipe in enumerate(recipes):
+            self._next[item, recipe] = held[item]
+
+    def _from(self, item: int, recipe: Recipe) -> Tensor:
+        """The latent at the top of the recipe's last stretch."""
+        before = recipe.before()
+        x = (self._now | self._next)[item, before]
+        if recipe.path.finished:
+            return x
+        draw = torch.Generator().manual_seed(recipe.path.turns[-1].seed)
+        noise = torch.randn(x.shape, generator=draw)
+        return self.levels.noised(x, self.levels.sigma(before.path.level), self._up(recipe), noise)
+
+    def _up(self, recipe: Recipe) -> float:
+        """The sigma a turn is noised up to: at most where the sampler starts."""
+        return min(self.levels.sigma(recipe.path.turns[-1].up), float(self.sigmas[0]))
