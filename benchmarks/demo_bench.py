@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "scripts"))
+sys.path += [str(ROOT / "scripts"), str(ROOT / "scripts" / "harness")]
 import pack_alias  # noqa: E402
 from layout import comfyui_path  # noqa: E402
 
@@ -101,8 +102,9 @@ class Bench:
         """
         plans, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("plan", "patch"))
         watched = Watched(self.verifier, self.second, caption)
-        settings = {"batch_size": self.batch, "races": races}
-        plan = plans.Plan("benchmark", "benchmark", lambda s, steps, _: algorithm(s, steps), trajectories, **settings)
+        begin = lambda start: algorithm(start.seed, start.steps)  # noqa: E731
+        method = SimpleNamespace(name="benchmark", trajectories=trajectories, races=races, begin=begin)
+        plan = plans.Plan("benchmark", method, plans.Limits(batch_size=self.batch))
         model, search = patch.put_on(self.model, plan, self.vae, watched, str(caption))
         self.sampled(model, [caption], [seed], steps or self.steps)
         return search.runs[0].reports[0], watched.seen

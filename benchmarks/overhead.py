@@ -127,13 +127,8 @@ class Race:
 
     def _search(self, way: Way) -> dict[str, Any]:
         random, plans, patch = (_search_module(name) for name in ("methods.random_search", "plan", "patch"))
-        find = (
-            random.pruned_random_search if way.races else lambda seed, count, steps: random.random_search(seed, count)
-        )
-        plan = plans.Plan(
-            "Random Search", "random", lambda seed, steps, _: find(seed, self.candidates, steps), self.candidates,
-            batch_size=way.batch, races=way.races,
-        )  # fmt: skip
+        method = random.RandomSearch(self.candidates, random.PROGRESSIVE if way.races else random.NONE)
+        plan = plans.Plan("Random Search", method, plans.Limits(batch_size=way.batch))
         subject = self.subject
         model, search = patch.put_on(subject.model, plan, subject.vae, subject.verifier, subject.prompt)
         latents = self._sampled(model, 0, 1)

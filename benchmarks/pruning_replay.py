@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
+sys.path += [str(Path(__file__).resolve().parents[1] / "scripts" / folder) for folder in ("", "harness")]
 import pack_alias
 
 pack_alias.register()

@@ -10,16 +10,12 @@ from .loop import SearchLoopClose, SearchLoopOpen
 from .replay import ReplayNoise
 from .report import SearchReport
 from .score import VerifierScore
-from .searches.path_search import PathSearch
-from .searches.random_search import RandomSearch
-from .searches.zero_order import ZeroOrderSearch
+from .searches import registered
 from .step_scheduler import StepScheduler
 from .verifiers import distribution, ensemble, features, scores, vlm
 
 NODES: list[type[io.ComfyNode]] = [
-    RandomSearch,
-    ZeroOrderSearch,
-    PathSearch,
+    *registered(),
     StepScheduler,
     SearchReport,
     ReplayNoise,

@@ -6,9 +6,11 @@ import torch
 from comfy_api.latest import io
 from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
 
+from ..search.methods.checks import at_least
 from ..search.methods.noise import candidate_seed
 from ..search.sampling.noise_objects import NoiseNear
-from .types import CATEGORY, MAX_SEED, at_least
+from .inputs import MAX_SEED, named
+from .types import CATEGORY
 
 
 class NoiseCandidates(io.ComfyNode):
@@ -61,7 +63,8 @@ class NoiseCandidates(io.ComfyNode):
 
     @classmethod
     def execute(cls, seed: int, count: int, pivot: Any = None, cosine: float = 0.95) -> io.NodeOutput:
-        at_least("Noise Candidates", count=(count, 1))
+        with named("Noise Candidates"):
+            at_least(count=(count, 1))
         if not 0 <= cosine <= 1:
             raise ValueError(f"Noise Candidates: cosine is {cosine}; it has to be from 0 to 1.")
         seeds = [candidate_seed(seed, index) for index in range(count)]

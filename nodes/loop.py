@@ -7,21 +7,21 @@ from comfy_execution.graph import DynamicPrompt, ExecutionBlocker
 from comfy_execution.graph_utils import GraphBuilder, is_link
 from comfy_execution.utils import get_executing_context
 
+from ..search import methods
 from ..search.history.keys import loop_key
 from ..search.history.ledger import Page
 from ..search.history.pages import ledger
 from ..search.loop.body import INDEX, NOISE, SEED, Body, Flow, read_body
 from ..search.loop.copies import run_graph
 from ..search.loop.kept import Kept
-from ..search.loop.search import LoopSearch
-from ..search.methods.random_search import random_search
-from ..search.methods.zero_order import zero_order
-from ..search.plan import Plan
+from ..search.loop.search import LoopSearch, Where
+from ..search.methods.base import Method
+from ..search.plan import Limits, Plan
 from ..search.records.recipe import Recipe
 from ..search.sampling.source import RecipeNoise
-from .searches.zero_order import check as check_zero_order
-from .searches.zero_order import zero_order_inputs
-from .types import CATEGORY, MAX_SEED, Search, at_least, patience_input
+from .inputs import MAX_SEED, named, patience_input
+from .searches import registered
+from .types import CATEGORY, Search
 
 SearchFlow = io.Custom("SEARCH_FLOW")
 
@@ -119,8 +119,9 @@ class SearchLoopClose(io.ComfyNode):
                 io.DynamicCombo.Input(
                     "method",
                     options=[
-                        io.DynamicCombo.Option("random", _random_inputs()),
-                        io.DynamicCombo.Option("zero-order", zero_order_inputs()),
+                        io.DynamicCombo.Option(node.METHOD.name, node.loop_settings())
+                        for node in registered()
+                        if node.METHOD.in_loops
                     ],
                     tooltip="random: independent seeds. zero-order: noises near the best one so far; it needs the "
                     "noise output of Search Loop Open.",
@@ -169,52 +170,31 @@ class SearchLoopClose(io.ComfyNode):
         if not is_link(score):
             raise ValueError(f"{title}: the score is not connected to anything, so all candidates are the same.")
         body = read_body(prompt, flow, close_id, score, result)
-        _check(title, body, plan.name)
+        _check(title, body, plan.method)
         kept = await _kept(title, prompt, flow, body, inside=prompt.get_parent_node_id(close_id) is not None)
         place = get_executing_context().list_index
-        search = LoopSearch(plan, flow, body, kept, prompt, (close_id, place), prefix)
+        search = LoopSearch(plan, flow, body, kept, Where(prompt, (close_id, place), prefix))
         outputs, graph = run_graph(search, first=0)
         return io.NodeOutput(*outputs, expand=graph)
 
 
-def _random_inputs() -> list[io.Input]:
-    return [
-        io.Int.Input(
-            "candidates",
-            default=16,
-            min=1,
-            max=10_000,
-            tooltip="How many seeds to try. Candidate i has the seed of Search Loop Open + i.",
-        )
-    ]
-
-
 def _plan(title: str, node: str, method: dict[str, Any], patience: int, max_seconds: float) -> Plan:
-    kind, settings = method["method"], {name: value for name, value in method.items() if name != "method"}
-    at_least(title, patience=(patience, 0), max_seconds=(max_seconds, 0.0))
-    limits = {"title": title, "name": kind, "node": node, "patience": patience, "max_seconds": max_seconds}
-    if kind == "random":
-        count = settings["candidates"]
-        at_least(title, candidates=(count, 1))
-        return Plan(algorithm=lambda seed, *_: random_search(seed, count), trajectories=count, **limits)
-    check_zero_order(title, **settings)
-    return Plan(
-        algorithm=lambda seed, *_: zero_order(seed, **settings),
-        trajectories=1 + settings["iterations"] * settings["neighbors"],
-        **limits,
-    )
+    settings = {name: value for name, value in method.items() if name != "method"}
+    with named(title):
+        limits = Limits(max_seconds=max_seconds, patience=patience)
+        return Plan(title, methods.registered()[method["method"]](**settings), limits, node=node)
 
 
-def _check(title: str, body: Body, method: str) -> None:
+def _check(title: str, body: Body, method: Method) -> None:
     """Raises ValueError when no two candidates of this loop could differ."""
     if not body.reads & {SEED, INDEX, NOISE}:
         raise ValueError(
             f"{title}: the score does not depend on the candidate. Connect the seed of Search Loop Open to your "
             "KSampler, or its noise to SamplerCustomAdvanced, and score what comes of that."
         )
-    if method == "zero-order" and NOISE not in body.reads:
+    if method.needs_noise and NOISE not in body.reads:
         raise ValueError(
-            f"{title}: zero-order search tries noises near the best one, and a seed can not describe those. Connect "
+            f"{title}: {method.name} search tries noises near the best one, and a seed can not describe those. Connect "
             "the noise of Search Loop Open to a SamplerCustomAdvanced, or choose random as the method."
         )
 

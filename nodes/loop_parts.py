@@ -62,9 +62,9 @@ class SearchLoopRun(io.ComfyNode):
         if wanted is not None:
             outputs, graph = run_graph(search, wanted)
             return io.NodeOutput(*outputs, expand=graph)
-        found, best = search.found(), search.recipes[search.best]
+        found, best = search.found(), search.recipe(search.best)
         outcome = (found, best.seed, found.reports[0].best.score)
-        if not search.made.is_link:
+        if search.made is None or not search.made.is_link:
             return io.NodeOutput(search.give_result(), *outcome)
         result, graph = result_graph(search)
         return io.NodeOutput(result, *outcome, expand=graph)

@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
-from ..search.records.recipe import RecipeError, parse_recipes
+from ..search.records.recipe_text import RecipeError, parse_recipes
 from ..search.replay import put_replay_on
 from ..search.sampling.source import RecipeNoise
 from .types import CATEGORY

@@ -5,11 +5,11 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..search import patch
-from ..search.loop.search import Found
 from ..search.pictures import report_plot
 from ..search.pictures.thumbnail import from_pil
 from ..search.records.report import Report, recipes_json, reports_json
+from ..search.results import Found
+from ..search.results import Search as Searched
 from .types import CATEGORY, Search
 
 
@@ -67,7 +67,7 @@ class SearchReport(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent: Any, search: patch.Search | Found) -> io.NodeOutput:
+    def execute(cls, latent: Any, search: Searched | Found) -> io.NodeOutput:
         is_latent = isinstance(latent, dict) and "samples" in latent
         reports = search.run_of(latent["samples"] if is_latent else latent).reports
         return io.NodeOutput(

@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..search.judging.judge import score_images
+from ..search.judging.scoring import score_images
 from ..verifiers.base import Verifier as VerifierProtocol
 from ..verifiers.base import combine, require
-from .types import CATEGORY, Verifier, prompt_input
+from .inputs import prompt_input
+from .types import CATEGORY, Verifier
 
 
 class VerifierScore(io.ComfyNode):

@@ -12,6 +12,7 @@ import argparse
 import io
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+sys.path.append(str(Path(__file__).resolve().parent / "harness"))
 from comfy_client import Client
 from comfy_server import Server, serve
 from frontend import Frontend, browser, configure

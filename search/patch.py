@@ -2,85 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import weakref
-from dataclasses import dataclass, field
 from typing import Any
 
 import comfy.model_base
-import comfy.utils
 import torch
 from torch import Tensor
 
 from ..verifiers.base import Verifier, parts
 from .board.board import Board
-from .driver import Driver, Outcome, ScoresChanged
+from .driver import Driver, Outcome
+from .finals import ScoresChanged
 from .history.known import Known
 from .history.pages import page_of
 from .host.prompts import PROMPTS
 from .judging.judge import Judge
 from .plan import Plan
-from .records.report import Report
+from .results import Run, Search, fingerprint
+from .sampling.call import SamplerCall
 from .sampling.levels import Levels, thin
 from .sampling.source import NoiseSource
-from .sampling.trajectories import SamplerCall
 from .sampling.wrappers import Wrappers
-
-CANDIDATES_KEPT = 4096  # of all runs together; each has a thumbnail of some kilobytes
-
-
-@dataclass(frozen=True)
-class Run:
-    """One sampler call that searched: what came of it, by which it is known, and a report an image."""
-
-    result: weakref.ref[Tensor]
-    fingerprint: bytes
-    reports: list[Report]
-
-
-@dataclass
-class Search:
-    """What the SEARCH socket carries: filled in when the sampler runs."""
-
-    title: str
-    runs: list[Run] = field(default_factory=list)
-
-    def add(self, run: Run) -> None:
-        """Keep the run, and as many of those before it as have not too many candidates together."""
-        runs = [*self.runs, run]
-        while len(runs) > 1 and sum(len(report.candidates) for r in runs for report in r.reports) > CANDIDATES_KEPT:
-            runs = runs[1:]
-        self.runs = runs
-
-    def run_of(self, latents: Tensor) -> Run:
-        """The run whose result these latents are; the only one there is, whatever became of its result since.
-
-        Raises ValueError when no sampler has searched with this model, or it is not clear which one is meant.
-        """
-        if not self.runs:
-            raise ValueError(
-                f"{self.title} has not searched. Its MODEL has to go into the sampler whose LATENT comes in here, and "
-                "that sampler has to add noise and run at least one step (check add_noise, denoise, start_at_step)."
-            )
-        same = [run for run in self.runs if run.result() is latents]
-        if not same:  # the host has copied it, to another device or precision
-            known = fingerprint(latents)
-            same = [run for run in self.runs if run.fingerprint == known or len(self.runs) == 1]
-        if same:
-            return same[-1]
-        raise ValueError(
-            f"{self.title} has searched {len(self.runs)} times, and none of the results is this latent. Connect the "
-            "sampler's LATENT to Search Report directly, before anything that changes it."
-        )
-
-
-def fingerprint(latents: Tensor) -> bytes:
-    """The same for a sampler's result before and after the host has cast it or taken its parts from one another."""
-    if latents.is_nested:
-        latents = comfy.utils.pack_latents(latents.unbind())[0]
-    return hashlib.sha1(latents.detach().cpu().half().numpy().tobytes(), usedforsecurity=False).digest()
 
 
 def put_on(model: Any, plan: Plan, vae: Any, verifier: Verifier, prompt: str) -> tuple[Any, Search]:
@@ -125,7 +69,6 @@ class _Searching(Wrappers):
         known = Known(page_of(call, self.plan.node, self.plan.title), self.plan.title, parts(self.verifier))
         while True:
             driver = Driver(self.plan, call, judge, source, known)
-            self.trajectories = driver.trajectories
             try:
                 return driver.run(), driver.board
             except ScoresChanged:
@@ -141,12 +84,12 @@ class _Searching(Wrappers):
 
     def _check_prediction(self, level: float, call: SamplerCall) -> None:
         """Raises ValueError when the prediction that the verifier compares with is not one on the way."""
-        if self.plan.races:
+        if self.plan.method.races:
             raise ValueError(
                 f"{self.plan.title}: {self.verifier.name} compares an image with what was predicted on the way to it, "
                 "so it can not judge candidates that are still on the way. Set pruning to none."
             )
-        begins = float(thin(call.sigmas, self.plan.search_steps or call.steps)[-2])
+        begins = float(thin(call.sigmas, self.plan.limits.search_steps or call.steps)[-2])
         last = Levels(call.guider.model_patcher.get_model_object("model_sampling")).level(begins)
         if level <= last:
             raise ValueError(

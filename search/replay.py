@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from .records.recipe import Recipe
+from .sampling.call import Finished, SamplerCall
 from .sampling.source import HostNoise, NoiseSource, for_batch
-from .sampling.trajectories import Finished, SamplerCall, Trajectories
+from .sampling.trajectories import Trajectories
 from .sampling.wrappers import Wrappers
 
 
@@ -45,8 +46,8 @@ class _Replay(Wrappers):
         """The recipe for every image of the batch, as the search ran it, stretch by stretch."""
         places = NoiseSource(call.noise, call.seed, call.shapes).places
         source = HostNoise(call.shapes, call.noise.dtype, places)
-        self.trajectories = Trajectories(call, source, batch_size=1, progress=lambda *_: None)
+        trajectories = Trajectories(call, source, batch_size=1, progress=lambda *_: False)
         for part in recipe.way():
-            finished = self.trajectories.run([[part] * source.items])
-            self.trajectories.next_round()
+            finished = trajectories.run([[part] * source.items])
+            trajectories.next_round()
         return finished

@@ -1,9 +1,13 @@
-"""What a search may spend."""
+"""When it is enough: time, patience, people."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .plan import Limits
+from .records.standing import Standing
 
 
 class TimeLimit:
@@ -36,3 +40,39 @@ class TimeLimit:
         if not self.seconds or self.per_candidate is None:
             return candidates
         return max(0, min(candidates, int((self.seconds - self.elapsed) / max(self.per_candidate, 1e-9))))
+
+
+class Stopping:
+    """Of one search. reason: None while it goes on, else `time`, `patience` or `user`.
+
+    stop_asked: whether people want the best so far.
+    """
+
+    def __init__(self, limits: Limits, standings: Sequence[Standing[Any]], stop_asked: Callable[[], bool]):
+        self.limit = TimeLimit(limits.max_seconds)
+        self.patience = limits.patience
+        self.standings = standings
+        self.stop_asked = stop_asked
+        self.reason: str | None = None
+
+    @property
+    def word(self) -> str:
+        """As a report says it."""
+        return self.reason or "finished"
+
+    def is_enough(self) -> bool:
+        if self.reason is None and self.standings[0].seen:
+            if self.stop_asked():
+                self.reason = "user"
+            elif self.patience and all(item.since_best >= self.patience for item in self.standings):
+                self.reason = "patience"
+        return self.reason is not None
+
+    def affords(self, candidates: int) -> int:
+        """How many of these there is time for. None ends the search; one that has ended finishes what it needs."""
+        if self.reason is not None:
+            return candidates
+        count = self.limit.affords(candidates)
+        if not count:
+            self.reason = "time"
+        return count

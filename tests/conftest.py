@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 import pack_alias
 from comfy_client import Client
@@ -26,6 +27,8 @@ StartServer = Callable[..., Server]
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
 pack_alias.register()
 os.environ.update(threads() | os.environ)  # before anything imports torch
+settings.register_profile("without a clock", deadline=None)  # a busy machine is no failure
+settings.load_profile("without a clock")
 
 
 class RootIsADirectory:

@@ -21,8 +21,9 @@ import no_network
 from layout import ROOT
 from node_calls import NODE_ID, call
 from noise_search.search.history.ledger import Ledger
-from noise_search.search.records.recipe import Recipe, RecipeError, parse_recipes
-from noise_search.search.records.standing import Seen
+from noise_search.search.records.candidate import Candidate
+from noise_search.search.records.recipe import Recipe
+from noise_search.search.records.recipe_text import RecipeError, parse_recipes
 
 SCRIPTS = sorted((ROOT / "web").glob("*.js"))
 MARKUP = re.compile(
@@ -319,10 +320,10 @@ def test_a_line_of_scores_that_makes_no_sense_is_skipped(tmp_path: Path, line: b
 def written(folder: Path, line: bytes) -> Any:
     """The page of a graph where somebody has put this line between two good ones; the last is of seed 2."""
     ledger = Ledger(folder / "ledger")
-    ledger.page("a graph").add(Seen({"score": 1.0}, Recipe(3), 0, 4, b"", None))
+    ledger.page("a graph").add(Candidate({"score": 1.0}, Recipe(3), 4, b"", None))
     (file,) = ledger.folder.iterdir()
     file.write_bytes(file.read_bytes() + b"\n" + line)
-    ledger.page("a graph").add(Seen({"score": 1.0}, Recipe(2), 0, 4, b"", None))
+    ledger.page("a graph").add(Candidate({"score": 1.0}, Recipe(2), 4, b"", None))
     return ledger.page("a graph")
 
 

@@ -8,7 +8,8 @@ from aiohttp import web
 from server import PromptServer
 
 from ..host.prompts import PROMPTS
-from .board import BOARDS, Board
+from .board import Board
+from .boards import BOARDS
 
 BASE = "/noise_search/boards"
 ONE = BASE + "/{board}"

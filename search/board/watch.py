@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from ..records.standing import Seen, Standing
+from ..records.candidate import Candidate
+from ..records.standing import Standing
+from ..stopping import TimeLimit
 from .board import Board, Pictures
 
 
 class Watch:
     """title: the search node in messages. items: how the search for each image stands. steps: those of a trajectory."""
 
-    def __init__(self, title: str, board: Board, items: Sequence[Standing], steps: int):
+    def __init__(self, title: str, board: Board, items: Sequence[Standing[Any]], steps: int):
         self.title = title
         self.board = board
         self.items = items
@@ -28,7 +31,9 @@ class Watch:
         """steps: done by all candidates so far. nfe: predictions for those that are running."""
         self.board.progress(steps / self.steps, self.nfe + nfe)
 
-    def racing(self, seen: Sequence[Sequence[Seen]], pictures: Pictures, running: Collection[tuple[int, int]]) -> None:
+    def racing(
+        self, seen: Sequence[Sequence[Candidate]], pictures: Pictures, running: Collection[tuple[int, int]]
+    ) -> None:
         """Candidates that are judged on the way, of each image; `running` are those that go on."""
         self.board.show([item.joined_by(more) for item, more in zip(self.items, seen, strict=True)], pictures, running)
 
@@ -46,5 +51,33 @@ class Watch:
             *(self.board.nfe, 0.0 if left is None else left),
         )
 
-    def end(self, stopped: str) -> None:
+    def alone(self, because: str, races: bool, batch_size: int) -> None:
+        """Say why candidates run one by one, where that is not what was asked for."""
+        if because and races:
+            text = "%s: no pruning, because with %s candidates can only run one by one."
+            logging.warning(text, self.title, because)
+        elif because and batch_size != 1:
+            logging.info("%s: with %s candidates can only run one by one.", self.title, because)
+
+    def took(self, limit: TimeLimit, seconds: Mapping[str, float]) -> None:
+        """Say what has taken the search past its limit: a round runs to its end, and nothing ends a call of others."""
+        if limit.is_passed:
+            logging.warning(
+                "%s took %.1f s, more than max_seconds (%g): what has begun runs to its end (%s).",
+                *(self.title, limit.elapsed, limit.seconds),
+                ", ".join(f"{spent:.1f} s {what}" for what, spent in seconds.items()),
+            )
+
+    def end(self, stopped: str, how: str = "") -> None:
+        """The search is over. stopped: as on a board. how: in words, when not the same."""
         self.board.end(stopped)
+        for image, item in enumerate(self.items):
+            if item.best is None:
+                logging.info("%s %s before anything was scored.", self.title, how or stopped)
+                continue
+            best = item.candidates()[item.best]
+            logging.info(
+                "%s %s after %d candidates: image %d, best score %.4f (candidate %d, recipe %s).",
+                *(self.title, how or stopped, len(item.seen), image, best.score),
+                *(item.best, best.recipe and best.recipe.to_dict()),
+            )

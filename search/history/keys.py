@@ -17,12 +17,7 @@ from comfy_execution.graph_utils import is_link
 from execution import IsChangedCache
 
 from ..host.graph import Link, upstream
-
-# Of a search node: which noises are tried, and in which order. A score has the same value whatever they are.
-WHICH_NOISES = frozenset(
-    {"candidates", "pruning", "iterations", "neighbors", "cosine", "paths", "branches", "start", "forward", "backward"}
-    | {"batch_size", "patience", "max_seconds", "search_steps"}
-)
+from ..plan import which_noises
 
 
 async def loop_key(
@@ -45,8 +40,8 @@ async def sampler_key(prompt: DynamicPrompt, prompt_id: str, sampler: str, searc
     """The same for a sampler with a search on its MODEL. search: that node's id; its settings count as far as they say
     how candidates are judged.
     """
-    node = prompt.get_node(search)
-    judging = {name: value for name, value in node["inputs"].items() if name.split(".")[0] not in WHICH_NOISES}
+    node, noises = prompt.get_node(search), which_noises()
+    judging = {name: value for name, value in node["inputs"].items() if name.split(".")[0] not in noises}
     before = upstream(prompt, [value[0] for value in judging.values() if is_link(value)])
     keys = await _keys(prompt, prompt_id, before, {}, title)
     if keys is None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from ..methods.pruning import Race
+from ..records.candidate import Candidate
 from ..records.recipe import Recipe
-from ..records.standing import Seen
 from .ledger import Page
 
 SAME = 0.01  # how far, of the spread of all scores, a candidate's may be from what it was before
@@ -23,13 +24,15 @@ class Known:
         self.judges = set(judges)
         self.has_passed_over = False
 
-    def find(self, recipes: Sequence[Recipe], steps: int, race: Race | None = None) -> list[Seen] | None:
+    def find(self, recipes: Sequence[Recipe], steps: int, race: Race | None = None) -> list[Candidate] | None:
         """A candidate, an entry an image, that was scored with so many steps, in this race if it was pruned.
 
         None for one on a path: what follows needs its latent, and latents are not kept.
         """
-        found = [self.page.find(recipe, _place(number, steps, race)) for number, recipe in enumerate(recipes)]
-        if any(seen is None or seen.scores.keys() != self.judges for seen in found):
+        places = [_place(number, steps, race) for number in range(len(recipes))]
+        entries = [self.page.find(recipe, place) for recipe, place in zip(recipes, places, strict=True)]
+        found = [seen for seen in entries if seen is not None and seen.scores.keys() == self.judges]
+        if len(found) < len(recipes):
             return None
         if recipes[0].path is None:
             return found
@@ -42,9 +45,9 @@ class Known:
             )
         return None
 
-    def add(self, recipe: Recipe, number: int, seen: Seen, steps: int, race: Race | None = None) -> None:
+    def add(self, recipe: Recipe, number: int, seen: Candidate, steps: int, race: Race | None = None) -> None:
         """Keep what became of image `number` of a candidate."""
-        self.page.add(seen._replace(recipe=recipe), _place(number, steps, race))
+        self.page.add(replace(seen, recipe=recipe), _place(number, steps, race))
 
     def forget(self) -> None:
         """Drop everything, and say so: a winner of an earlier run does not have its score any more."""
@@ -56,14 +59,14 @@ class Known:
         self.page.forget()
 
 
-def is_same(before: Mapping[str, float], now: Mapping[str, float], all_seen: Sequence[Seen]) -> bool:
+def is_same(before: Mapping[str, float], now: Mapping[str, float], all_seen: Sequence[Candidate]) -> bool:
     """Whether a candidate's scores, by verifier, are what they were; up to rounding, seen against how they spread."""
     return before.keys() == now.keys() and all(
         math.isclose(before[name], now[name], rel_tol=SAME, abs_tol=SAME * _spread(name, all_seen)) for name in now
     )
 
 
-def _spread(name: str, all_seen: Sequence[Seen]) -> float:
+def _spread(name: str, all_seen: Sequence[Candidate]) -> float:
     scores = [seen.scores[name] for seen in all_seen]
     return max(scores) - min(scores)
 

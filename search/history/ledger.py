@@ -7,12 +7,13 @@ import hashlib
 import json
 import logging
 import math
+from dataclasses import replace
 from operator import index
 from pathlib import Path
 
 from ..pictures import thumbnail
+from ..records.candidate import Candidate
 from ..records.recipe import Recipe
-from ..records.standing import Seen
 
 MOST_BYTES = 64 * 2**20  # of all pages together; a candidate takes some kilobytes, most of it its picture
 MOST_PAGES = 1000
@@ -60,16 +61,16 @@ class Page:
 
     def __init__(self, path: Path | None):
         self.path = path
-        self.entries: dict[str, Seen] = {}
+        self.entries: dict[str, Candidate] = {}
         if path is not None and path.exists():
             self._read(path)
 
-    def find(self, recipe: Recipe, place: Place = None) -> Seen | None:
+    def find(self, recipe: Recipe, place: Place = None) -> Candidate | None:
         """What is known of a candidate, as of round 0. place: what else its score depends on, such as its number."""
         seen = self.entries.get(_name(recipe, place))
-        return seen and seen._replace(recipe=recipe, round=0)
+        return seen and replace(seen, recipe=recipe, round=0)
 
-    def add(self, seen: Seen, place: Place = None) -> None:
+    def add(self, seen: Candidate, place: Place = None) -> None:
         """Keep a candidate that has a recipe. A disk that takes no more is logged, once."""
         name = _name(seen.recipe, place)
         self.entries[name] = seen
@@ -114,7 +115,7 @@ def _name(recipe: Recipe, place: Place) -> str:
     return json.dumps([recipe, place])
 
 
-def _line(name: str, seen: Seen) -> bytes:
+def _line(name: str, seen: Candidate) -> bytes:
     """Begins with its line break: a line that a crash or a full disk cut off does not spoil the next."""
     entry = {
         "name": name,
@@ -126,12 +127,12 @@ def _line(name: str, seen: Seen) -> bytes:
     return b"\n" + json.dumps(entry, allow_nan=False).encode()
 
 
-def _entry(line: bytes) -> tuple[str, Seen] | None:
+def _entry(line: bytes) -> tuple[str, Candidate] | None:
     """A line's name and candidate; None for one that is cut off or was changed."""
     try:
         entry = json.loads(line)
         name, stopped = entry["name"], entry["stopped_at_step"]
-        seen = Seen(
+        seen = Candidate(
             scores={verifier: float(score) for verifier, score in entry["scores"].items()},
             recipe=None,
             round=0,

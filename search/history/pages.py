@@ -15,7 +15,7 @@ from comfy_execution.graph import DynamicPrompt
 from torch import Tensor
 
 from ..host.prompts import PROMPTS
-from ..sampling.trajectories import SamplerCall
+from ..sampling.call import SamplerCall
 from .keys import sampler_key
 from .ledger import Ledger, Page
 

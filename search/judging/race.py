@@ -15,14 +15,20 @@ from ..pictures import thumbnail
 from .judge import Judge
 
 
-class Stopped(NamedTuple):
-    """A row that was cut, or may be: of its last x0 prediction the scores by verifier, the picture and that as a JPEG
-    file's bytes; the steps it has done."""
+class Look(NamedTuple):
+    """What was seen of a row when it was judged: scores by verifier, the picture, and that as a JPEG file's bytes.
+
+    step: how many it had done; None when it had run to its end.
+    """
 
     scores: dict[str, float]
     picture: Image
     thumbnail: bytes
-    step: int
+    step: int | None = None
+
+
+def look_at(scores: dict[str, float], picture: Image, step: int | None = None) -> Look:
+    return Look(scores, picture, thumbnail.encode(picture), step)
 
 
 class Racing:
@@ -48,7 +54,7 @@ class Racing:
         self.to_latent = to_latent
         self.enough = enough
         self.alive = list(range(race.starts * items))
-        self.latest: dict[int, Stopped] = {}  # of every row, as it was last judged
+        self.latest: dict[int, Look] = {}  # of every row, as it was last judged
         self.judged: list[int] = []  # the rows that were judged last
         self.decoding = self.scoring = 0.0
 
@@ -66,11 +72,11 @@ class Racing:
         kept = [row for item in range(self.items) for row in survivors(self._ranked(item, scores), keep)]
         self.alive = sorted(kept)
         for row, picture in zip(rows, judged.pictures, strict=True):
-            self.latest[row] = Stopped(scores[row], picture, thumbnail.encode(picture), step)
+            self.latest[row] = look_at(scores[row], picture, step)
         return self.alive
 
     @property
-    def stopped(self) -> dict[int, Stopped]:
+    def stopped(self) -> dict[int, Look]:
         return {row: latest for row, latest in self.latest.items() if row not in self.alive}
 
     def _keep(self, step: int) -> int | None:

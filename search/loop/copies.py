@@ -25,7 +25,7 @@ def slot(at: int) -> str:
 def run_graph(search: LoopSearch, first: int) -> tuple[list[Link], Graph]:
     """A SearchLoopRun for the candidates from number `first` on, with a SearchLoopCandidate in each slot, which the
     host does not run before it is asked for. Returns links to the outputs of SearchLoopRun, and the graph."""
-    graph = GraphBuilder(search.prefix)
+    graph = GraphBuilder(search.where.prefix)
     search.runs += 1
     run = graph.node("SearchLoopRun", f"r{search.runs}", search=search, first=first)
     for at in range(SLOTS):
@@ -53,7 +53,7 @@ def candidate_graph(search: LoopSearch, index: int, node_id: str) -> tuple[Link,
 
 def result_graph(search: LoopSearch) -> tuple[Link, Graph]:
     """What makes the winner's result, when the score did not need it."""
-    graph = GraphBuilder(search.prefix)
+    graph = GraphBuilder(search.where.prefix)
     result = graph.node("SearchLoopResult", "result", search=search, result=search.give_result())
     return result.out(0), graph.finalize()
 
@@ -67,10 +67,10 @@ class _Copy:
         self.graph = graph
         self.nodes = {}
         for at, node_id in enumerate(search.body.nodes):
-            self.nodes[node_id] = graph.node(search.prompt.get_node(node_id)["class_type"], str(at))
+            self.nodes[node_id] = graph.node(search.where.prompt.get_node(node_id)["class_type"], str(at))
             self.nodes[node_id].set_override_display_id(node_id)
         for node_id, node in self.nodes.items():
-            for name, value in search.prompt.get_node(node_id)["inputs"].items():
+            for name, value in search.where.prompt.get_node(node_id)["inputs"].items():
                 node.set_input(name, self.of(value))
 
     def of(self, value: Any) -> Any:
@@ -86,7 +86,7 @@ class _Copy:
         return self._taken(name) if name in self.search.outside else value
 
     def _of_open(self, slot: int) -> Any:
-        recipe = self.search.recipes[self.index]
+        recipe = self.search.recipe(self.index)
         if slot == SEED:
             return recipe.seed
         if slot == INDEX:

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 from ..history.ledger import Page
+from ..records.candidate import Candidate
 from ..records.recipe import Recipe
-from ..records.standing import Seen
 
 WINNERS_KEPT = 4  # of the latest searches
 SCORE = "score"  # what the number that comes through the wire is called
@@ -32,7 +32,7 @@ class Kept:
         self.search = search
         self.by_number = by_number
 
-    def find(self, recipe: Recipe, number: int) -> tuple[Seen, Made | None] | None:
+    def find(self, recipe: Recipe, number: int) -> tuple[Candidate, Made | None] | None:
         """A candidate that was scored before, with its result if that is at hand."""
         seen = self.page.find(recipe, number if self.by_number else None)
         if seen is None or seen.scores.keys() != {SCORE}:
@@ -40,7 +40,7 @@ class Kept:
         candidate, result = _WINNERS.get(self.search, (None, None))
         return seen, Made(result, is_link=False) if candidate == (recipe, number) else None
 
-    def add(self, seen: Seen, number: int) -> None:
+    def add(self, seen: Candidate, number: int) -> None:
         self.page.add(seen, number if self.by_number else None)
 
     def add_result(self, recipe: Recipe, number: int, result: Any) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import comfy.utils
 from comfy_execution.graph import DynamicPrompt
@@ -13,64 +13,54 @@ from comfy_execution.progress import NodeState, get_progress_state
 from PIL.Image import Image
 from torch import Tensor
 
-from ..board.board import BOARDS
+from ..board.boards import BOARDS
+from ..course import Course, Judged
 from ..history.known import is_same
 from ..host.prompts import PROMPTS
+from ..methods.base import Start
 from ..pictures import thumbnail
 from ..plan import Plan
+from ..records.candidate import Candidate
 from ..records.recipe import Recipe
 from ..records.report import Report, Seconds
-from ..records.standing import Seen, Standing
+from ..records.standing import Standing
+from ..results import Found
 from ..stopping import TimeLimit
 from .body import Body, Flow
 from .cache import forget
 from .kept import SCORE, Kept, Made
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a loop's SEARCH socket carries: a report, whatever kind of result it is about."""
-
-    reports: list[Report]
-
-    def run_of(self, result: Any) -> Found:
-        """Itself: a loop's search belongs to one result only."""
-        return self
-
-
 class _Wire:
     """Stands where a verifier stands: the score is what comes through a wire."""
 
-    name = SCORE
+    name, needs_prompt = SCORE, False
+
+    def score(self, images: Tensor, prompts: list[str]) -> Tensor:
+        raise NotImplementedError
+
+
+class Where(NamedTuple):
+    """prompt: where the nodes of the loop are. close: the id of its Search Loop Close, and the place in the list that
+    it runs for. prefix: how the ids begin of all nodes that are made for this search."""
+
+    prompt: DynamicPrompt
+    close: tuple[str, int]
+    prefix: str
 
 
 class LoopSearch:
-    """One search. The host runs the candidates that `wanted` names, and tells it when one `begins` and what it made.
+    """One search. The host runs the candidates that `wanted` names, and tells it when one `begins` and what it made."""
 
-    prompt: where the nodes of the loop are. close: the id of its Search Loop Close, and the place in the list that it
-    runs for. prefix: how the ids begin of all nodes that are made for this search.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        flow: Flow,
-        body: Body,
-        kept: Kept,
-        prompt: DynamicPrompt,
-        close: tuple[str, int],
-        prefix: str,
-    ):
+    def __init__(self, plan: Plan, flow: Flow, body: Body, kept: Kept, where: Where):
         self.plan = plan
         self.flow = flow
         self.body = body
         self.kept = kept
-        self.prompt = prompt
-        self.close = close
-        self.prefix = prefix
-        self.limit = TimeLimit(plan.max_seconds)
-        settings = {"max_seconds": plan.max_seconds, "unit": "candidates"}
-        self.board = BOARDS.start(plan.node, plan.name, plan.trajectories, **settings)
+        self.where = where
+        self.limit = TimeLimit(plan.limits.max_seconds)
+        settings = {"max_seconds": plan.limits.max_seconds, "unit": "candidates"}
+        self.board = BOARDS.start(plan.node, plan.name, plan.method.trajectories, **settings)
         self.outside: dict[str, list[Any]] = {"value": [flow.value]}  # lists that copies take from here, by name
         self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
         self.cached: dict[int, str] = {}  # candidates whose nodes ComfyUI's cache holds, and how the ids of those begin
@@ -79,14 +69,22 @@ class LoopSearch:
         self._start()
 
     def _start(self) -> None:
-        self.recipes: list[Recipe] = []  # asked for so far, and the round of each
-        self.rounds: list[int] = []
-        self.algorithm = self.plan.algorithm(self.flow.seed, 0, 0)
-        self.standing = Standing(_Wire())
-        self.stopped = "finished"
+        self.asked: list[tuple[Recipe, int]] = []  # what the method has asked for so far, and the round of each
+        self.course: Course[Made] = Course(self.plan, Start(self.flow.seed), _Wire(), lambda: self.board.stop_asked)
+        self.course.stopping.limit = self.limit
+
+    @property
+    def standing(self) -> Standing[Made]:
+        return self.course.standings[0]
+
+    def recipe(self, index: int) -> Recipe:
+        return self.asked[index][0]
 
     @property
     def best(self) -> int:
+        """The winner's number, once there is one."""
+        if self.standing.best is None:
+            raise RuntimeError(f"{self.plan.title}: nothing has been scored.")
         return self.standing.best
 
     @property
@@ -102,14 +100,14 @@ class LoopSearch:
         return new
 
     def name(self, index: int) -> str:
-        recipe = self.recipes[index]
+        recipe = self.recipe(index)
         moves = f", {len(recipe.moves)} moves" if recipe.moves else ""
         return f"candidate {index} (seed {recipe.seed}{moves})"
 
     def begins(self, index: int) -> None:
         """Say which candidate runs: an error inside the loop comes from the host and can not name it."""
         self.began = time.perf_counter()
-        text = f"{self.name(index)} of {self.plan.trajectories:g}"
+        text = f"{self.name(index)} of {self.plan.method.trajectories:g}"
         best, left = self.standing.best, self.board.remaining.seconds
         scores = self.standing.scores()
         logging.info(
@@ -122,41 +120,42 @@ class LoopSearch:
         """What became of a candidate. image: [H, W, 3], float in 0..1, that was scored."""
         picture = None if image is None else thumbnail.of_image(image)
         self.seconds += time.perf_counter() - self.began
-        seen = Seen(
+        recipe, round_ = self.asked[index]
+        seen = Candidate(
             scores={_Wire.name: score},
-            recipe=self.recipes[index],
-            round=self.rounds[index],
+            recipe=recipe,
+            round=round_,
             nfe=0,
             thumbnail=b"" if picture is None else thumbnail.encode(picture),
-            stopped_at_step=None,
         )
         if index < len(self.standing.seen):
             self._add_again(index, seen, made)
         else:
             self.kept.add(seen, index)
-            self.standing.add([(seen, made)])
+            self._take(seen, made)
             self.limit.spent_on(1)
-        if self.best == index and not made.is_link:
+        if self.standing.best == index and not made.is_link:
             self.add_result(made.value)
         self._show({} if picture is None else {index: picture})
 
     def add_result(self, result: Any) -> None:
         """The result of the best candidate."""
-        self.kept.add_result(self.recipes[self.best], self.best, result)
+        self.kept.add_result(self.recipe(self.best), self.best, result)
 
     def found(self) -> Found:
         """The end of the search."""
-        self.board.end(self.stopped)
+        stopped = self.course.stopping.word
+        self.board.end(stopped)
         best = self.standing.candidates()[self.best]
         logging.info(
             "%s %s after %d candidates: best score %.4f (%s, recipe %s).",
-            *(self.plan.title, self.stopped, len(self.standing.seen), best.score),
-            *(self.name(self.best), best.recipe.to_dict()),
+            *(self.plan.title, stopped, len(self.standing.seen), best.score),
+            *(self.name(self.best), self.recipe(self.best).to_dict()),
         )
         PROMPTS.show(f"{self.name(self.best)} is the best of {len(self.standing.seen)}", self.plan.node)
         report = self._report()
         winner = {"node": self.plan.node, "board": self.board.id, "images": 1, "image": 0, **report.winner()}
-        PROMPTS.record([winner], self.close)
+        PROMPTS.record([winner], self.where.close)
         return Found([report])
 
     def show_progress(self) -> None:
@@ -165,9 +164,9 @@ class LoopSearch:
         It repeats the state of every node that has run in each of its messages to the browser; all candidates' together
         would be gigabytes.
         """
-        comfy.utils.ProgressBar(self.plan.trajectories).update_absolute(len(self.standing.seen))
+        comfy.utils.ProgressBar(self.plan.method.trajectories).update_absolute(len(self.standing.seen))
         states = get_progress_state().nodes
-        for node in [node for node in states if node.startswith(self.prefix)]:
+        for node in [node for node in states if node.startswith(self.where.prefix)]:
             if states[node]["state"] is NodeState.Finished:
                 del states[node]
 
@@ -179,54 +178,45 @@ class LoopSearch:
     def give_result(self) -> Any:
         """The winner's result, or a link to it; the host holds this search until the prompt has ended, and shall not
         hold the result with it."""
-        return self.standing.results.pop(self.best).value
+        made = self.standing.results.pop(self.best)
+        return made and made.value
 
     def _add_known(self) -> int | None:
         """Go on with what was scored in earlier runs, up to the first candidate that was not; None if there is none."""
         pictures: dict[int, Image] = {}
         new = None
-        while new is None and not self._is_enough():
+        while new is None and not self.course.stopping.is_enough():
             index = len(self.standing.seen)
-            if index == len(self.recipes) and not self._ask():
+            if index == len(self.asked) and not self._ask():
                 break
-            known = self.kept.find(self.recipes[index], index)
+            known = self.kept.find(self.recipe(index), index)
             if known is not None:
                 seen, made = known
-                self.standing.add([(seen._replace(round=self.rounds[index]), made)])
+                self._take(replace(seen, round=self.asked[index][1]), made)
                 pictures |= {index: thumbnail.decode(seen.thumbnail)} if seen.thumbnail else {}
-            elif self.limit.affords(1):
+            elif self.course.stopping.affords(1):
                 new = index
-            else:
-                self.stopped = "time"
         if pictures:
             self._show(pictures)
         return new
 
-    def _is_enough(self) -> bool:
-        """Whether somebody wants the search to stop, or it has found nothing better for a while."""
-        if self.stopped == "finished" and self.standing.seen:
-            if self.board.stop_asked:
-                self.stopped = "user"
-            elif 0 < self.plan.patience <= self.standing.since_best:
-                self.stopped = "patience"
-        return self.stopped != "finished"
-
     def _ask(self) -> bool:
-        """Let the algorithm ask for more candidates; False when it has ended."""
-        try:
-            asked = self.algorithm.send(self.standing.scores() or None)
-        except StopIteration:
+        """Let the method ask for more candidates; False when it has ended."""
+        asked = self.course.next_round()
+        if asked is None:
             return False
-        self.rounds += [self.rounds[-1] + 1 if self.rounds else 0] * len(asked)
-        self.recipes += asked
+        self.asked += [(recipe, self.course.rounds) for (recipe,) in asked.candidates]
+        self.course.rounds += 1
         return True
 
-    def _add_again(self, index: int, seen: Seen, made: Made) -> None:
+    def _take(self, seen: Candidate, made: Made | None) -> None:
+        self.course.take(Judged([(self.recipe(len(self.standing.seen)),)], [[seen]], [[made]]))
+
+    def _add_again(self, index: int, seen: Candidate, made: Made) -> None:
         """The winner of an earlier run once more. When its score has changed, those of the others may have as well."""
         before = self.standing.seen[index].scores
         if is_same(before, seen.scores, self.standing.seen):
-            self.standing.seen[index] = seen
-            self.standing.results[index] = made
+            self.standing.again(index, seen, made)
             return
         logging.warning(
             "%s: %s had the score %.4f in an earlier run and has %.4f now, so what was kept is of no use: something in "
@@ -242,11 +232,5 @@ class LoopSearch:
         self.board.show([self.standing.candidates()], {(0, index): picture for index, picture in pictures.items()})
 
     def _report(self) -> Report:
-        return Report(
-            algorithm=self.plan.name,
-            seed=self.flow.seed,
-            sampler_steps=0,
-            candidates=self.standing.candidates(),
-            stopped=self.stopped,
-            seconds=Seconds(sampling=self.seconds, total=self.limit.elapsed),
-        )
+        seconds = Seconds(sampling=self.seconds, total=self.limit.elapsed)
+        return self.course.report(0, steps=0, seconds=seconds)

@@ -4,13 +4,54 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import ClassVar
 
 from ..records.recipe import Path, Recipe
+from .base import Algorithm, Enough, Method, Start
+from .checks import SettingError, at_least
 from .noise import candidate_seed
-from .random_search import Algorithm, Enough
 
 TURN_SEEDS = 2**32
 CLEAN = 1e-6  # a level below this is a finished image
+
+
+@dataclass(frozen=True)
+class PathSearch(Method):
+    """Levels are flow time: 1 is noise and 0 the image."""
+
+    name: ClassVar[str] = "paths"
+    needs_noise: ClassVar[bool] = True
+    in_loops: ClassVar[bool] = False
+
+    paths: int
+    branches: int
+    start: float
+    forward: float
+    backward: float
+
+    def __post_init__(self) -> None:
+        at_least(paths=(self.paths, 1), branches=(self.branches, 1))
+        for name, level in (("start", self.start), ("forward", self.forward), ("backward", self.backward)):
+            if not 0 < level < 1:
+                raise SettingError(f"{name} is {level}, but a level lies between 0 (image) and 1 (noise).")
+        if self.backward <= self.forward:
+            raise SettingError(
+                f"backward ({self.backward}) has to be more than forward ({self.forward}); otherwise every turn would "
+                "end as noisy as it began, and the search would never reach an image."
+            )
+        if self.start + self.forward > 1:
+            raise SettingError(
+                f"start ({self.start}) and forward ({self.forward}) together are more than 1, which is pure noise. "
+                "Start later or noise less."
+            )
+
+    @property
+    def trajectories(self) -> float:
+        return cost(*astuple(self))
+
+    def begin(self, start: Start) -> Algorithm:
+        return path_search(start.seed, *astuple(self))
 
 
 def path_search(seed: int, paths: int, branches: int, start: float, forward: float, backward: float) -> Algorithm:

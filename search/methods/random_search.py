@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 from ..records.recipe import Recipe
+from .base import Algorithm, Heat, Method, Start
+from .checks import SettingError, at_least
 from .noise import candidate_seed
-from .pruning import MOST_ROWS, Race, plan
+from .pruning import MOST_ROWS, plan, rows_together
+
+NONE, PROGRESSIVE = "none", "progressive"
+TIMED_ROWS = 16  # candidates in a race when time is short: the first round always runs
 
 
-class Heat(NamedTuple):
-    """Noises that start together in one sampler call and are pruned on the way."""
+@dataclass(frozen=True)
+class RandomSearch(Method):
+    """candidates: what it costs, in full trajectories. pruning: PROGRESSIVE spends the same on more starts."""
 
-    recipes: list[Recipe]
-    race: Race
+    name: ClassVar[str] = "random"
 
+    candidates: int
+    pruning: str = NONE
 
-class Enough(Exception):
-    """Thrown into an algorithm when people want the best so far: it may yield what is needed to finish that.
+    def __post_init__(self) -> None:
+        at_least(candidates=(self.candidates, 1))
+        if self.pruning not in (NONE, PROGRESSIVE):
+            raise SettingError(f"pruning is {self.pruning!r}, but it has to be {NONE} or {PROGRESSIVE}.")
 
-    scores: of everything it has asked for and that has run, in that order; a part of the last round may be missing.
-    """
+    @property
+    def trajectories(self) -> float:
+        return self.candidates
 
-    def __init__(self, scores: list[float]):
-        super().__init__()
-        self.scores = scores
+    @property
+    def races(self) -> bool:
+        return self.pruning == PROGRESSIVE
 
-
-# Yields the noises it wants judged; receives the scores of everything it has asked for so far, in that order, because
-# some verifiers rank candidates among each other.
-Algorithm = Generator[list[Recipe] | Heat, list[float], None]
+    def begin(self, start: Start) -> Algorithm:
+        if not self.races:
+            return random_search(start.seed, self.candidates)
+        most = min(TIMED_ROWS if start.is_timed else MOST_ROWS, rows_together(start.latent_bytes))
+        return pruned_random_search(start.seed, self.candidates, start.steps, most)
 
 
 def random_search(seed: int, candidates: int) -> Algorithm:

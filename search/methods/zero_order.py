@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import dataclass
+from typing import ClassVar
 
 from ..records.recipe import Recipe
-from .random_search import Algorithm
+from .base import Algorithm, Method, Start
+from .checks import SettingError, at_least
 
 # The step is the angle between pivot and neighbour. A round without improvement shortens it, one with improvement
 # lengthens it, within these multiples of the angle that was asked for; tests/search/test_zero_order.py shows that it
@@ -14,6 +17,32 @@ from .random_search import Algorithm
 SHRINK, GROW = 0.7, 1.2
 SHORTEST, LONGEST = 0.3, 2.0
 MOVE_SEEDS = 2**32
+
+
+@dataclass(frozen=True)
+class ZeroOrder(Method):
+    """cosine: between the pivot and its first neighbours, 0..1."""
+
+    name: ClassVar[str] = "zero-order"
+    needs_noise: ClassVar[bool] = True
+
+    iterations: int
+    neighbors: int
+    cosine: float
+
+    def __post_init__(self) -> None:
+        at_least(iterations=(self.iterations, 1), neighbors=(self.neighbors, 1))
+        if not 0 <= self.cosine < 1:
+            raise SettingError(
+                f"cosine is {self.cosine}; it has to be from 0 to less than 1 (1 is the same noise again)."
+            )
+
+    @property
+    def trajectories(self) -> float:
+        return 1 + self.iterations * self.neighbors
+
+    def begin(self, start: Start) -> Algorithm:
+        return zero_order(start.seed, self.iterations, self.neighbors, self.cosine)
 
 
 def zero_order(seed: int, iterations: int, neighbors: int, cosine: float) -> Algorithm:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from itertools import accumulate, pairwise
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
-from ..records.report import Candidate, Report
+from ..records.candidate import Candidate
+from ..records.report import Report
 from . import thumbnail
+from .drawing import BEST, FAINT, GRID, INK, LINE, SHARP, dot, font
 
 WIDTH, HEIGHT, MARGIN = 720, 420, 64
-SHARP = 2  # drawn this much larger, then shrunk
-INK, FAINT, GRID, LINE, BEST = "#1f2933", "#9aa5b1", "#e4e7eb", "#2563eb", "#d9480f"
 SMALLEST_PICTURE = 160
 MOST_SHOWN = 64
 
@@ -122,11 +122,3 @@ def _remark(candidate: Candidate) -> str:
     if 0 in (candidate.index, candidate.repeats):
         return "  no search"
     return "" if candidate.repeats is None else f"  #{candidate.repeats} in full"
-
-
-def dot(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, color: str) -> None:
-    draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=color)
-
-
-def font(size: int, scale: int = SHARP) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size * scale)

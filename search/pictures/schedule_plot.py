@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image, ImageDraw
 
-from .report_plot import FAINT, GRID, INK, LINE, SHARP, dot, font
+from .drawing import FAINT, GRID, INK, LINE, SHARP, dot, font
 
 WIDTH, HEIGHT = 720, 320
 TOP, BOTTOM, SIDE, GAP = 64, 48, 52, 60

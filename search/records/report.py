@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .recipe import Recipe
+from .candidate import Candidate, recipe_dict
 
 VERSION = 1
 
@@ -20,43 +20,6 @@ class Seconds:
     decoding: float = 0.0
     scoring: float = 0.0
     total: float = 0.0
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One initial noise and what came of it.
-
-    recipe: None when the noise came from the workflow and no seed recreates it.
-    nfe: denoiser predictions made for it. thumbnail: a JPEG file's bytes.
-    stopped_at_step: None when it ran to its end; else the score is that of the x0 prediction there, or of a draft
-    that had only so many steps. repeats: the draft which this is in full.
-    """
-
-    index: int
-    round: int
-    score: float
-    scores: dict[str, float]
-    recipe: Recipe | None
-    nfe: int
-    thumbnail: bytes
-    stopped_at_step: int | None = None
-    repeats: int | None = None
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether it was denoised to its end, so that its score is that of an image one can have."""
-        return self.stopped_at_step is None
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "index": self.index,
-            "round": self.round,
-            "score": self.score,
-            "scores": self.scores,
-            "recipe": _recipe_dict(self.recipe),
-            "nfe": self.nfe,
-            "stopped_at_step": self.stopped_at_step,
-        } | ({} if self.repeats is None else {"repeats": self.repeats})
 
 
 @dataclass(frozen=True)
@@ -104,7 +67,7 @@ class Report:
                 "nfe": {"search": self.nfe, "total": self.nfe + self.earlier_nfe},
                 "seconds": vars(self.seconds),
                 "baseline": {"score": self.baseline.score if self.baseline else None},
-                "best": {"index": best.index, "score": best.score, "recipe": _recipe_dict(best.recipe)},
+                "best": {"index": best.index, "score": best.score, "recipe": recipe_dict(best.recipe)},
                 "candidates": [candidate.to_dict() for candidate in self.candidates],
                 "stopped": self.stopped,
             }
@@ -128,15 +91,11 @@ def reports_json(reports: list[Report], indent: int | None = 2) -> str:
 
 def recipes_json(reports: list[Report]) -> str:
     """The best candidate's recipe as a JSON object; of a batch, an image each, as an array of them."""
-    return one_or_many([_recipe_dict(report.best.recipe) for report in reports], None)
+    return one_or_many([recipe_dict(report.best.recipe) for report in reports], None)
 
 
 def one_or_many(values: list[Any], indent: int | None) -> str:
     return json.dumps(values[0] if len(values) == 1 else values, indent=indent, allow_nan=False)
-
-
-def _recipe_dict(recipe: Recipe | None) -> dict[str, Any] | None:
-    return None if recipe is None else recipe.to_dict()
 
 
 def _finite(value: Any) -> Any:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
 from torch import Tensor
 
-from ...verifiers.base import Verifier, combine, contenders
-from .recipe import Recipe
-from .report import Candidate
-
-
-class Seen(NamedTuple):
-    """A candidate that was judged. scores: of each verifier, by name; the other fields as in report.Candidate."""
-
-    scores: dict[str, float]
-    recipe: Recipe | None
-    round: int
-    nfe: int
-    thumbnail: bytes
-    stopped_at_step: int | None
-    repeats: int | None = None
+from ...verifiers.base import Ensemble, Verifier, combine, contenders
+from .candidate import Candidate
 
 
 class Result(NamedTuple):
@@ -36,12 +24,15 @@ Kept = TypeVar("Kept")  # what is kept of a candidate that may win: a Result, or
 
 
 class Standing(Generic[Kept]):
-    """One image of the user's batch. Candidates are ranked among all that were seen (verifiers.base.Ensemble)."""
+    """One image of the user's batch. Candidates are ranked among all that were seen (verifiers.base.Ensemble).
+
+    seen: in the order they ran; the scores of an ensemble are theirs among the others only in `candidates`.
+    """
 
     def __init__(self, verifier: Verifier):
         self.verifier = verifier
-        self.seen: list[Seen] = []
-        self.results: dict[int, Kept] = {}  # of those that may still turn out best
+        self.seen: list[Candidate] = []
+        self.results: dict[int, Kept | None] = {}  # of those that may still turn out best; None: of an earlier run
         self.best: int | None = None
 
     @property
@@ -49,19 +40,21 @@ class Standing(Generic[Kept]):
         """Candidates that came after the best one."""
         return 0 if self.best is None else len(self.seen) - 1 - self.best
 
-    def add(self, candidates: list[tuple[Seen, Kept]]) -> None:
+    def add(self, candidates: Iterable[tuple[Candidate, Kept | None]]) -> None:
         """Record candidates; only those that ran to their end can win."""
-        for seen, result in candidates:
-            if seen.stopped_at_step is None:
+        for candidate, result in candidates:
+            if candidate.is_finished:
                 self.results[len(self.seen)] = result
-            self.seen.append(seen)
+            self.seen.append(self._numbered(candidate))
         running = list(self.results)
         kept = contenders(self.verifier, self._by_name(running))
         self.results = {running[at]: self.results[running[at]] for at in kept}
-        finished = self._finished()
-        if finished:
-            ranked = combine(self.verifier, self._by_name(finished))
-            self.best = finished[max(range(len(finished)), key=ranked.__getitem__)]
+        self.best = self._best()
+
+    def again(self, index: int, candidate: Candidate, result: Kept) -> None:
+        """The same candidate once more, now with its result."""
+        self.seen[index] = replace(self._numbered(candidate), index=index)
+        self.results[index] = result
 
     def finished(self) -> list[int]:
         """Those that ran to their end, best first."""
@@ -71,7 +64,7 @@ class Standing(Generic[Kept]):
 
     def only_drafts(self, steps: int) -> None:
         """From now on nothing seen so far can win: it ran on a schedule of so many steps, fewer than the image gets."""
-        self.seen = [s if s.stopped_at_step is not None else s._replace(stopped_at_step=steps) for s in self.seen]
+        self.seen = [replace(one, stopped_at_step=steps) if one.is_finished else one for one in self.seen]
         self.results, self.best = {}, None
 
     def scores(self) -> list[float]:
@@ -80,23 +73,39 @@ class Standing(Generic[Kept]):
 
     def candidates(self) -> tuple[Candidate, ...]:
         """Those that ran to their end ranked among themselves, the others among all."""
+        if not isinstance(self.verifier, Ensemble):
+            return tuple(self.seen)
         scores, finished = self.scores(), self._finished()
         for index, score in zip(finished, combine(self.verifier, self._by_name(finished)) if finished else []):
             scores[index] = score
-        return tuple(
-            Candidate(index=index, score=score, **seen._asdict())
-            for index, (seen, score) in enumerate(zip(self.seen, scores, strict=True))
-        )
+        return tuple(replace(one, score=score) for one, score in zip(self.seen, scores, strict=True))
 
-    def joined_by(self, racing: Sequence[Seen]) -> tuple[Candidate, ...]:
+    def joined_by(self, racing: Sequence[Candidate]) -> tuple[Candidate, ...]:
         """The candidates with some more that are still on their way, judged by what is predicted of them."""
         together = copy.copy(self)
-        together.seen = [*self.seen, *racing]
+        together.seen = list(self.seen)
+        for one in racing:
+            together.seen.append(together._numbered(one))
         return together.candidates()
 
-    def _finished(self) -> list[int]:
-        return [index for index, seen in enumerate(self.seen) if seen.stopped_at_step is None]
+    def _numbered(self, candidate: Candidate) -> Candidate:
+        score = 0.0 if isinstance(self.verifier, Ensemble) else candidate.scores[self.verifier.name]
+        return replace(candidate, index=len(self.seen), score=score)
 
-    def _by_name(self, indices: range | list[int]) -> dict[str, list[float]]:
+    def _best(self) -> int | None:
+        """Of equal ones the first. What is no contender is beaten by one that is, or comes after its like."""
+        running = sorted(self.results)
+        if not running:
+            return None
+        if not isinstance(self.verifier, Ensemble):
+            return max(running, key=lambda index: self.seen[index].score)
+        finished = self._finished()
+        ranked = combine(self.verifier, self._by_name(finished))
+        return finished[max(range(len(finished)), key=ranked.__getitem__)]
+
+    def _finished(self) -> list[int]:
+        return [index for index, one in enumerate(self.seen) if one.is_finished]
+
+    def _by_name(self, indices: Sequence[int]) -> dict[str, list[float]]:
         names = self.seen[0].scores if self.seen else ()
         return {name: [self.seen[index].scores[name] for index in indices] for name in names}

@@ -7,17 +7,17 @@ from typing import Any
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from .trajectories import SamplerCall, Trajectories
+from .call import Hooks, SamplerCall
 
 KEY = "noise_search"
 SCHEDULE_KEY = "noise_search_schedule"  # of a Step Scheduler
 
 
 class Wrappers:
-    """Takes over the user's sampler call in `run`; while it does, `trajectories` decide what the solver works on."""
+    """Takes over the user's sampler call in `run`, which may take the call's hooks."""
 
     def __init__(self) -> None:
-        self.trajectories: Trajectories | None = None
+        self.hooks = Hooks()
 
     def run(self, call: SamplerCall) -> Tensor | None:
         """The latents [B, ...] the sampler node shall give out; None to let the sampler do what it would have done."""
@@ -68,21 +68,15 @@ class Wrappers:
             disable_pbar,
             0 if seed is None else seed,
             extra,
+            self.hooks,
         )
-        try:
-            latents = self.run(call)
-        finally:
-            self.trajectories = None
+        latents = self.run(call)
         if latents is not None:
             return latents
         return executor(noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **extra)
 
     def _sampler_sample(self, executor, *args, **kwargs) -> Tensor:
-        if self.trajectories is None:
-            return executor(*args, **kwargs)
-        return self.trajectories.sampler_sample(executor, *args, **kwargs)
+        return self.hooks.solving(executor, *args, **kwargs)
 
     def _predict_noise(self, executor, x, timestep, model_options=None, seed=None) -> Tensor:
-        if self.trajectories is None:
-            return executor(x, timestep, model_options or {}, seed)
-        return self.trajectories.predict_noise(executor, x, timestep, model_options or {}, seed)
+        return self.hooks.predicting(executor, x, timestep, model_options or {}, seed)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 
 from noise_search.search.pictures.thumbnail import encode, to_pil
+from noise_search.search.records.candidate import Candidate
 from noise_search.search.records.recipe import Recipe
-from noise_search.search.records.report import Candidate, Report, Seconds
+from noise_search.search.records.report import Report, Seconds
 
 GRAY = encode(to_pil(torch.full((64, 64, 3), 0.5)))
 

@@ -180,16 +180,26 @@ def sample(model: Any, seed: int = 7, latent: dict[str, Any] | None = None, **se
         )[0]["samples"]  # fmt: skip
 
 
-def plan_of(candidates: int, **settings: Any) -> Any:
+def made_plan(title: str, method: Any, **settings: Any) -> Any:
+    """A plan with these limits, frames and node."""
     plans = importlib.import_module("noise_search.search.plan")
-    random = importlib.import_module("noise_search.search.methods.random_search")
-    return plans.Plan(
-        title="Random Search (node 1)",
-        name="random",
-        algorithm=lambda seed, *_: random.random_search(seed, candidates),
-        trajectories=candidates,
-        **settings,
+    rest = {name: settings.pop(name) for name in ("frames", "node") if name in settings}
+    return plans.Plan(title, method, plans.Limits(**settings), **rest)
+
+
+def any_method(name: str, algorithm: Any, trajectories: float, races: bool = False) -> SimpleNamespace:
+    """What stands where a method stands. algorithm: of a seed and the sampler's steps."""
+    return SimpleNamespace(
+        name=name,
+        trajectories=trajectories,
+        races=races,
+        begin=lambda start: algorithm(start.seed, start.steps),
     )
+
+
+def plan_of(candidates: int, pruning: str = "none", **settings: Any) -> Any:
+    random = importlib.import_module("noise_search.search.methods.random_search")
+    return made_plan("Random Search (node 1)", random.RandomSearch(candidates, pruning), **settings)
 
 
 def search(model: Any, candidates: int = 5, vae: Any = None, verifier: Any = None, **settings: Any) -> SimpleNamespace:
@@ -202,16 +212,8 @@ def search(model: Any, candidates: int = 5, vae: Any = None, verifier: Any = Non
 
 def raced(model: Any, candidates: int = 6, vae: Any = None, verifier: Any = None, **settings: Any) -> SimpleNamespace:
     """As search, pruned on the way: with 6 candidates nine start, more than the network is given at once."""
-    names = ("plan", "patch", "methods.random_search")
-    plans, patch, random = (importlib.import_module(f"noise_search.search.{name}") for name in names)
-    plan = plans.Plan(
-        title="Random Search (node 1)",
-        name="random",
-        algorithm=lambda seed, steps, _: random.pruned_random_search(seed, candidates, steps),
-        trajectories=candidates,
-        races=True,
-        **settings,
-    )
+    patch = importlib.import_module("noise_search.search.patch")
+    plan = plan_of(candidates, "progressive", **settings)
     patched, record = patch.put_on(model, plan, vae or SmallVAE(), verifier or Brightness(), "")
     return SimpleNamespace(model=patched, search=record)
 

@@ -1,0 +1,109 @@
+"""A search method as a node on the MODEL wire: its schema, and a plan from its inputs."""
+
+from typing import Any, ClassVar
+
+from comfy_api.latest import io
+
+from ...search.methods.base import Method
+from ...search.methods.checks import at_least
+from ...search.patch import put_on
+from ...search.plan import Limits, Plan
+from ...verifiers.base import require
+from ..inputs import FRAMES, frames_input, named, patience_input, prompt_input, search_steps_input
+from ..types import CATEGORY, Search, Verifier
+
+
+class SearchNode(io.ComfyNode):
+    """Base of the search nodes. The inputs in `settings` have the names of the method's fields.
+
+    METHOD: what the node searches with. TITLE: its name, also in messages. PLACE: among the search nodes. PATIENCE:
+    whether it can stop when nothing better has come for a while.
+    """
+
+    METHOD: ClassVar[type[Method]]
+    TITLE: ClassVar[str]
+    PLACE: ClassVar[int] = 100
+    PATIENCE: ClassVar[bool] = True
+
+    @classmethod
+    def settings(cls) -> list[io.Input]:
+        """Of the method, on the node."""
+        raise NotImplementedError
+
+    @classmethod
+    def loop_settings(cls) -> list[io.Input]:
+        """Of the method, in Search Loop Close."""
+        return cls.settings()
+
+    @classmethod
+    def schema(cls, node_id: str, description: str, aliases: list[str]) -> io.Schema:
+        patience = [patience_input()] if cls.PATIENCE else []
+        return io.Schema(
+            node_id=node_id,
+            display_name=cls.TITLE,
+            category=CATEGORY,
+            description=description,
+            search_aliases=aliases,
+            inputs=[*_common(), *cls.settings(), *_limits(), *patience, frames_input(), search_steps_input()],
+            outputs=_outputs(),
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        vae: Any,
+        verifier: Any,
+        prompt: str,
+        max_seconds: float = 0.0,
+        batch_size: int = 0,
+        patience: int = 0,
+        frames: int = FRAMES,
+        search_steps: int = 0,
+        **settings: Any,
+    ) -> io.NodeOutput:
+        title = f"{cls.TITLE} (node {cls.hidden.unique_id})"
+        with named(title):
+            at_least(frames=(frames, 0))
+            limits = Limits(max_seconds, batch_size, patience, search_steps)
+            plan = Plan(title, cls.METHOD(**settings), limits, frames, cls.hidden.unique_id)
+        return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))
+
+
+def _common() -> list[io.Input]:
+    return [
+        io.Model.Input("model", tooltip="The model to search with, with its LoRAs and other patches."),
+        io.Vae.Input("vae", tooltip="Decodes the candidates for the verifier: the VAE that belongs to the model."),
+        Verifier.Input("verifier", tooltip="Judges the candidates. Comes from a verifier loader."),
+        prompt_input(),
+    ]
+
+
+def _limits() -> list[io.Input]:
+    return [
+        io.Float.Input(
+            "max_seconds",
+            default=0.0,
+            min=0.0,
+            max=1_000_000.0,
+            step=1.0,
+            tooltip="Stop after about this many seconds with the best so far. 0 means no limit. "
+            "At least one round of candidates always runs.",
+        ),
+        io.Int.Input(
+            "batch_size",
+            default=0,
+            min=0,
+            max=1024,
+            tooltip="Candidates that run side by side. 0 chooses by free memory. More is faster on a GPU and "
+            "needs more memory; it never changes which images are generated.",
+        ),
+    ]
+
+
+def _outputs() -> list[io.Output]:
+    return [
+        io.Model.Output(display_name="model", tooltip="The model, searching. Goes into the sampler."),
+        Search.Output(display_name="search", tooltip="What the search records. Goes into Search Report."),
+    ]

@@ -1,0 +1,68 @@
+"""The boards of the latest searches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from ..host.prompts import PROMPTS
+from .board import Board
+
+BOARDS_KEPT = 16
+CANDIDATES_KEPT = 2048  # on all boards together; each has pictures of some kilobytes
+
+
+class Boards:
+    """Those of the latest searches."""
+
+    def __init__(self) -> None:
+        self._boards: OrderedDict[str, Board] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def start(self, node: str, algorithm: str, trajectories: float, **settings: Any) -> Board:
+        """A new board, see Board."""
+        board = Board(node, algorithm, trajectories, **settings)
+        with self._lock:
+            self._boards[board.id] = board
+            self._forget()
+        board.progress(0.0, 0)
+        return board
+
+    def get(self, board_id: str) -> Board | None:
+        board = self._boards.get(board_id)
+        if board is not None:
+            _settle(board)
+        return board
+
+    def of_workflow(self, workflow: str) -> list[Board]:
+        """Of each search node those of the last prompt that has a result of it, found then or known from before."""
+        with self._lock:
+            kept = list(self._boards.values())
+        latest: dict[str, list[Board]] = {}
+        for prompt in PROMPTS.of_workflow(workflow):
+            boards = [board for board in kept if board.prompt == prompt.id or board.id in prompt.boards]
+            latest |= {node: [board for board in boards if board.node == node] for node in {b.node for b in boards}}
+        found = [board for boards in latest.values() for board in boards]
+        for board in found:
+            _settle(board)
+        return found
+
+    def _forget(self) -> None:
+        """Let go of the oldest that have ended, while there are too many."""
+        for board in [board for board in self._boards.values() if board.stopped is not None]:
+            candidates = sum(board.candidates for board in self._boards.values())
+            if len(self._boards) <= BOARDS_KEPT and candidates <= CANDIDATES_KEPT:
+                return
+            del self._boards[board.id]
+
+
+BOARDS = Boards()
+
+
+def _settle(board: Board) -> None:
+    """End a board whose prompt has ended without telling it: a loop is only told what happens inside."""
+    if board.stopped is None and board.prompt is not None and not PROMPTS.is_running(board.prompt):
+        logging.info("%s search of node %s ended with its prompt.", board.algorithm, board.node)
+        board.end("interrupted")

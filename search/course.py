@@ -1,0 +1,96 @@
+"""One search, whoever runs its candidates: asks the method, takes in what was judged, stops, reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple
+
+from PIL.Image import Image
+
+from ..verifiers.base import Verifier
+from .methods.base import Asking, Start
+from .methods.pruning import Race
+from .plan import Plan
+from .records.candidate import Candidate
+from .records.recipe import Recipe
+from .records.report import Report, Seconds
+from .records.standing import Kept, Standing
+from .stopping import Stopping
+
+Recipes = tuple[Recipe, ...]  # of a candidate, one an image
+
+
+class Round(NamedTuple):
+    """Candidates to judge, and the race they run if they are pruned."""
+
+    candidates: list[Recipes]
+    race: Race | None = None
+
+
+@dataclass(frozen=True)
+class Judged(Generic[Kept]):
+    """Some candidates of a round.
+
+    candidates: of each image, in the order they were asked for. kept: the same, what the winner will be made of; None
+    when only an earlier run had it. pictures: by image and number of the candidate.
+    """
+
+    recipes: list[Recipes]
+    candidates: list[list[Candidate]]
+    kept: list[list[Kept | None]]
+    pictures: Mapping[tuple[int, int], Image] = field(default_factory=dict)
+
+
+class Course(Generic[Kept]):
+    """start: of the images of a batch, searched side by side. verifier: what ranks the candidates. stop_asked: whether
+    people want the best so far."""
+
+    def __init__(self, plan: Plan, start: Start, verifier: Verifier, stop_asked: Callable[[], bool], images: int = 1):
+        self.plan = plan
+        self.seed = start.seed
+        self.standings: list[Standing[Kept]] = [Standing(verifier) for _ in range(images)]
+        self.stopping = Stopping(plan.limits, self.standings, stop_asked)
+        self.recipes: list[Recipes] = []  # of every candidate that was judged
+        self.rounds = 0
+        self._asking = [Asking(plan.method.begin(start)) for _ in range(images)]
+
+    @property
+    def has_best(self) -> bool:
+        """Whether every image has a candidate that ran to its end."""
+        return all(item.best is not None for item in self.standings)
+
+    def next_round(self) -> Round | None:
+        """What to run next; None when the search is over. When it is cut short, what the best needs to be finished."""
+        ended = self.stopping.reason is not None
+        heats = [
+            asking.finish(item.scores()) if ended else asking.more(item.scores())
+            for asking, item in zip(self._asking, self.standings, strict=True)
+        ]
+        asked = [heat for heat in heats if heat is not None]
+        if not asked:
+            return None
+        return Round(list(zip(*(heat.recipes for heat in asked), strict=True)), asked[0].race)
+
+    def take(self, judged: Judged[Kept]) -> None:
+        """Record candidates."""
+        for item, candidates, kept in zip(self.standings, judged.candidates, judged.kept, strict=True):
+            item.add(zip(candidates, kept, strict=True))
+        self.recipes += judged.recipes
+
+    def close(self) -> None:
+        for asking in self._asking:
+            asking.close()
+
+    def report(self, image: int, steps: int, seconds: Seconds, extra_nfe: int = 0, earlier_nfe: int = 0) -> Report:
+        """Of one image. steps: the sampler's."""
+        return Report(
+            algorithm=self.plan.name,
+            seed=self.seed,
+            sampler_steps=steps,
+            candidates=self.standings[image].candidates(),
+            stopped=self.stopping.word,
+            seconds=seconds,
+            extra_nfe=extra_nfe,
+            earlier_nfe=earlier_nfe,
+        )

@@ -1,0 +1,242 @@
+"""Candidates in, judged candidates out: earlier runs first, then the user's sampler and the judge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import NamedTuple
+
+from torch import Tensor
+
+from .board.watch import Watch
+from .course import Course, Judged, Recipes, Round
+from .history.known import Known
+from .judging.judge import Judge
+from .judging.race import Look, Racing, look_at
+from .methods.pruning import Race
+from .pictures import thumbnail
+from .records.candidate import Candidate
+from .records.grid import Grid
+from .records.recipe import Recipe
+from .records.standing import Result
+from .sampling.call import Finished
+from .sampling.trajectories import Cutting, Trajectories
+
+
+class Spent:
+    """What a search has cost: seconds by what they went to, steps of all candidates together, and of each image the NFE
+    beside its candidates (given up, or run again) and those of its candidates that earlier runs have spent."""
+
+    def __init__(self, images: int):
+        self.seconds = {"sampling": 0.0, "decoding": 0.0, "scoring": 0.0}
+        self.steps = 0
+        self.extra_nfe = [0] * images
+        self.earlier_nfe = [0] * images
+
+    def beside(self, nfe: Sequence[Sequence[int]]) -> None:
+        """Predictions [candidates][images] of no candidate's."""
+        self.extra_nfe = [sum(spent) for spent in zip(self.extra_nfe, *nfe, strict=True)]
+
+
+class Run(NamedTuple):
+    """Candidates that went through the sampler together."""
+
+    recipes: list[Recipes]
+    finished: Finished
+
+
+class Evaluator:
+    """Runs candidates in the user's sampler and judges them, as many together as go in one call."""
+
+    def __init__(
+        self, course: Course[Result], trajectories: Trajectories, judge: Judge, known: Known, watch: Watch, spent: Spent
+    ):
+        self.course = course
+        self.trajectories = trajectories
+        self.judge = judge
+        self.known = known
+        self.watch = watch
+        self.spent = spent
+
+    def evaluate(self, asked: Round, in_time: bool = True) -> Iterator[Judged[Result]]:
+        """What earlier runs have scored, and what runs now. Ends early when it is given up. in_time: also when there is
+        no time for more."""
+        if asked.race is not None and self.trajectories.alone_because:  # as many full trajectories as the race costs
+            asked = Round(asked.candidates[: -(-asked.race.cost // asked.race.steps)])
+        found = [self.known.find(recipes, self._steps, asked.race) for recipes in asked.candidates]
+        if asked.race is not None:  # it takes place in one call
+            seen = [one for one in found if one is not None]
+            yield from [self._known(asked, seen)] if len(seen) == len(found) else self._race(asked, asked.race)
+            return
+        for is_known, group in groupby(zip(asked.candidates, found, strict=True), lambda pair: pair[1] is not None):
+            recipes, seen = map(list, zip(*group, strict=True))
+            if is_known:
+                yield self._known(Round(recipes), seen)
+                continue
+            ran = 0
+            for judged in self._run_all(recipes, in_time):
+                ran += len(judged.recipes)
+                yield judged
+            if ran < len(recipes):
+                return
+
+    def run(self, candidates: list[Recipes], cutting: Cutting | None = None) -> Run | None:
+        """As many of the candidates as go in one call; None when they were given up, as people had seen enough."""
+        started = time.perf_counter()
+        finished = self.trajectories.run(candidates, cutting)
+        self.spent.seconds["sampling"] += time.perf_counter() - started
+        self.spent.steps += finished.work
+        if finished.given_up:
+            self.spent.beside(finished.nfe)
+            return None
+        return Run(candidates[: len(finished)], finished)
+
+    def judged(self, run: Run, stopped: dict[int, Look] | None = None) -> Judged[Result]:
+        """Scores and pictures of what has run. stopped: those of the rows that were cut on the way."""
+        grid = self._grid
+        looks = (stopped or {}) | self._looks(run, grid, stopped or {})
+        candidates = [
+            [
+                self._candidate(recipes[image], nfe[image], looks[grid.row(image, at)], run.finished.steps)
+                for at, (recipes, nfe) in enumerate(zip(run.recipes, run.finished.nfe, strict=True))
+            ]
+            for image in range(grid.images)
+        ]
+        kept = [_results(run.finished, image) for image in range(grid.images)]
+        pictures = {grid.place(row): look.picture for row, look in looks.items()}
+        return Judged(run.recipes, candidates, kept, pictures)
+
+    @property
+    def _steps(self) -> int:
+        return self.trajectories.call.steps
+
+    @property
+    def _grid(self) -> Grid:
+        return Grid(len(self.course.standings), len(self.course.standings[0].seen))
+
+    def _run_all(self, left: list[Recipes], in_time: bool) -> Iterator[Judged[Result]]:
+        stopping = self.course.stopping
+        while left and (count := stopping.affords(len(left)) if in_time else len(left)):
+            run = self.run(left[:count])
+            if run is None:
+                return
+            yield self._noted(run)
+            stopping.limit.spent_on(len(run.recipes))
+            left = left[len(run.recipes) :]
+
+    def _race(self, asked: Round, race: Race) -> Iterator[Judged[Result]]:
+        """Candidates that are pruned on the way; the score of one that was is its last prediction's."""
+        stopping, grid = self.course.stopping, self._grid
+        if not stopping.affords(race.starts):
+            return
+        racing = Racing(race, grid.images, self.judge, self._name_in(grid), self._to_latent, stopping.stop_asked)
+
+        def cutting(step: int, x0: Tensor) -> list[int] | None:
+            started = time.perf_counter()
+            alive = racing.after_step(step, x0)
+            if alive is not None:
+                self._show(asked.candidates, racing, grid)
+            self.spent.seconds["sampling"] -= time.perf_counter() - started  # of which it is a part
+            return alive
+
+        run = self.run(asked.candidates, cutting)
+        self._spent_judging(racing.decoding, racing.scoring)
+        if run is not None:
+            yield self._noted(run, race, racing.stopped)
+            stopping.limit.spent_on(race.starts)
+
+    def _show(self, candidates: list[Recipes], racing: Racing, grid: Grid) -> None:
+        nfe = self.trajectories.spent
+        racers = [
+            [
+                self._candidate(candidates[row // grid.images][image], nfe[row], racing.latest[row])
+                for row in grid.of_image(image, range(len(nfe)))
+            ]
+            for image in range(grid.images)
+        ]
+        pictures = {grid.place(row): racing.latest[row].picture for row in racing.judged}
+        self.watch.racing(racers, pictures, set(map(grid.place, racing.alive)))
+
+    def _known(self, asked: Round, seen: list[list[Candidate]]) -> Judged[Result]:
+        """What earlier runs have recorded, as of this run. seen: of each candidate, one an image."""
+        grid = self._grid
+        images = [list(map(self._again, *pairs)) for pairs in zip(zip(*asked.candidates), zip(*seen))]
+        self.spent.earlier_nfe = [
+            nfe + sum(one.nfe for one in image) for nfe, image in zip(self.spent.earlier_nfe, images, strict=True)
+        ]
+        self.spent.steps += asked.race.cost if asked.race else len(asked.candidates) * self._steps
+        pictures = {
+            grid.place(grid.row(image, at)): thumbnail.decode(one.thumbnail)
+            for image, ones in enumerate(images)
+            for at, one in enumerate(ones)
+        }
+        return Judged(asked.candidates, images, [[None] * len(seen) for _ in images], pictures)
+
+    def _again(self, recipe: Recipe, seen: Candidate) -> Candidate:
+        return replace(seen, recipe=self._own(recipe), round=self.course.rounds)
+
+    def _noted(self, run: Run, race: Race | None = None, stopped: dict[int, Look] | None = None) -> Judged[Result]:
+        """Judged, and kept for later runs."""
+        judged = self.judged(run, stopped)
+        for image, candidates in enumerate(judged.candidates):
+            for recipes, one in zip(judged.recipes, candidates, strict=True):
+                self.known.add(recipes[image], image, one, self._steps, race)
+        return judged
+
+    def _looks(self, run: Run, grid: Grid, stopped: dict[int, Look]) -> dict[int, Look]:
+        """Of every row that ran to its end."""
+        finished = run.finished
+        rows = [row for row in range(len(finished) * grid.images) if row not in stopped]
+        latents = self._to_judge(finished, run.recipes[0][0].is_open).flatten(0, 1)[rows]
+        predictions = {
+            level: self._to_latent(prediction.flatten(0, 1)[rows]) for level, prediction in finished.predictions.items()
+        }
+        name = self._name_in(grid)
+        judged = self.judge.judge(latents, lambda at: name(rows[at]), predictions)
+        self._spent_judging(judged.decoding, judged.scoring)
+        return {row: look_at(*found) for row, *found in zip(rows, judged.scores, judged.pictures, strict=True)}
+
+    def _to_judge(self, finished: Finished, is_open: bool) -> Tensor:
+        """The final latents; where noise is left in them, what the model predicts behind it."""
+        if float(self.trajectories.call.sigmas[-1]) == 0 and not is_open:
+            return finished.latents
+        return self._to_latent(finished.x0)
+
+    def _to_latent(self, x0: Tensor) -> Tensor:
+        """From model space to what a sampler node gives out."""
+        return self.trajectories.call.guider.model_patcher.model.process_latent_out(x0)
+
+    def _spent_judging(self, decoding: float, scoring: float) -> None:
+        self.spent.seconds["decoding"] += decoding
+        self.spent.seconds["scoring"] += scoring
+
+    def _candidate(self, recipe: Recipe, nfe: int, look: Look, steps: int = 0) -> Candidate:
+        """steps: the solver's on the last stretch of the recipe."""
+        return Candidate(
+            scores=look.scores,
+            recipe=self._own(recipe),
+            nfe=nfe,
+            thumbnail=look.thumbnail,
+            stopped_at_step=steps if recipe.is_open else look.step,
+            round=self.course.rounds,
+        )
+
+    def _own(self, recipe: Recipe) -> Recipe | None:
+        return recipe if self.trajectories.source.recreates(recipe) else None
+
+    def _name_in(self, grid: Grid) -> Callable[[int], str]:
+        """What to call the candidate in a row."""
+
+        def name(row: int) -> str:
+            image, candidate = grid.place(row)
+            return f"candidate {candidate}" if grid.images == 1 else f"candidate {candidate} of image {image}"
+
+        return name
+
+
+def _results(finished: Finished, image: int) -> list[Result | None]:
+    """Of one image, copied so that the latents of the whole round can go."""
+    parts = zip(finished.latents[:, image], finished.x0[:, image], strict=True)
+    return [Result(latent.clone(), x0.clone()) for latent, x0 in parts]

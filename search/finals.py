@@ -1,0 +1,106 @@
+"""The best again: drafts in full, and winners that only an earlier run has made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain, groupby
+
+from torch import Tensor
+
+from .course import Course, Judged, Recipes, Round
+from .evaluate import Evaluator
+from .history.known import is_same
+from .plan import FINALISTS
+from .records.recipe import Recipe
+from .records.standing import Result
+
+Indices = tuple[int, ...]  # a candidate for each image, by its number
+
+
+class ScoresChanged(Exception):
+    """The best candidate was scored by an earlier run, and does not have that score any more."""
+
+
+class Finals:
+    """take: records what was judged."""
+
+    def __init__(self, course: Course[Result], evaluator: Evaluator, take: Callable[[Judged[Result]], None]):
+        self.course = course
+        self.evaluator = evaluator
+        self.take = take
+
+    def run_finalists(self, sigmas: Tensor) -> None:
+        """The best drafts again, on the whole schedule."""
+        trajectories = self.evaluator.trajectories
+        chosen = self._finalists()
+        asked = [self._recipes_of(indices) for indices in chosen]
+        drafts = {
+            (image, recipe): index
+            for indices, recipes in zip(chosen, asked, strict=True)
+            for image, (index, recipe) in enumerate(zip(indices, recipes, strict=True))
+        }
+        for item in self.course.standings:
+            item.only_drafts(trajectories.call.steps)
+        trajectories.change_schedule(sigmas)
+        for _, group in groupby(asked, key=lambda recipes: len(recipes[0].way())):
+            ways = [zip(*(recipe.way() for recipe in recipes), strict=True) for recipes in group]
+            for stage in map(list, zip(*ways, strict=True)):
+                for judged in self.evaluator.evaluate(Round(stage), in_time=False):
+                    self.take(_repeating(judged, drafts))
+                trajectories.next_round()
+
+    def run_known_winners(self) -> None:
+        """Run winners whose latent only an earlier run has had. Raises ScoresChanged when one is not what it was."""
+        standings = self.course.standings
+        best = self._best()
+        missing = [image for image, index in enumerate(best) if standings[image].results[index] is None]
+        if not missing:
+            return
+        # also what the other images run: their own best may be the end of a path
+        wanted = tuple(index if image in missing else best[missing[0]] for image, index in enumerate(best))
+        for indices in self._side_by_side([wanted]):
+            run = self.evaluator.run([self._recipes_of(indices)])
+            if run is None:
+                continue
+            judged = self.evaluator.judged(run)
+            self.evaluator.spent.beside(run.finished.nfe)
+            for image in (image for image in missing if wanted[image] == indices[image]):
+                self._replace(image, indices[image], judged)
+
+    def _replace(self, image: int, index: int, judged: Judged[Result]) -> None:
+        item = self.course.standings[image]
+        if not is_same(item.seen[index].scores, judged.candidates[image][0].scores, item.seen):
+            raise ScoresChanged
+        item.results[index] = judged.kept[image][0]
+
+    def _best(self) -> Indices:
+        return tuple(item.best for item in self.course.standings if item.best is not None)
+
+    def _finalists(self) -> list[Indices]:
+        """Drafts, one an image: the best first, only one when the search was cut short; and that without search."""
+        count = FINALISTS if self.course.stopping.reason in (None, "patience") else 1
+        ranked = [item.finished() for item in self.course.standings]
+        best = self._side_by_side(list(zip(*([index for index in indices if index > 0][:count] for indices in ranked))))
+        return [*best, (0,) * len(ranked)] if all(0 in indices for indices in ranked) else best
+
+    def _side_by_side(self, wanted: list[Indices]) -> list[Indices]:
+        """Candidates, one an image, as they can run. Alone, the images of a batch share one seed's step noise."""
+        if not self.evaluator.trajectories.alone_because:
+            return wanted
+        return [(index,) * len(self.course.standings) for index in dict.fromkeys(chain(*wanted))]
+
+    def _recipes_of(self, indices: Indices) -> Recipes:
+        return tuple(self.course.recipes[index][image] for image, index in enumerate(indices))
+
+
+def _repeating(judged: Judged[Result], drafts: dict[tuple[int, Recipe], int]) -> Judged[Result]:
+    """With the draft that each candidate is in full."""
+    candidates = [
+        [
+            replace(one, repeats=drafts.get((image, recipes[image])))
+            for one, recipes in zip(ones, judged.recipes, strict=True)
+        ]
+        for image, ones in enumerate(judged.candidates)
+    ]
+    return replace(judged, candidates=candidates)

@@ -1,0 +1,16 @@
+"""What the plots are drawn with."""
+
+from __future__ import annotations
+
+from PIL import ImageDraw, ImageFont
+
+SHARP = 2  # drawn this much larger, then shrunk
+INK, FAINT, GRID, LINE, BEST = "#1f2933", "#9aa5b1", "#e4e7eb", "#2563eb", "#d9480f"
+
+
+def dot(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, color: str) -> None:
+    draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=color)
+
+
+def font(size: int, scale: int = SHARP) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size * scale)

@@ -1,0 +1,50 @@
+"""A candidate: one initial noise and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One initial noise and what came of it, once it was judged.
+
+    scores: of each verifier, by name. recipe: None when the noise came from the workflow and no seed recreates it.
+    nfe: denoiser predictions made for it. thumbnail: a JPEG file's bytes, empty when there is no picture.
+    stopped_at_step: None when it ran to its end; else the scores are those of the x0 prediction there, or of a draft
+    that had only so many steps. repeats: the draft which this is in full.
+    index, score: its number in the search, and the one number by which it ranks; given by a Standing.
+    """
+
+    scores: dict[str, float]
+    recipe: Recipe | None
+    nfe: int
+    thumbnail: bytes
+    stopped_at_step: int | None = None
+    round: int = 0
+    repeats: int | None = None
+    index: int = 0
+    score: float = 0.0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it was denoised to its end, so that its score is that of an image one can have."""
+        return self.stopped_at_step is None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "index": self.index,
+            "round": self.round,
+            "score": self.score,
+            "scores": self.scores,
+            "recipe": recipe_dict(self.recipe),
+            "nfe": self.nfe,
+            "stopped_at_step": self.stopped_at_step,
+        } | ({} if self.repeats is None else {"repeats": self.repeats})
+
+
+def recipe_dict(recipe: Recipe | None) -> dict[str, Any] | None:
+    return None if recipe is None else recipe.to_dict()

@@ -1,0 +1,84 @@
+"""Reading a recipe that somebody has typed or pasted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .recipe import Move, Path, Recipe, Turn
+
+SEEDS = 2**64
+RECIPE_KEYS = ({"seed", "moves"}, {"seed", "moves", "path"})
+
+
+class RecipeError(ValueError):
+    """A text that is not a recipe; the message says why."""
+
+
+def parse_recipes(text: str) -> list[Recipe]:
+    """The recipes in a Search Report's recipe output: one object, or an array with one for each image of a batch.
+
+    Raises RecipeError, saying what is wrong.
+    """
+    try:
+        return _recipes(json.loads(text))
+    except RecipeError:
+        raise
+    except (ValueError, RecursionError) as error:  # no JSON, or numbers too long, or nested too deep
+        raise RecipeError(f"this is not a recipe: {_shorten(text)} can not be read as JSON ({error}).") from error
+
+
+def _recipes(value: Any) -> list[Recipe]:
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise RecipeError("the list of recipes is empty.")
+    return [_recipe(item) for item in values]
+
+
+def _recipe(value: Any) -> Recipe:
+    if value is None:
+        raise RecipeError(
+            "null is not a recipe: that candidate's noise came from the workflow, and no seed recreates it."
+        )
+    if not isinstance(value, dict) or not isinstance(value.get("moves"), list) or set(value) not in RECIPE_KEYS:
+        raise RecipeError(f'a recipe looks like {{"seed": 7, "moves": []}}, not {_shorten(json.dumps(value))}.')
+    path = _path(value["path"]) if "path" in value else None
+    return Recipe(_seed(value["seed"]), tuple(_move(move) for move in value["moves"]), path)
+
+
+def _move(value: Any) -> Move:
+    if not isinstance(value, dict) or set(value) != {"seed", "cosine"}:
+        raise RecipeError(f'a move looks like {{"seed": 7, "cosine": 0.95}}, not {_shorten(json.dumps(value))}.')
+    return Move(_seed(value["seed"]), _number(value["cosine"], "a move's cosine", -1))
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, dict) or set(value) != {"start", "turns"} or not isinstance(value["turns"], list):
+        raise RecipeError(f'a path looks like {{"start": 0.11, "turns": []}}, not {_shorten(json.dumps(value))}.')
+    return Path(
+        _number(value["start"], "a path's start", 0), tuple(_turn(turn) for turn in value["turns"]), finished=True
+    )
+
+
+def _turn(value: Any) -> Turn:
+    if not isinstance(value, dict) or set(value) != {"seed", "up", "down"}:
+        raise RecipeError(
+            f'a turn looks like {{"seed": 7, "up": 0.9, "down": 0.1}}, not {_shorten(json.dumps(value))}.'
+        )
+    return Turn(_seed(value["seed"]), *(_number(value[name], f"a turn's level {name}", 0) for name in ("up", "down")))
+
+
+def _number(value: Any, name: str, least: int) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= 1:
+        raise RecipeError(f"{name} is a number from {least} to 1, not {_shorten(json.dumps(value))}.")
+    return float(value)
+
+
+def _seed(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < SEEDS:
+        raise RecipeError(f"a seed is a whole number from 0 to 2^64 - 1, not {_shorten(json.dumps(value))}.")
+    return value
+
+
+def _shorten(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."

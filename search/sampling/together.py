@@ -1,0 +1,71 @@
+"""How many candidates go through one call of the sampler, and why they may have to go alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import comfy.samplers
+
+from .call import SamplerCall
+from .conditioning import depends_on_batch
+from .crosstalk import crosstalk
+from .sharing import Shared, share
+
+MOST_TOGETHER = 8  # candidates in one call when the batch size is automatic
+SPARE_MEMORY = 1.5  # the host's own factor when it decides how much to batch (samplers.py)
+
+
+class Together:
+    """Of one search.
+
+    images: of the user's batch. batch_size: candidates in one call; 0 for as many as fit in memory, up to
+    MOST_TOGETHER. races: whether there will be races, whose candidates all go through one call; batch_size is then how
+    many of them the model sees at once.
+    fits: candidates in one prediction, once memory has run out; None before.
+    """
+
+    def __init__(
+        self, call: SamplerCall, conds: Mapping[str, Sequence[Any]], images: int, batch_size: int, races: bool
+    ):
+        self.images = images
+        self.batch_size = batch_size
+        self.fits: int | None = None
+        self.shared, self.alone_because = _sharing(call, conds, images, batch_size, races)
+
+    def count(self, guider: comfy.samplers.CFGGuider, waiting: int, item_shape: Sequence[int]) -> int:
+        """Candidates for the next call, of so many that wait. item_shape: of one image's latent."""
+        if self.shared is None:
+            return 1
+        if self.fits is not None:
+            return self.fits
+        return self.batch_size or self._fitting(guider.model_patcher, waiting, item_shape)
+
+    def most_rows(self, rows: int) -> int:
+        """Of so many rows those that the model sees at once."""
+        return rows if self.fits is None else self.fits * self.images
+
+    def _fitting(self, patcher: Any, waiting: int, item_shape: Sequence[int]) -> int:
+        """As many as fit in free memory by the host's estimate, conditional and unconditional part together."""
+        free = patcher.get_free_memory(patcher.load_device)
+        for count in range(min(MOST_TOGETHER, waiting), 1, -1):
+            if patcher.memory_required([2 * count * self.images, *item_shape]) * SPARE_MEMORY < free:
+                return count
+        return 1
+
+
+def _sharing(
+    call: SamplerCall, conds: Mapping[str, Sequence[Any]], images: int, batch_size: int, races: bool
+) -> tuple[Shared | None, str]:
+    """How candidates share calls of the sampler, or what keeps them from it."""
+    hints = 1 if races else images
+    if batch_size == images == 1 and not races:
+        return None, "a batch size of 1"
+    if any(depends_on_batch(cond, hints) for group in conds.values() for cond in group):
+        return None, "this conditioning"
+    found = crosstalk(call.guider, call.noise.ndim)
+    if found:
+        return None, found
+    masked = call.denoise_mask is not None
+    shared = share(call.sampler, call.guider.model_patcher, call.sigmas, call.noise.ndim, masked)
+    return shared, "" if shared else "this sampler"

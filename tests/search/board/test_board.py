@@ -1,0 +1,198 @@
+"""The board in this process: what it tells, to whom, and what it keeps."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from made_reports import candidate
+from noise_search.search.pictures import thumbnail
+
+pytestmark = pytest.mark.usefixtures("comfy")
+COLORS = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(1))
+IMAGE = torch.nn.functional.interpolate(COLORS, size=(900, 700), mode="bilinear")[0].movedim(0, -1)
+PICTURE = thumbnail.of_image(IMAGE)
+
+
+class Server:
+    """What a board uses of ComfyUI's server."""
+
+    def __init__(self) -> None:
+        self.client_id: str | None = "a browser"
+        self.sent: list[tuple[str, dict[str, Any], str]] = []
+        self.running: list[str] = []
+        self.prompt_queue = SimpleNamespace(get_current_queue_volatile=self._queue)
+
+    def send_sync(self, event: str, data: dict[str, Any], client: str) -> None:
+        self.sent.append((event, data, client))
+
+    def _queue(self) -> tuple[list[Any], list[Any]]:
+        return [(0, prompt) for prompt in self.running], []
+
+
+@pytest.fixture
+def boards(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module, with a server of the test's own."""
+    module = importlib.import_module("noise_search.search.board.boards")
+    monkeypatch.setattr(module.PROMPTS, "server", Server())
+    return module
+
+
+def one_board() -> Any:
+    """The module of a single board."""
+    return importlib.import_module("noise_search.search.board.board")
+
+
+@pytest.fixture
+def server(boards: Any) -> Iterator[Server]:
+    return boards.PROMPTS.server
+
+
+def shown(board: Any, scores: list[float], new: int | None = None) -> None:
+    """Show candidates with these scores, the last `new` of them with a picture."""
+    count = len(scores)
+    pictures = {(0, index): PICTURE for index in range(count - (count if new is None else new), count)}
+    board.show([[candidate(index, score) for index, score in enumerate(scores)]], pictures)
+
+
+def test_what_is_told_is_only_what_is_new(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 4)
+    shown(board, [0.1, 0.2])
+    shown(board, [0.1, 0.2, 0.3], new=1)
+    told = [[entry["index"] for entry in data["candidates"][0]] for _, data, _ in server.sent]
+    assert told == [[], [0, 1], [2]]
+    assert [data["best"] for _, data, _ in server.sent] == [[None], [1], [2]]
+    assert {client for _, _, client in server.sent} == {"a browser"}
+
+
+def test_a_score_that_changed_is_told_again(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 4)
+    shown(board, [0.1, 0.2])
+    shown(board, [0.1, 0.7, 0.3], new=1)
+    assert [entry["index"] for entry in server.sent[-1][1]["candidates"][0]] == [1, 2]
+
+
+def test_nobody_is_told_when_nobody_asked(boards: Any, server: Server) -> None:
+    server.client_id = None
+    board = boards.Boards().start("5", "random", 4)
+    shown(board, [0.1])
+    board.end("finished")
+    assert server.sent == []
+    assert len(board.message()["candidates"][0]) == 1
+
+
+def test_progress_alone_is_not_told_at_every_step(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 4)
+    for step in range(100):
+        board.progress(step / 25, step)
+    assert len(server.sent) < 5
+    assert board.message()["done"] == 99 / 25
+
+
+def test_whoever_asks_later_gets_what_came_since(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 4)
+    shown(board, [0.1, 0.2])
+    known = board.message()["revision"]
+    shown(board, [0.1, 0.2, 0.3], new=1)
+    assert [entry["index"] for entry in board.message(known)["candidates"][0]] == [2]
+    assert [entry["index"] for entry in board.message()["candidates"][0]] == [0, 1, 2]
+
+
+def test_candidates_on_their_way_are_not_the_best(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 4)
+    made = [candidate(0, 0.9), candidate(1, 0.5)]
+    on_their_way = [replace(one, stopped_at_step=8) for one in made]
+    board.show([on_their_way], {}, running={(0, 1)})
+    entries = board.message()["candidates"][0]
+    assert [(entry["step"], entry["running"]) for entry in entries] == [(8, False), (8, True)]
+    assert board.message()["best"] == [None]
+    board.show([[on_their_way[0], made[1]]], {})
+    assert board.message()["best"] == [1]
+
+
+def test_drafts_that_can_not_win_any_more_leave_no_best(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 4)
+    drafts = [candidate(0, 0.9), candidate(1, 0.5)]
+    board.show([drafts], {})
+    assert board.message()["best"] == [0]
+    drafts = [replace(draft, stopped_at_step=4) for draft in drafts]
+    board.show([drafts], {})
+    assert board.message()["best"] == [None]
+    board.show([[*drafts, replace(candidate(2, 0.7), repeats=0)]], {})
+    assert board.message()["best"] == [2]
+    assert [entry["repeats"] for entry in board.message()["candidates"][0]] == [None, None, 0]
+
+
+def test_pictures_are_a_few_kilobytes_and_of_the_best_more(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 4)
+    shown(board, [0.1])
+    assert len(board.tile(0, 0)) < 6_000
+    assert max(thumbnail.decode(board.tile(0, 0)).size) == one_board().TILE_SIDE
+    assert max(thumbnail.decode(board.preview(0, 0)).size) == thumbnail.SHOWN_SIDE
+
+
+def test_previews_are_kept_of_the_best_only(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 40)
+    for count in (20, 40):
+        shown(board, [index / 40 for index in range(count)], new=20)
+    assert [index for index in range(40) if board.preview(0, index)] == list(range(40 - one_board().PREVIEWS_KEPT, 40))
+
+
+def test_previews_are_shared_among_the_images_of_a_batch(boards: Any, server: Server) -> None:
+    """The best of each image, together no more than of a single one."""
+    board, count = boards.Boards().start("5", "random", 20, images=3), 20
+    pictures = {(image, index): PICTURE for image in range(3) for index in range(count)}
+    board.show([[candidate(index, index / count) for index in range(count)] for _ in range(3)], pictures)
+    for image in range(3):
+        kept = [index for index in range(count) if board.preview(image, index)]
+        assert kept == list(range(count - one_board().PREVIEWS_KEPT // 3, count))
+
+
+def test_old_boards_give_way_but_not_while_they_run(boards: Any, server: Server) -> None:
+    kept = boards.Boards()
+    first = kept.start("1", "random", 4)
+    later = [kept.start("2", "random", 4) for _ in range(boards.BOARDS_KEPT)]
+    for board in later:
+        board.end("finished")
+    last = kept.start("3", "random", 4)
+    assert kept.get(first.id) is first
+    assert kept.get(last.id) is last
+    assert kept.get(later[0].id) is None
+    assert kept.get(later[-1].id) is later[-1]
+
+
+def test_boards_of_many_candidates_give_way_sooner(boards: Any, server: Server, monkeypatch) -> None:
+    monkeypatch.setattr(boards, "CANDIDATES_KEPT", 5)
+    kept = boards.Boards()
+    first, second = kept.start("1", "random", 4), kept.start("1", "random", 4)
+    for board in (first, second):
+        shown(board, [0.1, 0.2, 0.3], new=0)
+        board.end("finished")
+    third = kept.start("1", "random", 4)
+    assert kept.get(first.id) is None
+    assert [kept.get(board.id) for board in (second, third)] == [second, third]
+
+
+def test_a_board_ends_with_its_prompt(boards: Any, server: Server) -> None:
+    kept = boards.Boards()
+    board = kept.start("5", "random", 4)
+    board.prompt = "a prompt"
+    server.running = ["a prompt"]
+    assert kept.get(board.id).stopped is None
+    server.running = []
+    assert kept.get(board.id).stopped == "interrupted"
+
+
+def test_there_need_not_be_a_server(boards: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boards.PROMPTS, "server", None)
+    kept = boards.Boards()
+    board = kept.start("5", "random", 4)
+    shown(board, [0.1])
+    board.end("finished")
+    assert kept.get(board.id).message()["stopped"] == "finished"

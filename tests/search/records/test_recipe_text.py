@@ -1,0 +1,26 @@
+"""Recipes that somebody has typed: what is not a number is not taken for one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from noise_search.search.records.recipe_text import RecipeError, parse_recipes
+
+
+def with_seed(place: str, seed: Any) -> str:
+    recipe = {"seed": 7, "moves": [{"seed": 7, "cosine": 0.5}]}
+    recipe["path"] = {"start": 0.1, "turns": [{"seed": 7, "up": 0.9, "down": 0.1}]}
+    {"recipe": recipe, "move": recipe["moves"][0], "turn": recipe["path"]["turns"][0]}[place]["seed"] = seed
+    return json.dumps(recipe)
+
+
+@pytest.mark.parametrize("seed", [True, False])
+@pytest.mark.parametrize("place", ["recipe", "move", "turn"])
+def test_true_and_false_are_no_seeds(place: str, seed: bool) -> None:
+    """To Python they are 1 and 0."""
+    assert parse_recipes(with_seed(place, int(seed)))
+    with pytest.raises(RecipeError, match=f"a seed is a whole number .*, not {json.dumps(seed)}"):
+        parse_recipes(with_seed(place, seed))

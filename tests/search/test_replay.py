@@ -1,0 +1,102 @@
+"""A winner comes back from its recipe's text alone, whatever found it and whatever the solver."""
+
+from __future__ import annotations
+
+import importlib
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from noise_search.search.methods.zero_order import ZeroOrder
+from noise_search.search.records.recipe_text import parse_recipes
+from noise_search.search.records.report import recipes_json
+from small_models import (
+    Brightness,
+    SmallVAE,
+    best_report,
+    conditioning,
+    made_plan,
+    plan_of,
+    sample,
+    search,
+    small_model,
+)
+
+pytestmark = pytest.mark.usefixtures("comfy")
+SOLVERS = ["euler", "heun", "dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde", "dpm_adaptive"]
+
+
+def climb(model: Any, **settings: Any) -> SimpleNamespace:
+    patch = importlib.import_module("noise_search.search.patch")
+    plan = made_plan("Zero-Order Search (node 1)", ZeroOrder(iterations=4, neighbors=3, cosine=0.8), **settings)
+    patched, record = patch.put_on(model, plan, SmallVAE(), Brightness(), "")
+    return SimpleNamespace(model=patched, search=record)
+
+
+def replayed(model: Any, recipe: str) -> Any:
+    replay = importlib.import_module("noise_search.search.replay")
+    return replay.put_replay_on(model, parse_recipes(recipe), "Replay Noise (node 2)")
+
+
+@pytest.mark.parametrize("method", [partial(search, candidates=6), climb])
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("items", [1, 2])
+def test_the_recipe_gives_the_winners_latent(method: Any, name: str, items: int) -> None:
+    if (name, items, method) == ("dpm_adaptive", 2, climb):
+        pytest.skip("its steps look at the whole batch, and each image of it moved to other noises")
+    model, latent = small_model("EPS"), {"samples": torch.zeros(items, 4, 8, 8)}
+    found = method(model)
+    result = sample(found.model, latent=latent, sampler_name=name)
+    recipe = recipes_json(found.search.runs[0].reports)
+    again = sample(replayed(model, recipe), seed=999, latent=latent, sampler_name=name)
+    assert torch.allclose(again, result, atol=1e-3)
+
+
+def test_zero_order_moves_and_counts() -> None:
+    found = climb(small_model("EPS"), batch_size=2)
+    sample(found.model)
+    report = best_report(found)
+    assert len(report.candidates) == 13
+    assert report.best.recipe.moves
+    assert report.best.score > report.baseline.score
+    assert {candidate.round for candidate in report.candidates} == {0, 1, 2, 3, 4}
+
+
+def test_the_noise_output_gives_the_same_noise() -> None:
+    source = importlib.import_module("noise_search.search.sampling.source")
+    samplers = importlib.import_module("comfy.samplers")
+    model = small_model("EPS")
+    found = climb(model)
+    result = sample(found.model, cfg=2.0)
+    noise = source.RecipeNoise(parse_recipes(recipes_json(found.search.runs[0].reports)))
+    guider = samplers.CFGGuider(model)
+    guider.set_conds(conditioning(1), conditioning(2))
+    guider.set_cfg(2.0)
+    latent = torch.zeros(1, 4, 8, 8)
+    sigmas = samplers.calculate_sigmas(model.get_model_object("model_sampling"), "simple", 6)
+    with torch.inference_mode():
+        start = noise.generate_noise({"samples": latent})
+        again = guider.sample(start, latent, samplers.sampler_object("euler"), sigmas, seed=noise.seed)
+    assert torch.allclose(again, result, atol=1e-4)
+
+
+def test_a_second_stage_is_left_alone() -> None:
+    model = small_model("EPS")
+    staged = {"disable_noise": True, "start_step": 3, "latent": {"samples": torch.ones(1, 4, 8, 8)}}
+    assert torch.equal(sample(replayed(model, '{"seed": 1, "moves": []}'), **staged), sample(model, **staged))
+
+
+def test_a_wrong_number_of_recipes_is_refused() -> None:
+    model = replayed(small_model("EPS"), '[{"seed": 1, "moves": []}, {"seed": 2, "moves": []}]')
+    with pytest.raises(ValueError, match=r"Replay Noise \(node 2\): there are 2 recipes for a batch of 3 images"):
+        sample(model, latent={"samples": torch.zeros(3, 4, 8, 8)})
+
+
+def test_a_search_behind_a_replay_is_refused() -> None:
+    patch = importlib.import_module("noise_search.search.patch")
+    model = replayed(small_model("EPS"), '{"seed": 1, "moves": []}')
+    with pytest.raises(ValueError, match="already"):
+        patch.put_on(model, plan_of(2), SmallVAE(), Brightness(), "")
