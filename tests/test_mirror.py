@@ -13,7 +13,21 @@ FOLDERS = ("search", "nodes", "verifiers")
 
 # Modules without a file of their own, by the tests that run them.
 WITHOUT_OWN = {
+    "tests/search/pictures/test_report_plot.py": ("search/pictures/drawing.py",),
+    "tests/server/test_own_method.py": (
+        "search/methods/base.py",
+        "nodes/searches/base.py",
+    ),
+    "tests/search/board/test_board.py": ("search/board/boards.py",),
+    "tests/search/records/test_standing.py": ("search/records/candidate.py",),
     "tests/search/test_driver.py": (
+        "search/evaluate.py",
+        "search/course.py",
+        "search/results.py",
+        "search/sampling/call.py",
+        "search/sampling/rows.py",
+        "search/sampling/together.py",
+        "search/records/grid.py",
         "search/patch.py",
         "search/plan.py",
         "search/sampling/trajectories.py",
@@ -22,7 +36,10 @@ WITHOUT_OWN = {
     "tests/search/test_replay.py": ("search/sampling/source.py", "nodes/replay.py"),
     "tests/search/methods/test_paths_on_models.py": ("search/sampling/levels.py", "search/sampling/stretches.py"),
     "tests/search/sampling/test_samplers.py": ("search/sampling/onlookers.py", "search/sampling/sharing.py"),
-    "tests/search/judging/test_judge.py": ("search/judging/decoding.py",),
+    "tests/search/judging/test_judge.py": (
+        "search/judging/scoring.py",
+        "search/judging/decoding.py",
+    ),
     "tests/search/history/test_known.py": ("search/board/watch.py",),
     "tests/search/loop/test_body.py": ("search/history/keys.py", "search/host/graph.py"),
     "tests/nodes/test_candidates.py": ("search/sampling/noise_objects.py",),
@@ -35,7 +52,12 @@ WITHOUT_OWN = {
         "search/steps/schedules.py",
         "search/steps/solver_cost.py",
     ),
-    "tests/nodes/searches/test_limits.py": ("nodes/searches/path_search.py", "nodes/searches/zero_order.py"),
+    "tests/nodes/searches/test_limits.py": (
+        "nodes/inputs.py",
+        "search/methods/checks.py",
+        "nodes/searches/path_search.py",
+        "nodes/searches/zero_order.py",
+    ),
     "tests/nodes/verifiers/test_files.py": (
         "nodes/verifiers/features.py",
         "nodes/verifiers/scores.py",

@@ -1,15 +1,16 @@
 """The search nodes: one file each, found by being here."""
 
-import importlib
-import pkgutil
+from pkgutil import iter_modules
 
+__all__ = [module.name for module in iter_modules(__path__)]
+
+from . import *  # noqa: F403 (imports what __all__ names: every file of this folder)
 from .base import SearchNode
 
 
 def registered() -> list[type[SearchNode]]:
     """Every search node there is, in the order in which they are offered."""
-    modules = [importlib.import_module(f".{module.name}", __package__) for module in pkgutil.iter_modules(__path__)]
-    found = [thing for module in modules for thing in vars(module).values() if _is_node(thing)]
+    found = [thing for name in __all__ for thing in vars(globals()[name]).values() if _is_node(thing)]
     return sorted(dict.fromkeys(found), key=lambda node: (node.PLACE, node.TITLE))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+from pkgutil import iter_modules
 
+__all__ = [module.name for module in iter_modules(__path__)]
+
+from . import *  # noqa: F403 (imports what __all__ names: every file of this folder)
 from .base import Method
 
 
 def registered() -> dict[str, type[Method]]:
     """Every method there is, by name."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f".{module.name}", __package__)
     return {method.name: method for method in Method.__subclasses__()}

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from node_calls import call
-from small_models import Brightness, SmallVAE, sample, small_model
+from small_models import Brightness, SmallVAE, best_report, sample, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
 STEPS = 6
@@ -191,3 +191,12 @@ def test_a_noise_of_the_workflow_keeps_having_no_recipe(page: Any) -> None:
         patched.setattr(source, "_recognise", lambda self: False)
         found = run("RandomSearch", candidates=4)
     assert [candidate.recipe is None for candidate in found.reports[0].candidates] == [True, False, False, False]
+
+
+def test_earlier_runs_are_asked_once_for_each_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = importlib.import_module("noise_search.search.history.known").Known
+    asked, find = [], known.find
+    monkeypatch.setattr(known, "find", lambda self, recipes, *more: asked.append(recipes) or find(self, recipes, *more))
+    found = search(small_model("FLOW"), candidates=23, batch_size=2)
+    sample(found.model, steps=2)
+    assert len(best_report(found).candidates) == len(asked) == len(set(asked)) == 23
