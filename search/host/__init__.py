@@ -1,0 +1,29 @@
+"""ComfyUI beside its sampling: prompts, graph, memory. No other room reaches into those three.
+
+What search touches of ComfyUI, and who does; tests/search/host/test_host.py says which is gone after an update.
+
+comfy.cli_args: loop/copies
+comfy.k_diffusion.sampling: sampling/sharing
+comfy.memory_management: loop/cache
+comfy.model_base: patch, steps/schedules
+comfy.model_management: host/memory, sampling/rows, steps/adaptive
+comfy.nested_tensor: sampling/noise_objects, sampling/source
+comfy.patcher_extension: sampling/crosstalk, sampling/wrappers, steps/adaptive, steps/on_model
+comfy.sample: sampling/source, steps/adaptive
+comfy.samplers: sampling/call, sampling/conditioning, sampling/crosstalk, sampling/sharing, sampling/together,
+    steps/adaptive, steps/on_model, steps/schedules, steps/solver_cost
+comfy.utils: judging/decoding, loop/search, results, sampling/source, steps/adaptive
+comfy_execution.caching: loop/cache
+comfy_execution.graph: history/keys, history/pages, host/graph, loop/body, loop/search
+comfy_execution.graph_utils: history/keys, host/graph, loop/body, loop/copies
+comfy_execution.progress: board/board, loop/search
+comfy_execution.utils: host/prompts
+comfy_extras.nodes_align_your_steps: steps/schedules
+comfy_extras.nodes_custom_sampler: steps/schedules
+comfy_extras.nodes_gits: steps/schedules
+comfyui_version: history/keys
+execution: history/keys
+folder_paths: history/keys, history/pages
+nodes: host/graph
+server: board/routes
+"""

@@ -23,7 +23,7 @@ def neighbor(pivot: Tensor, cosine: float, generator: torch.Generator) -> Tensor
     """A noise on the sphere through `pivot`, at the given cosine to it.
 
     y = |n| (c u + sqrt(1 - c^2) w), u = n / |n|, w a random unit direction orthogonal to u (zero-order search,
-    Ma et al. 2025, arXiv 2501.09732, section 3.1, on the sphere).
+    Ma et al. 2025, arXiv 2501.09732, section 3.2, on the sphere).
 
     pivot: one noise, any shape. cosine: -1..1; 1 is the pivot itself, 0 unrelated.
     Returns the pivot's shape, dtype and norm.
