@@ -80,7 +80,8 @@ class SearchLoopOpen(io.ComfyNode):
 
     @classmethod
     def execute(cls, seed: int, value: Any = None, run_outputs: bool = False) -> io.NodeOutput:
-        flow = Flow(cls.hidden.unique_id, seed, value, get_executing_context().list_index, run_outputs)
+        context: Any = get_executing_context()
+        flow = Flow(cls.hidden.unique_id, seed, value, context.list_index, run_outputs)
         if run_outputs:  # their copies run; they themselves shall not
             return io.NodeOutput(flow, *[ExecutionBlocker(None)] * 4)
         return io.NodeOutput(flow, seed, 0, RecipeNoise([Recipe(seed)]), value)
@@ -172,8 +173,8 @@ class SearchLoopClose(io.ComfyNode):
         body = read_body(prompt, flow, close_id, score, result)
         _check(title, body, plan.method)
         kept = await _kept(title, prompt, flow, body, inside=prompt.get_parent_node_id(close_id) is not None)
-        place = get_executing_context().list_index
-        search = LoopSearch(plan, flow, body, kept, Where(prompt, (close_id, place), prefix))
+        context: Any = get_executing_context()
+        search = LoopSearch(plan, flow, body, kept, Where(prompt, (close_id, context.list_index), prefix))
         outputs, graph = run_graph(search, first=0)
         return io.NodeOutput(*outputs, expand=graph)
 
@@ -201,7 +202,8 @@ def _check(title: str, body: Body, method: Method) -> None:
 
 async def _kept(title: str, prompt: DynamicPrompt, flow: Flow, body: Body, inside: bool) -> Kept:
     """What is left of earlier runs of this loop. inside: whether it is in another one, which keeps the results."""
-    run = get_executing_context().prompt_id
+    context: Any = get_executing_context()
+    run = context.prompt_id
     scores = await loop_key(prompt, run, flow.open_id, flow.item, body.score, title)
     if scores is None:
         return Kept(Page(None), None, False)

@@ -121,11 +121,12 @@ class SearchLoopScore(io.ComfyNode):
         picture: list[Any] | None = None,
         result: list[Any] | None = None,
     ) -> io.NodeOutput:
-        (search,), (index,) = search, index
+        (running,), (number,) = search, index
         images = None if picture is None else picture[0]
-        made = Made(search.later.get(index), True) if result is None else Made(_only(search, index, result), False)
-        search.add(index, _mean(search, index, score), None if images is None else images[len(images) // 2], made)
-        return io.NodeOutput(index)
+        made = Made(running.later.get(number), True) if result is None else Made(_only(running, number, result), False)
+        shown = None if images is None else images[len(images) // 2]
+        running.add(number, _mean(running, number, score), shown, made)
+        return io.NodeOutput(number)
 
 
 class SearchLoopResult(io.ComfyNode):

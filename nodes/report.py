@@ -68,8 +68,8 @@ class SearchReport(io.ComfyNode):
 
     @classmethod
     def execute(cls, latent: Any, search: Searched | Found) -> io.NodeOutput:
-        is_latent = isinstance(latent, dict) and "samples" in latent
-        reports = search.run_of(latent["samples"] if is_latent else latent).reports
+        looked_up: Any = latent["samples"] if isinstance(latent, dict) and "samples" in latent else latent
+        reports = search.run_of(looked_up).reports
         return io.NodeOutput(
             latent,
             torch.stack([from_pil(report_plot.best_curve(report)) for report in reports]),

@@ -196,7 +196,8 @@ class Evaluator:
         name = self._name_in(grid)
         judged = self.judge.judge(latents, lambda at: name(rows[at]), predictions)
         self._spent_judging(judged.decoding, judged.scoring)
-        return {row: look_at(*found) for row, *found in zip(rows, judged.scores, judged.pictures, strict=True)}
+        found = zip(rows, judged.scores, judged.pictures, strict=True)
+        return {row: look_at(scores, picture) for row, scores, picture in found}
 
     def _to_judge(self, finished: Finished, is_open: bool) -> Tensor:
         """The final latents; where noise is left in them, what the model predicts behind it."""

@@ -116,6 +116,7 @@ class _Searching(Wrappers):
 
 
 def _starts_from_pure_noise(call: SamplerCall) -> bool:
-    top = float(call.guider.model_patcher.get_model_object("model_sampling").sigma_max)
+    sampling: Any = call.guider.model_patcher.get_model_object("model_sampling")
+    top = float(sampling.sigma_max)
     first = float(call.sigmas[0])
     return first > top or math.isclose(first, top, rel_tol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from .methods import registered
 from .methods.base import Method
@@ -58,4 +59,5 @@ def final_steps(steps: int, search_steps: int) -> int:
 
 def which_noises() -> frozenset[str]:
     """The settings that say which noises are tried and in which order: a score has the same value whatever they are."""
-    return frozenset(field.name for kind in (Limits, *registered().values()) for field in fields(kind))
+    kinds: list[Any] = [Limits, *registered().values()]
+    return frozenset(field.name for kind in kinds for field in fields(kind))

@@ -87,7 +87,7 @@ class LinearProbe:
     @torch.inference_mode()
     def score(self, images: Tensor, prompts: list[str]) -> Tensor:
         """images: [B, H, W, 3] in 0..1 -> [B], the probability of the wanted classes together."""
-        network = self.managed.ready(clip.memory(self.managed.patcher.model.image, self.pipeline, images))
+        network = self.managed.ready(clip.memory(self.managed.network.image, self.pipeline, images))
         return network(self.pipeline(images, self.managed.device)).softmax(-1)[:, self.wanted].sum(-1).cpu()
 
 

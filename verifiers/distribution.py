@@ -96,13 +96,6 @@ def divergences(logits: Tensor, others: Tensor) -> Tensor:
     return (shares * (log - mean.log())).sum(-1)
 
 
-def inception_score(logits: Tensor) -> float:
-    """Of a set in one split."""
-    log = logits.double().log_softmax(-1)
-    shares = log.exp()
-    return float((shares * (log - shares.mean(0).log())).sum(-1).mean().exp())
-
-
 class Looker:
     """Looks at images with the Inception network."""
 
@@ -119,7 +112,7 @@ class Looker:
 
     def all(self, batches: Iterable[Tensor]) -> Seen:
         """Of images of any sizes, in batches of one size; maybe none."""
-        classes, width = self.managed.patcher.model.fc.weight.shape
+        classes, width = self.managed.network.fc.weight.shape
         seen = [Seen(torch.empty(0, width), torch.empty(0, classes))]
         for batch in batches:
             comfy.model_management.throw_exception_if_processing_interrupted()
@@ -136,23 +129,22 @@ class Distribution:
         self.name = method
         self.look = look
         self.others = others
-        self.reference = reference
-        if method == FID:
-            _check(reference, others.features.shape[1])
-        known = method == FID and len(others.features)
-        self.before = frechet_distance(others.features, reference) if known else 0.0
+        self.reference = _checked(reference, others.features.shape[1]) if method == FID else None
+        self.before = 0.0
+        if self.reference is not None and len(others.features):
+            self.before = frechet_distance(others.features, self.reference)
 
     def score(self, images: Tensor, prompts: list[str]) -> Tensor:
         """images: [B, H, W, 3] in 0..1 -> [B]: by how much FID falls when it joins the set, or its divergence. As the
         first of the set: its FID, negative; and no divergence, which is 0."""
-        seen = self.look(images)
-        if self.name == INCEPTION_SCORE:
+        seen, reference = self.look(images), self.reference
+        if reference is None:
             return divergences(seen.logits, self.others.logits)
         sets = (torch.cat([self.others.features, one[None]]) for one in seen.features)
-        return torch.tensor([self.before - frechet_distance(features, self.reference) for features in sets])
+        return torch.tensor([self.before - frechet_distance(features, reference) for features in sets])
 
 
-def _check(reference: Statistics | None, width: int) -> None:
+def _checked(reference: Statistics | None, width: int) -> Statistics:
     if reference is None:
         raise ValueError(
             "FID compares with a reference: choose an .npz file or a folder of images, or connect reference images."
@@ -162,6 +154,7 @@ def _check(reference: Statistics | None, width: int) -> None:
             f"The reference statistics are of {len(reference.mean)} features, but the Inception network has {width}. "
             "They have to be made with the same network."
         )
+    return reference
 
 
 @lru_cache(maxsize=1)

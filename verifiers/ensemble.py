@@ -65,7 +65,8 @@ class Ensemble:
         """The weighted mean over the counting parts of each candidate's rank (0..1) or z-score."""
         relative = shares_beaten if self.method == RANK_MEAN else z_scores
         total = sum(self.weights.values())
-        return sum(weight / total * relative(scores[name]) for name, weight in self.weights.items()).tolist()
+        parts = (weight / total * relative(scores[name]) for name, weight in self.weights.items())
+        return sum(parts, torch.zeros((), dtype=torch.float64)).tolist()
 
     def score(self, images: Tensor, prompts: list[str]) -> Tensor:
         """Combined over these images alone; for callers that know nothing of `parts`."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from PIL import Image
@@ -58,6 +58,13 @@ class Answerer(Protocol):
     def first_tokens(self, words: tuple[str, ...]) -> list[int]:
         """The ids of those words that are one token."""
         ...
+
+
+@runtime_checkable
+class Picks(Protocol):
+    """The part of a text encoder of ComfyUI that picks each token of an answer, by its logits [1, vocabulary]."""
+
+    sample_token: Callable[..., Tensor]
 
 
 class HostModel:
@@ -117,8 +124,8 @@ class FolderModel:
     def first_tokens(self, words: tuple[str, ...]) -> list[int]:
         return _single_tokens(self.processor.tokenizer, words)
 
-    def _prepared(self, image: Tensor, text: str) -> tuple[nn.Module, Any]:
-        """The network, loaded, and what goes into it."""
+    def _prepared(self, image: Tensor, text: str) -> tuple[Any, Any]:
+        """The network of transformers, loaded, and what goes into it."""
         content = [{"type": "image"}, {"type": "text", "text": text}]
         chat = self.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
         picture = Image.fromarray((image[0, ..., :3].float().clamp(0, 1) * 255).round().byte().cpu().numpy())
@@ -194,12 +201,13 @@ def read_grade(answer: str, aspect: str) -> float | None:
         grade = grade["score"] if isinstance(grade, dict) else grade
     except (ValueError, KeyError, TypeError):
         return None
-    good = isinstance(grade, (int, float)) and not isinstance(grade, bool) and 0 <= grade <= 10
-    return float(grade) if good else None
+    if isinstance(grade, bool) or not isinstance(grade, (int, float)) or not 0 <= grade <= 10:
+        return None
+    return float(grade)
 
 
 @contextmanager
-def _watched(transformer: nn.Module) -> Iterator[list[Tensor]]:
+def _watched(transformer: Picks) -> Iterator[list[Tensor]]:
     """Collects the logits [1, vocabulary] from which the host picks each token."""
     seen: list[Tensor] = []
     pick = transformer.sample_token
@@ -215,9 +223,9 @@ def _watched(transformer: nn.Module) -> Iterator[list[Tensor]]:
         del transformer.sample_token
 
 
-def _generating_part(clip: Any) -> nn.Module:
+def _generating_part(clip: Any) -> Picks:
     for module in clip.cond_stage_model.modules():
-        if hasattr(module, "sample_token"):
+        if isinstance(module, Picks):
             return module
     raise ValueError(
         "This CLIP can not answer questions. Load a vision-language model with ComfyUI's CLIP loader, such as Qwen3-VL."

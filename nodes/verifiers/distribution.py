@@ -12,11 +12,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...verifiers import distribution, files, pictures
-from ..types import CATEGORY
-from .scores import ALIASES, verifier_output, weights_input
+from .base import ALIASES, VERIFIERS, WeightsFile, verifier_output
 
 TITLE = "Distribution Verifier"
 NONE = "none"
+NETWORK = WeightsFile(distribution.KNOWN, "The Inception network of FID.")
 
 
 class DistributionVerifier(io.ComfyNode):
@@ -25,14 +25,14 @@ class DistributionVerifier(io.ComfyNode):
         return io.Schema(
             node_id="DistributionVerifier",
             display_name=TITLE,
-            category=f"{CATEGORY}/verifiers",
+            category=VERIFIERS,
             description="Judges an image by the set it joins: how much the set's FID to a reference falls, or what it "
             "adds to the Inception Score. For experiments: it looks at the benchmark itself. To make a set image by "
             "image, save each winner with Save Image and name its folder in set_folder.",
             search_aliases=[*ALIASES, "fid", "inception score", "frechet", "oracle"],
             is_input_list=True,
             inputs=[
-                weights_input("model", distribution.KNOWN, "The Inception network of FID."),
+                NETWORK.input("model"),
                 io.Combo.Input(
                     "measure",
                     options=list(distribution.METHODS),
@@ -79,7 +79,7 @@ class DistributionVerifier(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, model: Sequence[str | None]) -> bool | str:
-        return files.check(model[0], distribution.KNOWN)
+        return NETWORK.check(model[0])
 
     @classmethod
     def fingerprint_inputs(
@@ -107,7 +107,7 @@ class DistributionVerifier(io.ComfyNode):
             raise ValueError(
                 f"{TITLE}: no set to join. Connect images, or name the folder of the winners in set_folder."
             )
-        network = files.locate(model[0], distribution.KNOWN)
+        network = NETWORK.locate(model[0])
         look = distribution.Looker(distribution.load_network(network))
         reference = None
         if measure[0] == distribution.FID:

@@ -6,7 +6,8 @@ from comfy_api.latest import io
 
 from ...verifiers import ensemble
 from ...verifiers.base import VerifierError, require
-from ..types import CATEGORY, Verifier
+from ..types import Verifier
+from .base import VERIFIERS
 
 MAX_VERIFIERS = 16
 
@@ -18,7 +19,7 @@ class EnsembleVerifier(io.ComfyNode):
         return io.Schema(
             node_id="EnsembleVerifier",
             display_name="Ensemble Verifier",
-            category=f"{CATEGORY}/verifiers",
+            category=VERIFIERS,
             description="Judges by several verifiers at once, by their ranking of the candidates. A search against one "
             "verifier tends to please that one only; against several it improves what they agree on.",
             search_aliases=["combine verifiers", "verifier ensemble", "rank mean", "multiple judges", "verifier"],

@@ -1,25 +1,19 @@
 """Verifiers that look at features of images: likeness to references, consistency, classes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...verifiers import classes, clip_score, consistency, files, reference
+from ...verifiers import classes, clip_score, consistency, reference
+from ...verifiers.base import Verifier
 from ...verifiers.networks import clip
-from ..types import CATEGORY
-from .scores import ALIASES, TOWER_FOLDERS, verifier_output, weights_input
+from .base import ALIASES, TOWER_FOLDERS, VERIFIERS, WeightsFile, WeightsLoader, verifier_output
 
-VERIFIERS = f"{CATEGORY}/verifiers"
-FEATURES = (reference.DINO, *clip_score.KNOWN)
-
-
-def features_input() -> io.Combo.Input:
-    return weights_input("model", FEATURES, "A DINOv2, CLIP or SigLIP model, whole or its image half.", TOWER_FOLDERS)
-
-
-def load_features(model: str, title: str) -> clip.Clip:
-    return clip.load(files.locate(model, FEATURES, TOWER_FOLDERS), title, text=False)
+FEATURES = WeightsFile(
+    (reference.DINO, *clip_score.KNOWN), "A DINOv2, CLIP or SigLIP model, whole or its image half.", TOWER_FOLDERS
+)
 
 
 class ReferenceVerifier(io.ComfyNode):
@@ -34,7 +28,7 @@ class ReferenceVerifier(io.ComfyNode):
             search_aliases=[*ALIASES, "image similarity", "likeness", "dino", "find the noise for an image"],
             is_input_list=True,
             inputs=[
-                features_input(),
+                FEATURES.input("model"),
                 io.Image.Input(
                     "references", tooltip="One or more images that results should be like, as a list or a batch."
                 ),
@@ -51,17 +45,19 @@ class ReferenceVerifier(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, model: Sequence[str | None]) -> bool | str:
-        return files.check(model[0], FEATURES, TOWER_FOLDERS)
+        return FEATURES.check(model[0])
 
     @classmethod
     def execute(
         cls, model: Sequence[str], references: Sequence[Tensor], compare: Sequence[str] = ("mean",)
     ) -> io.NodeOutput:
-        features = load_features(model[0], "Reference verifier")
+        features = clip.load(FEATURES.locate(model[0]), "Reference verifier", text=False)
         return io.NodeOutput(reference.Reference(features, references, compare[0] == "nearest"))
 
 
-class FeatureConsistencyVerifier(io.ComfyNode):
+class FeatureConsistencyVerifier(WeightsLoader):
+    MODEL = FEATURES
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -73,7 +69,7 @@ class FeatureConsistencyVerifier(io.ComfyNode):
             "class-conditional models; for text-to-image the paper found it nearly useless.",
             search_aliases=[*ALIASES, "self-supervised", "no prompt"],
             inputs=[
-                features_input(),
+                cls.MODEL.input("model"),
                 io.Float.Input(
                     "level",
                     default=consistency.PAPER_LEVEL,
@@ -88,16 +84,14 @@ class FeatureConsistencyVerifier(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model: str | None) -> bool | str:
-        return files.check(model, FEATURES, TOWER_FOLDERS)
-
-    @classmethod
-    def execute(cls, model: str, level: float = consistency.PAPER_LEVEL) -> io.NodeOutput:
-        features = load_features(model, "Feature consistency verifier")
-        return io.NodeOutput(consistency.FeatureConsistency(features, level))
+    def load(cls, path: Path, level: float = consistency.PAPER_LEVEL) -> Verifier:
+        features = clip.load(path, "Feature consistency verifier", text=False)
+        return consistency.FeatureConsistency(features, level)
 
 
-class ClassVerifier(io.ComfyNode):
+class ClassVerifier(WeightsLoader):
+    MODEL = WeightsFile(clip_score.KNOWN, "A whole CLIP-like model, or DINOv2 with a linear head.")
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -108,7 +102,7 @@ class ClassVerifier(io.ComfyNode):
             "and SigLIP take any words; a DINOv2 model with a linear head has its own classes.",
             search_aliases=[*ALIASES, "classifier", "zero-shot", "imagenet"],
             inputs=[
-                weights_input("model", clip_score.KNOWN, "A whole CLIP-like model, or DINOv2 with a linear head."),
+                cls.MODEL.input("model"),
                 io.String.Input(
                     "wanted",
                     multiline=True,
@@ -135,13 +129,8 @@ class ClassVerifier(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model: str | None) -> bool | str:
-        return files.check(model, clip_score.KNOWN)
-
-    @classmethod
-    def execute(cls, model: str, wanted: str, others: str, templates: str = "") -> io.NodeOutput:
-        path = files.locate(model, clip_score.KNOWN)
-        return io.NodeOutput(classes.load(path, _lines(wanted), _lines(others), _lines(templates)))
+    def load(cls, path: Path, wanted: str, others: str, templates: str = "") -> Verifier:
+        return classes.load(path, _lines(wanted), _lines(others), _lines(templates))
 
 
 def _lines(text: str) -> list[str]:

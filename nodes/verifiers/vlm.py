@@ -5,8 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...verifiers import files, vlm
-from ..types import CATEGORY
-from .scores import ALIASES, verifier_output
+from .base import ALIASES, VERIFIERS, verifier_output
 
 YES, GRADE = "probability of yes", "grade"
 NO_FOLDER = "none"
@@ -18,7 +17,7 @@ class VLMVerifier(io.ComfyNode):
         return io.Schema(
             node_id="VLMVerifier",
             display_name="VLM Verifier",
-            category=f"{CATEGORY}/verifiers",
+            category=VERIFIERS,
             description="Lets a vision-language model look at each image. It sees what smaller judges miss (counts, "
             "positions, writing) and is slower. Connect the CLIP of a text encoder that generates, such as Qwen3-VL.",
             search_aliases=[*ALIASES, "llm grader", "qwen", "vqa score", "vision language model"],

@@ -33,7 +33,9 @@ async def loop_key(
     before_open = upstream(prompt, [value[0]]) if is_link(value) else []
     nodes = [*before_open, *upstream(prompt, [link[0]], stop=open_id)]
     keys = await _keys(prompt, prompt_id, nodes, {open_id: "Search Loop Open"}, title)
-    return keys and _digest([comfyui_version.__version__, keys[link[0]], link[1], _input_key(value, keys), item])
+    if keys is None:
+        return None
+    return _digest([comfyui_version.__version__, keys[link[0]], link[1], _input_key(value, keys), item])
 
 
 async def sampler_key(prompt: DynamicPrompt, prompt_id: str, sampler: str, search: str, title: str) -> str | None:
@@ -49,7 +51,7 @@ async def sampler_key(prompt: DynamicPrompt, prompt_id: str, sampler: str, searc
     keys[search] = _digest({name: _input_key(value, keys) for name, value in judging.items()})
     rest = [node for node in upstream(prompt, [sampler], stop=search) if node not in keys]
     keys = await _keys(prompt, prompt_id, rest, keys, title)
-    return keys and _digest([comfyui_version.__version__, keys[sampler]])
+    return None if keys is None else _digest([comfyui_version.__version__, keys[sampler]])
 
 
 async def _keys(
@@ -57,7 +59,7 @@ async def _keys(
 ) -> dict[str, str] | None:
     """A key of each node, with those that are known. nodes: each after those it depends on."""
     keys = dict(known)
-    changes = IsChangedCache(prompt_id, prompt, None)
+    changes = IsChangedCache(prompt_id, prompt, None)  # pyright: ignore[reportArgumentType]  the host takes None
     for node_id in nodes:
         node = prompt.get_node(node_id)
         changed = await changes.get(node_id)

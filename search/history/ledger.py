@@ -72,6 +72,8 @@ class Page:
 
     def add(self, seen: Candidate, place: Place = None) -> None:
         """Keep a candidate that has a recipe. A disk that takes no more is logged, once."""
+        if seen.recipe is None:
+            return
         name = _name(seen.recipe, place)
         self.entries[name] = seen
         if self.path is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from comfy_execution.graph import DynamicPrompt, get_input_info
 from comfy_execution.graph_utils import is_link
-from nodes import NODE_CLASS_MAPPINGS  # ComfyUI's module of that name, not the pack's package
+from nodes import NODE_CLASS_MAPPINGS  # pyright: ignore[reportAttributeAccessIssue]  ComfyUI's module, not the pack's
 
 Link = list[Any]  # [node id, output slot]
 

@@ -45,14 +45,21 @@ class Recipe(NamedTuple):
         """Whether the latent is not denoised to its end."""
         return self.path is not None and not self.path.finished
 
+    @property
+    def along(self) -> Path:
+        """The path of a recipe that has one."""
+        if self.path is None:
+            raise ValueError(f"{self} is not on a path.")
+        return self.path
+
     def moved(self, seed: int, cosine: float) -> Recipe:
         return self._replace(moves=(*self.moves, Move(seed, cosine)))
 
     def turned(self, seed: int, up: float, down: float) -> Recipe:
-        return self._replace(path=self.path._replace(turns=(*self.path.turns, Turn(seed, up, down))))
+        return self._replace(path=self.along._replace(turns=(*self.along.turns, Turn(seed, up, down))))
 
     def finished(self) -> Recipe:
-        return self._replace(path=self.path._replace(finished=True))
+        return self._replace(path=self.along._replace(finished=True))
 
     def way(self) -> list[Recipe]:
         """The recipe of every latent on the way, the first from noise, the last this one."""

@@ -23,7 +23,7 @@ class NoiseNear:
         self.cosine = cosine
         self.seed = pivot.seed
 
-    def generate_noise(self, latent: dict[str, Any]) -> Tensor:
+    def generate_noise(self, latent: dict[str, Any]) -> Any:
         pivot = self.pivot.generate_noise(latent)
         if not all(torch.count_nonzero(part) for part in (pivot.unbind() if pivot.is_nested else [pivot])):
             raise ValueError(

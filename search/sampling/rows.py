@@ -52,8 +52,8 @@ class Rows:
         extra_args,
         callback,
         noise,
-        latent_image=None,
-        denoise_mask=None,
+        latent_image: Any = None,
+        denoise_mask: Tensor | None = None,
         disable_pbar=False,
     ) -> Tensor:
         """SAMPLER_SAMPLE: the user's solver, on the rows of several candidates instead of one."""

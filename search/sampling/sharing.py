@@ -78,7 +78,7 @@ class Shared:
 
     def __init__(self, sampler: comfy.samplers.Sampler, make: StepNoiseMaker | None = None):
         self.step_noise = None if make is None else RowNoise(make)
-        self.sampler = sampler if make is None else _with_step_noise(sampler, self.step_noise)
+        self.sampler = sampler if self.step_noise is None else _with_step_noise(sampler, self.step_noise)
 
     def start(self, noises: Sequence[Tensor], seeds: Sequence[Seeds], sigmas: Tensor) -> None:
         if self.step_noise is not None:
@@ -114,7 +114,7 @@ def _takes_step_noise(sampler: comfy.samplers.Sampler) -> bool:
     return "noise_sampler" in inspect.signature(sampler.sampler_function).parameters
 
 
-def _with_step_noise(sampler: comfy.samplers.KSAMPLER, step_noise: RowNoise) -> comfy.samplers.KSAMPLER:
+def _with_step_noise(sampler: Any, step_noise: RowNoise) -> comfy.samplers.Sampler:
     sampler = copy.copy(sampler)
     sampler.extra_options = {**sampler.extra_options, "noise_sampler": step_noise}
     return sampler
@@ -142,7 +142,7 @@ class _Toy:
         shared.start(self.noises, [[seed] for seed in self.seeds], self.sigmas)
         return self._run(shared.sampler, torch.cat(self.noises), self.seeds[0])
 
-    def _run(self, sampler: comfy.samplers.Sampler, noise: Tensor, seed: int) -> Tensor:
+    def _run(self, sampler: Any, noise: Tensor, seed: int) -> Tensor:
         torch.manual_seed(seed)
         rows = len(noise)
         latent = self.latent.expand(rows, *self.latent.shape[1:]).clone()

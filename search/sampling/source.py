@@ -44,7 +44,8 @@ class HostNoise:
         """What a stock sampler with this seed starts from, [B, ...]."""
         empty = [torch.zeros(shape, dtype=self.dtype) for shape in self.shapes]
         if len(empty) == 1:
-            return comfy.sample.prepare_noise(empty[0], seed, self.places)
+            noise: Any = comfy.sample.prepare_noise(empty[0], seed, self.places)
+            return noise
         nested = comfy.sample.prepare_noise(comfy.nested_tensor.NestedTensor(empty), seed, self.places)
         return comfy.utils.pack_latents(nested.unbind())[0]
 
@@ -94,8 +95,9 @@ class NoiseSource(HostNoise):
     def _places(self, given: Tensor) -> list[int] | None:
         single = [(1, *shape[1:]) for shape in self.shapes]
         draws = HostNoise(single, self.dtype, list(range(MOST_PLACES))).base(self.seed)
-        places = [next((i for i, draw in enumerate(draws) if torch.equal(draw, item)), None) for item in given]
-        return None if None in places else places
+        found = [next((i for i, draw in enumerate(draws) if torch.equal(draw, item)), None) for item in given]
+        places = [place for place in found if place is not None]
+        return places if len(places) == len(found) else None
 
 
 class RecipeNoise:

@@ -79,13 +79,15 @@ class Stretches:
     def _from(self, item: int, recipe: Recipe) -> Tensor:
         """The latent at the top of the recipe's last stretch."""
         before = recipe.before()
+        if before is None:
+            raise ValueError(f"{recipe} starts from noise.")
         x = (self._now | self._next)[item, before]
-        if recipe.path.finished:
+        if recipe.along.finished:
             return x
-        draw = torch.Generator().manual_seed(recipe.path.turns[-1].seed)
+        draw = torch.Generator().manual_seed(recipe.along.turns[-1].seed)
         noise = torch.randn(x.shape, generator=draw)
-        return self.levels.noised(x, self.levels.sigma(before.path.level), self._up(recipe), noise)
+        return self.levels.noised(x, self.levels.sigma(before.along.level), self._up(recipe), noise)
 
     def _up(self, recipe: Recipe) -> float:
         """The sigma a turn is noised up to: at most where the sampler starts."""
-        return min(self.levels.sigma(recipe.path.turns[-1].up), float(self.sigmas[0]))
+        return min(self.levels.sigma(recipe.along.turns[-1].up), float(self.sigmas[0]))

@@ -83,7 +83,7 @@ class _Flight:
 
     def __init__(self, levels: Levels):
         self.levels = levels
-        self.pilot: Pilot | None = None
+        self.pilot: Pilot  # once it has flown
 
     def __call__(self, model, x: Tensor, sigmas: Tensor, extra_args=None, callback=None, disable=None) -> Tensor:
         top = self.levels.level(float(sigmas[0]))

@@ -63,22 +63,27 @@ def schedule(model: Any, scheduler: str, steps: int, denoise: float) -> Schedule
 
 def _sigmas(model: Any, scheduler: str, steps: int, denoise: float) -> Tensor:
     if scheduler == ALIGN_YOUR_STEPS:
-        return AlignYourStepsScheduler.execute(_align_your_steps_table(model), *_all_steps(steps, denoise)).result[0]
+        return _sigmas_of(AlignYourStepsScheduler.execute(_align_your_steps_table(model), *_all_steps(steps, denoise)))
     if scheduler == GITS:
         _check_noise_range(model, scheduler)
         if round(steps / denoise) < GITS_LEAST:
             raise ScheduleError(f"gits has at least {GITS_LEAST} steps.")
-        return GITSScheduler.execute(GITS_COEFFICIENT, *_all_steps(steps, denoise)).result[0]
+        return _sigmas_of(GITSScheduler.execute(GITS_COEFFICIENT, *_all_steps(steps, denoise)))
     if scheduler == SD_TURBO:
         _check_noise_range(model, scheduler)
         if steps > SD_TURBO_STEPS:
             raise ScheduleError(f"sd_turbo has at most {SD_TURBO_STEPS} steps, not {steps}.")
-        return SDTurboScheduler.execute(model, steps, denoise).result[0].cpu()
+        return _sigmas_of(SDTurboScheduler.execute(model, steps, denoise)).cpu()
     if scheduler not in comfy.samplers.SCHEDULER_NAMES:
         raise ScheduleError(f"there is no scheduler {scheduler!r}. There are: {', '.join(names())}.")
     if denoise < 1:
-        return BasicScheduler.execute(model, scheduler, steps, denoise).result[0]
+        return _sigmas_of(BasicScheduler.execute(model, scheduler, steps, denoise))
     return comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), scheduler, steps).cpu()
+
+
+def _sigmas_of(output: Any) -> Tensor:
+    """What a scheduler node of the host puts out."""
+    return output.result[0]
 
 
 def _all_steps(steps: int, denoise: float) -> tuple[int, float]:

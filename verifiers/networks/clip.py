@@ -53,7 +53,7 @@ class Clip:
     @torch.inference_mode()
     def images(self, images: Tensor) -> Tensor:
         """Images [B, H, W, 3] in 0..1 -> unit vectors [B, D], float32 on the CPU."""
-        tower = self.managed.ready(memory(self.managed.patcher.model.image, self.pipeline, images)).image
+        tower = self.managed.ready(memory(self.managed.network.image, self.pipeline, images)).image
         return F.normalize(tower(self.pipeline(images, self.managed.device)), dim=-1).cpu()
 
     @torch.inference_mode()
@@ -68,18 +68,21 @@ class Clip:
     @property
     def width(self) -> int:
         """How many numbers an embedding has."""
-        return self.managed.patcher.model.image.width
+        return self.managed.network.image.width
 
     def _encode(self, texts: list[str]) -> Tensor:
-        tokens = self.tokenizer(texts)
-        towers = self.managed.ready()
-        if int(tokens.ids.max()) >= len(towers.text.token.weight):
+        tower, tokenizer = self.managed.network.text, self.tokenizer
+        if tower is None or tokenizer is None:
+            raise RuntimeError("This model was loaded for images alone.")
+        tokens = tokenizer(texts)
+        self.managed.ready()
+        if int(tokens.ids.max()) >= len(tower.token.weight):
             raise files.WeightsError(
-                f"The tokenizer gives token {int(tokens.ids.max())}, but the model has {len(towers.text.token.weight)} "
+                f"The tokenizer gives token {int(tokens.ids.max())}, but the model has {len(tower.token.weight)} "
                 "of them. Put the tokenizer.json beside the weights that was published with them."
             )
-        read_at = tokens.last if towers.text.causal else torch.full_like(tokens.last, -1)
-        return F.normalize(towers.text(tokens.ids.to(self.managed.device), read_at), dim=-1).cpu()
+        read_at = tokens.last if tower.causal else torch.full_like(tokens.last, -1)
+        return F.normalize(tower(tokens.ids.to(self.managed.device), read_at), dim=-1).cpu()
 
 
 def memory(tower: ImageTower, pipeline: Pipeline, images: Tensor) -> float:
@@ -103,7 +106,7 @@ def load(path: Path, title: str, activation: str = "auto", pipeline: Pipeline | 
     with files.whole(path):
         towers = TwoTowers(weights if text else images_only(weights), image, words, causal)
     refuse_strangers(path, towers, weights if text else images_only(weights))
-    tokenizer = _tokenizer(path, towers.text, family, title) if text else None
+    tokenizer = None if towers.text is None else _tokenizer(path, towers.text, family, title)
     scale = float(weights["logit_scale"].exp()) if "logit_scale" in weights else 1.0
     return Clip(towers, pipeline or published_pipeline(path, towers.image, family), tokenizer, scale)
 

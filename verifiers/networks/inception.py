@@ -59,10 +59,10 @@ class Conv(nn.Module):
 
     def __init__(self, weights: Weights, name: str):
         super().__init__()
-        out, inside, *kernel = weights[f"{name}.conv.weight"].shape
+        out, inside, height, width = weights[f"{name}.conv.weight"].shape
         halving = name in HALVING
-        padding = [0, 0] if halving or name in NARROWING else [side // 2 for side in kernel]
-        self.conv = ops.Conv2d(inside, out, kernel, 2 if halving else 1, padding, bias=False, device=META)
+        padding = (0, 0) if halving or name in NARROWING else (height // 2, width // 2)
+        self.conv = ops.Conv2d(inside, out, (height, width), 2 if halving else 1, padding, bias=False, device=META)
         self.bn = ops.BatchNorm2d(out, eps=BATCH_NORM_EPS, device=META)
 
     def forward(self, x: Tensor) -> Tensor:

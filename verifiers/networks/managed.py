@@ -28,10 +28,15 @@ class Managed(Generic[Network]):
         )
 
     @property
+    def network(self) -> Network:
+        """Wherever it is now."""
+        return self.patcher.model
+
+    @property
     def device(self) -> torch.device:
         return self.patcher.load_device
 
     def ready(self, memory: float = 0.0) -> Network:
         """The network, loaded; memory: bytes that computing needs beside the weights."""
-        comfy.model_management.load_models_gpu([self.patcher], memory_required=memory, force_full_load=self.whole)
-        return self.patcher.model
+        comfy.model_management.load_models_gpu([self.patcher], memory_required=int(memory), force_full_load=self.whole)
+        return self.network

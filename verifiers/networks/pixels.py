@@ -12,7 +12,7 @@ from torch.nn import functional as F
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
-PIL_MODES = {2: "bilinear", 3: "bicubic"}
+PIL_MODES: dict[int | None, str] = {2: "bilinear", 3: "bicubic"}
 
 
 @dataclass(frozen=True)

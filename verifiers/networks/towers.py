@@ -47,12 +47,12 @@ class Style:
     eps: float = 1e-5
 
 
-def linear(weights: Weights, name: str) -> nn.Module:
+def linear(weights: Weights, name: str) -> nn.Linear:
     out, inside = weights[f"{name}.weight"].shape
     return ops.Linear(inside, out, bias=f"{name}.bias" in weights, device=META)
 
 
-def norm(weights: Weights, name: str, eps: float) -> nn.Module:
+def norm(weights: Weights, name: str, eps: float) -> nn.LayerNorm:
     return ops.LayerNorm(weights[f"{name}.weight"].shape[0], eps=eps, device=META)
 
 
@@ -60,8 +60,9 @@ def parameter(weights: Weights, name: str) -> nn.Parameter:
     return nn.Parameter(torch.empty(weights[name].shape, device=META), requires_grad=False)
 
 
-def embedding(weights: Weights, name: str) -> nn.Module:
-    return ops.Embedding(*weights[f"{name}.weight"].shape, device=META)
+def embedding(weights: Weights, name: str) -> nn.Embedding:
+    words, width = weights[f"{name}.weight"].shape
+    return ops.Embedding(words, width, device=META)
 
 
 def count(weights: Weights, prefix: str) -> int:

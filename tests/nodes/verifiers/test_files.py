@@ -176,7 +176,7 @@ def test_a_dino_without_a_linear_head_has_no_classes(models: Path) -> None:
     }
     save(models / "dino.safetensors", state)
     classes = module("nodes.verifiers.features").ClassVerifier
-    message = refused(classes.execute, "dino.safetensors", "dog", "")
+    message = refused(lambda: classes.execute("dino.safetensors", wanted="dog", others=""))
     assert "is not a DINOv2 model with a linear head (classifier.weight)" in message
 
 
