@@ -12,8 +12,8 @@ from .base import Algorithm, Method, Start
 from .checks import SettingError, at_least
 
 # The step is the angle between pivot and neighbour. A round without improvement shortens it, one with improvement
-# lengthens it, within these multiples of the angle that was asked for; tests/search/test_zero_order.py shows that it
-# helps.
+# lengthens it, within these multiples of the angle that was asked for; tests/search/methods/test_zero_order.py shows
+# that it helps.
 SHRINK, GROW = 0.7, 1.2
 SHORTEST, LONGEST = 0.3, 2.0
 MOVE_SEEDS = 2**32
