@@ -172,7 +172,7 @@ class LoopSearch:
 
     def let_go(self) -> None:
         """Make the host forget what the candidates have made, but for the best one."""
-        for index in [index for index in self.cached if index != self.best]:
+        for index in [index for index in self.cached if index != self.standing.best]:
             forget(self.cached.pop(index))
 
     def give_result(self) -> Any:
