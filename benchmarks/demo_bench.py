@@ -17,7 +17,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,9 +30,6 @@ RESULTS = ROOT / "benchmarks" / "results"
 STEPS, CFG, SIZE = 20, 3.0, 64
 SCHEDULER, SAMPLER = "simple", "euler"
 BATCH = 8
-BOOTSTRAPS = 2000
-
-Interval = tuple[float, float, float]  # mean, 5th and 95th percentile
 
 
 @dataclass(frozen=True)
@@ -186,22 +182,6 @@ def _start(start: Callable[[], None]) -> None:
 
 def read(log: Path, row: type) -> list[Any]:
     return [row(**json.loads(line)) for line in log.read_text().splitlines()] if log.exists() else []
-
-
-def interval(rows: Sequence[Any], value: Callable[[Any], float]) -> Interval:
-    """Mean over captions, and its 90 % bootstrap interval: 5th and 95th percentile when captions are drawn again."""
-    by_caption: dict[int, list[float]] = {}
-    for row in rows:
-        by_caption.setdefault(row.caption, []).append(value(row))
-    means = np.array([np.mean(values) for values in by_caption.values()])
-    draws = np.random.default_rng(0).integers(0, len(means), (BOOTSTRAPS, len(means)))
-    low, high = np.percentile(means[draws].mean(1), [5, 95])
-    return float(means.mean()), float(low), float(high)
-
-
-def shown(values: Interval, digits: int) -> str:
-    mean, low, high = (f"{value:.{digits}f}" for value in values)
-    return f"{mean} [{low}, {high}]"
 
 
 def made_on(gpu: str = "no GPU") -> str:

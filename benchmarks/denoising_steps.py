@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from demo_bench import CFG, SIZE, Bench, arguments, captions, interval, made_on, noise, read, shown, spread
+from demo_bench import CFG, SIZE, Bench, arguments, captions, made_on, noise, read, spread
 from plots import axes, save
+from stats import Interval, interval, mean, shown
 from torch import Tensor
 
 SAMPLERS = {"euler": (2, 4, 6, 8, 12, 20, 50, 100), "dpmpp_2m": (2, 4, 6, 8, 12, 20, 50, 100)}
@@ -178,14 +179,10 @@ def few_steps_table(rows: Sequence[Image]) -> list[str]:
         hosts = {image.scheduler for image in images} - {ADAPTIVE}
         best = min(hosts, key=lambda name: _distance(_only(images, name)))
         pairs = zip(*(sorted(_only(images, name), key=lambda i: i.caption) for name in (ADAPTIVE, best)), strict=True)
-        logs = np.array([math.log(ours.distance / theirs.distance) for ours, theirs in pairs])
-        draws = np.random.default_rng(0).integers(0, len(logs), (2000, len(logs)))
-        low, high = np.exp(np.percentile(logs[draws].mean(1), [5, 95]))
+        logs = mean([math.log(ours.distance / theirs.distance) for ours, theirs in pairs])
+        ratio = Interval(*map(math.exp, logs))
         theirs, ours = (100 * v for v in (_share(_only(images, best)), _share(_only(images, ADAPTIVE))))
-        lines.append(
-            f"| {sampler}, {steps} | {best} | {theirs:.1f} % | {ours:.1f} % "
-            f"| {math.exp(logs.mean()):.2f} [{low:.2f}, {high:.2f}] |"
-        )
+        lines.append(f"| {sampler}, {steps} | {best} | {theirs:.1f} % | {ours:.1f} % | {shown(ratio, 2)} |")
     return lines
 
 

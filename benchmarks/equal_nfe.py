@@ -1,6 +1,7 @@
 """Quality at equal cost on the demo model: the search methods, and more steps without search, at 1 to 64 trajectories.
 
     .host/venv/bin/python benchmarks/equal_nfe.py [--captions 100] [--budgets 1 2 4 8 16 32 64] [--workers 2]
+    .host/venv/bin/python benchmarks/equal_nfe.py --seeds 5 --captions 24 --budgets 1 8 16 32
 
 Two tasks. Text-conditional: the benchmark's captions of one to four shapes, cfg 3, searched by the demo's verifier.
 Class-conditional: as many captions of one shape, cfg 1, searched by the probability that a classifier gives the class.
@@ -8,12 +9,17 @@ Each in ComfyUI's own sampling, 20 euler steps a trajectory, the network in bflo
 picks is judged by the verifier it optimised, by a second one (colorfulness) and by the oracle, which no search sees.
 Random search also picks by the second verifier and by both (mean rank): what verifier hacking looks like.
 
-Rows are added to equal_nfe.jsonl in the results as they come; a run that was stopped goes on where it was.
+With --seeds: several noises a caption, the same for all captions. Text-conditional only, the search methods, judged by
+the verifier and the oracle; the results are called methods instead of equal_nfe.
+
+Rows are added to equal_nfe.jsonl (methods.jsonl) in the results as they come; a run that was stopped goes on where it
+was.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,12 +28,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import searches
 import torch
-from demo_bench import CFG, STEPS, Bench, Judged, arguments, captions, interval, made_on, read, shown, spread
+from demo_bench import CFG, STEPS, Bench, Judged, arguments, captions, made_on, read, spread
 from one_shape import Classifier, one_shape_captions
 from plots import axes, save
+from stats import interval, shown
 
 BUDGETS = (1, 2, 4, 8, 16, 32, 64)
-SEED = 90_000  # of the first caption; each has seeds of its own, as many as the largest budget
+SEED = 90_000  # of the first caption with one noise; each has seeds of its own, as many as the largest budget
 TOGETHER = 8  # captions in one task of a method that takes several
 RANDOM, SECOND, BOTH = "random", "random, by colorfulness", "random, by both"
 STEPS_ALONE = "more steps"
@@ -35,16 +42,20 @@ STEPS_ALONE = "more steps"
 
 @dataclass(frozen=True)
 class Row:
-    """What a method picked for a caption at a budget of trajectories. nfe: spent. second: colorfulness."""
+    """What a method picked for a caption at a budget of trajectories. nfe: spent. second: colorfulness, where known.
 
-    task: str
+    seed: number of the noise among those of the caption.
+    """
+
     method: str
     budget: int
     caption: int
     score: float
-    second: float
     holds: bool
     nfe: int
+    task: str = "text"
+    seed: int = 0
+    second: float = math.nan
 
 
 class Kind(NamedTuple):
@@ -78,7 +89,6 @@ SEARCHES = {
     "paths, early": searches.early_paths,
     "paths, paper": searches.paper_paths,
 }
-METHODS = (RANDOM, *SEARCHES, STEPS_ALONE)
 
 
 def _score(image: Judged) -> float:
@@ -94,11 +104,41 @@ def _mean_rank(images: Sequence[Judged]) -> Callable[[Judged], int]:
     return lambda image: scores.index(image.score) + seconds.index(image.second)
 
 
-class Task(NamedTuple):
-    """One method on one caption, or on several."""
+JUDGES = {
+    "The verifier that is optimised": (2, _score),
+    "Oracle: whole caption holds, %": (0, lambda row: 100.0 * row.holds),
+    "Second verifier: colorfulness": (3, _second),
+}
 
+
+class Form(NamedTuple):
+    """What is compared. name: of its results. methods: those that run; picks: what random finds by other judges.
+    seed: of a caption's first candidate, by the numbers of caption and noise.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    methods: tuple[str, ...]
+    picks: tuple[str, ...]
+    judges: tuple[str, ...]
+    seed: Callable[[int, int], int]
+
+
+ONE_NOISE = Form(
+    "equal_nfe", tuple(KINDS), (RANDOM, *SEARCHES, STEPS_ALONE), (SECOND, BOTH), tuple(JUDGES),
+    lambda caption, _: SEED + 1000 * caption,
+)  # fmt: skip
+SEVERAL = Form("methods", ("text",), (RANDOM, *SEARCHES), (), tuple(JUDGES)[:2], lambda _, noise: 1000 * noise)
+FORMS = {form.name: form for form in (ONE_NOISE, SEVERAL)}
+
+
+class Task(NamedTuple):
+    """One method on one caption, or on several. form: its name. seed: number of the noise."""
+
+    form: str
     kind: str
     method: str
+    seed: int
     members: tuple[int, ...]
     captions: int
     steps: int
@@ -112,12 +152,14 @@ def start() -> None:
 
 def measure(task: Task) -> list[Row]:
     everything = KINDS[task.kind].captions(task.captions)
-    captions, seeds = [everything[member] for member in task.members], [SEED + 1000 * at for at in task.members]
+    form, captions = FORMS[task.form], [everything[member] for member in task.members]
+    seeds = [form.seed(member, task.seed) for member in task.members]
     with torch.inference_mode():
         found = _found(_bench(task.kind, task.steps), task, captions, seeds)
         return [
-            Row(task.kind, name, budget, member, *vars(pick).values(), nfe)
+            Row(name, budget, member, nfe=nfe, task=task.kind, seed=task.seed, **vars(pick))
             for name, budget, picks, nfe in found
+            if name in form.methods + form.picks
             for member, pick in zip(task.members, picks, strict=True)
         ]
 
@@ -144,44 +186,38 @@ def _bench(kind: str, steps: int) -> Bench:
     return benches[kind]
 
 
-JUDGES = {
-    "The verifier that is optimised": (2, lambda row: row.score),
-    "Oracle: whole caption holds, %": (0, lambda row: 100.0 * row.holds),
-    "Second verifier: colorfulness": (3, lambda row: row.second),
-}
-
-
 def complete(rows: Sequence[Row]) -> list[Row]:
-    """Those of captions that all methods have run, but for methods that the budgets are too small for."""
+    """Those of captions and noises that all methods have run, but for methods that the budgets are too small for."""
     needed = {row.method for row in rows}
-    run: dict[tuple[str, int], set[str]] = {}
+    run: dict[tuple[str, int, int], set[str]] = {}
     for row in rows:
-        run.setdefault((row.task, row.caption), set()).add(row.method)
-    return [row for row in rows if needed <= run[row.task, row.caption]]
+        run.setdefault((row.task, row.caption, row.seed), set()).add(row.method)
+    return [row for row in rows if needed <= run[row.task, row.caption, row.seed]]
 
 
-def report(rows: Sequence[Row], steps: int) -> str:
+def report(form: Form, rows: Sequence[Row], steps: int) -> str:
+    several = form is SEVERAL
     lines = [
-        "# Quality at equal NFE",
+        f"# Quality at equal NFE{', several noises a caption' if several else ''}",
         "",
-        f"Demo model, {steps} euler steps a trajectory, bfloat16; {made_on()}. Made by `benchmarks/equal_nfe.py`. "
+        f"Demo model, {steps} euler steps a trajectory, bfloat16; {made_on()}. Made by `benchmarks/equal_nfe.py"
+        f"{' --seeds' if several else ''}`. "
         "Columns are budgets in trajectories; in brackets 90 % bootstrap intervals over captions, of which those count "
         "that all methods have run. A method is left out where the budget is too small for it.",
-        "",
-        "![Verifier, oracle and second verifier against NFE](equal_nfe.png)",
     ]
-    for name, kind in KINDS.items():
+    if not several:
+        lines += ["", "![Verifier, oracle and second verifier against NFE](equal_nfe.png)"]
+    for name in form.kinds:
         chosen = [row for row in rows if row.task == name]
         if chosen:
-            count = len({row.caption for row in chosen})
-            lines += ["", f"## {kind.title}: {count} captions, cfg {kind.cfg:g}"]
-            for title, (digits, value) in JUDGES.items():
-                lines += ["", f"**{title}**", "", *_table(chosen, digits, value)]
-            lines += [
-                "",
-                "**Against random at the same budget, caption by caption: score; whole caption holds, points**",
-            ]
+            count, noises = (len({getattr(row, of) for row in chosen}) for of in ("caption", "seed"))
+            each = f" x {noises} noises" if several else ""
+            lines += ["", f"## {KINDS[name].title}: {count} captions{each}, cfg {KINDS[name].cfg:g}"]
+            for title in form.judges:
+                lines += ["", f"**{title}**", "", *_table(chosen, *JUDGES[title])]
+            lines += ["", "**Against random at the same budget, pair by pair: score; whole caption holds, points**"]
             lines += ["", *_against_random(chosen)]
+            lines += ["", "**NFE spent**", "", *_grid(chosen, lambda cell: f"{np.mean([row.nfe for row in cell]):.0f}")]
     return "\n".join(lines) + "\n"
 
 
@@ -190,15 +226,19 @@ def _table(rows: Sequence[Row], digits: int, value: Callable[[Row], float]) -> l
 
 
 def _against_random(rows: Sequence[Row]) -> list[str]:
-    baseline = {(row.budget, row.caption): row for row in rows if row.method == RANDOM}
+    baseline = {_place(row): row for row in rows if row.method == RANDOM}
 
     def cell(chosen: Sequence[Row]) -> str:
-        pairs = [(row, baseline[row.budget, row.caption]) for row in chosen if (row.budget, row.caption) in baseline]
+        pairs = [(row, baseline[_place(row)]) for row in chosen if _place(row) in baseline]
         score = [replace(ours, score=ours.score - theirs.score) for ours, theirs in pairs]
         holds = [replace(ours, score=100.0 * (ours.holds - theirs.holds)) for ours, theirs in pairs]
         return f"{shown(interval(score, _score), 2)}; {shown(interval(holds, _score), 0)}"
 
     return _grid([row for row in rows if row.method != RANDOM], cell)
+
+
+def _place(row: Row) -> tuple[int, int, int]:
+    return row.budget, row.caption, row.seed
 
 
 def _grid(rows: Sequence[Row], cell: Callable[[Sequence[Row]], str]) -> list[str]:
@@ -234,29 +274,31 @@ def _curve(axis: Any, rows: Sequence[Row], value: Callable[[Row], float]) -> Non
 
 
 def _tasks(
-    captions: int, steps: int, budgets: tuple[int, ...], done: Container[tuple[str, str, int]]
+    form: Form, seeds: int, captions: int, steps: int, budgets: tuple[int, ...], done: Container[tuple[Any, ...]]
 ) -> Iterator[Task]:
-    """What is not done: all methods on the first captions, then on the next."""
-    for first in range(0, captions, TOGETHER):
-        for kind, method in itertools.product(KINDS, METHODS):
+    """What is not done: all methods on the first captions, then on the next; all that with one noise, then the next."""
+    for seed, first in itertools.product(range(seeds), range(0, captions, TOGETHER)):
+        for kind, method in itertools.product(form.kinds, form.methods):
             chunk = range(first, min(first + TOGETHER, captions))
-            missing = [at for at in chunk if (kind, method, at) not in done]
+            missing = [at for at in chunk if (kind, method, at, seed) not in done]
             size = TOGETHER if method == STEPS_ALONE else 1
             for at in range(0, len(missing), size):
-                yield Task(kind, method, tuple(missing[at : at + size]), captions, steps, budgets)
+                yield Task(form.name, kind, method, seed, tuple(missing[at : at + size]), captions, steps, budgets)
 
 
 def main(command: Sequence[str] | None = None) -> None:
     quick = {"captions": 1, "steps": 6, "budgets": (1, 4)}
-    options = arguments(__doc__, command, quick, captions=100, steps=STEPS, budgets=BUDGETS)
-    log = options.results / "equal_nfe.jsonl"
-    done = {(row.task, row.method, row.caption) for row in read(log, Row)}
-    tasks = list(_tasks(options.captions, options.steps, tuple(options.budgets), done))
-    spread(log, tasks, measure, start, options.workers)
+    options = arguments(__doc__, command, quick, captions=100, steps=STEPS, budgets=BUDGETS, seeds=0)
+    form = SEVERAL if options.seeds else ONE_NOISE
+    log = options.results / f"{form.name}.jsonl"
+    done = {(row.task, row.method, row.caption, row.seed) for row in read(log, Row)}
+    sizes = options.seeds or 1, options.captions, options.steps, tuple(options.budgets)
+    spread(log, _tasks(form, *sizes, done), measure, start, options.workers)
     rows = complete(read(log, Row))
-    draw(rows, options.results / "equal_nfe.png")
-    text = report(rows, options.steps)
-    (options.results / "equal_nfe.md").write_text(text)
+    if form is ONE_NOISE:
+        draw(rows, options.results / "equal_nfe.png")
+    text = report(form, rows, options.steps)
+    (options.results / f"{form.name}.md").write_text(text)
     print(text)
 
 

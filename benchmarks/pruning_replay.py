@@ -3,12 +3,14 @@
     python benchmarks/pruning_replay.py --data FILE.npz [--array NAME] [--budget N] [--half held-out] [--json]
 
 FILE holds arrays [prompts, seeds, steps]: a verifier's score of the x0 prediction after each step, the last one that of
-the final image; higher is better. A search draws seeds at random, runs the plan of `search.pruning` on them and is
-paid in full for its budget of N trajectories, whether or not it used all of it.
+the final image; higher is better. A search draws seeds at random, runs the plan of `search.methods.pruning` on them and
+is paid in full for its budget of N trajectories, whether or not it used all of it.
 
 The effective-N multiplier is n / N, where plain best-of-n reaches the same mean final score as the pruned searches. The
 mean of plain best-of-n is exact: over all subsets of n recorded seeds, interpolated between whole n. The interval is a
 bootstrap over prompts, 90 %. Seeds recorded twice count once: two equal rows are not two candidates.
+
+It needs numpy, scipy and torch, not ComfyUI.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ sys.path += [str(Path(__file__).resolve().parents[1] / "scripts" / folder) for f
 import pack_alias
 
 pack_alias.register()
+from noise_search.benchmarks.stats import resampled  # noqa: E402
 from noise_search.search.methods.pruning import COARSE, FINE, Cut, Race, plan, survivors  # noqa: E402
 
 BUDGETS = (4, 8, 16)
@@ -139,12 +142,14 @@ def measure(name: str, rewards: np.ndarray, budget: int, *, rule: Rule, searches
     prompts, seeds, steps = rewards.shape
     races = rule(budget, steps)
     scores, plain = replay(rewards, races, searches, seed), best_of_n(rewards[:, :, -1])
-    again = np.random.default_rng(seed).integers(prompts, size=(BOOTSTRAPS, prompts))
-    spread = [multiplier(scores[chosen].mean(), plain[chosen].mean(0), budget) for chosen in again]
-    low, high = np.quantile(spread, (0.05, 0.95))
+
+    def gain(chosen: np.ndarray) -> np.ndarray:
+        means = zip(scores[chosen].mean(-1).flat, plain[chosen].mean(-2).reshape(-1, seeds), strict=True)
+        return np.reshape([multiplier(*both, budget) for both in means], chosen.shape[:-1])
+
     return Result(
-        multiplier(scores.mean(), plain.mean(0), budget),
-        *(float(low), float(high), budget, name, prompts, seeds, steps, float(scores.mean())),
+        *resampled(gain, prompts, resamples=BOOTSTRAPS, seed=seed),
+        *(budget, name, prompts, seeds, steps, float(scores.mean())),
         trajectories_started=sum(race.starts for race in races),
         trajectories_paid=sum(race.cost for race in races) / steps,
         trajectories_finished=sum(race.finishers for race in races),

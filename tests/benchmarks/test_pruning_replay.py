@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
 
@@ -124,6 +126,24 @@ def test_the_same_command_gives_the_same_numbers(recorded: Path, capsys: pytest.
     options = ["--data", str(recorded), "--array", "fair", "--budget", "8", "--searches", "5", "--json"]
     first, second = (main(options) or capsys.readouterr().out for _ in range(2))
     assert first == second
+
+
+def test_it_runs_by_itself_without_comfyui(recorded: Path) -> None:
+    barred = """
+import runpy, sys
+
+class Barred:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in ("comfy", "nodes", "folder_paths"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Barred())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+    command = [sys.executable, "-c", barred, pruning_replay.__file__, "--data", str(recorded), "--searches", "2"]
+    done = subprocess.run(command, cwd=recorded.parent, capture_output=True, text=True)
+    assert "| good | 16 | 1.00 |" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(
