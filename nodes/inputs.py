@@ -1,4 +1,4 @@
-"""Inputs that several nodes share, and whose message a wrong setting gets."""
+"""Inputs that several nodes share, and the node's name in front of what is wrong with a setting."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +14,12 @@ FRAMES = 8  # of a video that a verifier sees by default
 
 @contextmanager
 def named(title: str) -> Iterator[None]:
-    """Puts the node in front of what is wrong with a setting."""
+    """A wrong setting becomes a ValueError that begins with the node: ComfyUI shows people the class of an error, and a
+    class of ours with its whole module path."""
     try:
         yield
     except SettingError as error:
-        raise SettingError(f"{title}: {error}") from error
+        raise ValueError(f"{title}: {error}") from error
 
 
 def prompt_input() -> io.String.Input:

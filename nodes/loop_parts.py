@@ -64,7 +64,7 @@ class SearchLoopRun(io.ComfyNode):
             return io.NodeOutput(*outputs, expand=graph)
         found, best = search.found(), search.recipe(search.best)
         outcome = (found, best.seed, found.reports[0].best.score)
-        if search.made is None or not search.made.is_link:
+        if not search.standing.won.is_link:
             return io.NodeOutput(search.give_result(), *outcome)
         result, graph = result_graph(search)
         return io.NodeOutput(result, *outcome, expand=graph)

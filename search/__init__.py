@@ -1,7 +1,8 @@
 """How a search works, from the top down.
 
-patch puts a search on a MODEL; driver asks the method, has candidates evaluated and tells it the scores; stopping says
-when it is enough; plan is what a search node was set to; replay follows a recipe instead.
+patch puts a search on a MODEL; driver asks the method, has candidates evaluated and tells it the scores; finals runs
+the best again; evaluate runs and judges candidates; course is what driver and loop have in common; stopping says when
+it is enough; plan is what a search node was set to; results is what the SEARCH socket carries; replay follows a recipe.
 
 methods: random search, zero-order, paths, pruning. records: recipe, report, how a search stands. pictures: thumbnails
 and plots. These three need no ComfyUI. sampling: candidates as rows of one call of the user's sampler. judging:

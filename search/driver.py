@@ -113,9 +113,7 @@ class Driver:
         return True
 
     def _outcome(self) -> Outcome:
-        standings = self.course.standings
-        won = [item.results[item.best] for item in standings if item.best is not None]
-        winners = [result for result in won if result is not None]
+        winners = [item.won for item in self.course.standings]
         latents, x0 = (torch.stack(parts) for parts in zip(*winners, strict=True))
         seconds = Seconds(**self.spent.seconds, total=self.course.stopping.limit.elapsed)
         nfe = zip(self.spent.extra_nfe, self.spent.earlier_nfe, strict=True)

@@ -53,7 +53,7 @@ class Finals:
     def run_known_winners(self) -> None:
         """Run winners whose latent only an earlier run has had. Raises ScoresChanged when one is not what it was."""
         standings = self.course.standings
-        best = self._best()
+        best = tuple(item.winner for item in standings)
         missing = [image for image, index in enumerate(best) if standings[image].results[index] is None]
         if not missing:
             return
@@ -73,9 +73,6 @@ class Finals:
         if not is_same(item.seen[index].scores, judged.candidates[image][0].scores, item.seen):
             raise ScoresChanged
         item.results[index] = judged.kept[image][0]
-
-    def _best(self) -> Indices:
-        return tuple(item.best for item in self.course.standings if item.best is not None)
 
     def _finalists(self) -> list[Indices]:
         """Drafts, one an image: the best first, only one when the search was cut short; and that without search."""

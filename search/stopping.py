@@ -69,10 +69,12 @@ class Stopping:
         return self.reason is not None
 
     def affords(self, candidates: int) -> int:
-        """How many of these there is time for. None ends the search; one that has ended finishes what it needs."""
+        """How many of these there is time for; 0 ends the search. One that has ended finishes what it needs, and one
+        without any candidate gets its first."""
         if self.reason is not None:
             return candidates
         count = self.limit.affords(candidates)
-        if not count:
-            self.reason = "time"
-        return count
+        if count or not self.standings[0].seen:
+            return count or 1
+        self.reason = "time"
+        return 0

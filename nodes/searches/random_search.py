@@ -33,17 +33,11 @@ class RandomSearch(SearchNode):
     @classmethod
     def settings(cls) -> list[io.Input]:
         return [
-            io.Int.Input(
-                "candidates",
-                default=16,
-                min=1,
-                max=10_000,
-                tooltip="How many full images to generate and compare. Candidate i has the sampler's seed + i.",
-            ),
+            _candidates("How many full images to generate and compare. Candidate i has the sampler's seed + i."),
             io.Combo.Input(
                 "pruning",
-                options=["none", "progressive"],
-                default="none",
+                options=[method.NONE, method.PROGRESSIVE],
+                default=method.NONE,
                 tooltip="none: every candidate runs to the end. progressive: the same cost on about 1.5 times "
                 "as many starts, of which the weaker ones stop on the way, judged by what the model predicts "
                 "there. It pays when the verifier sees early what an image will become; candidate 0 may be "
@@ -53,12 +47,8 @@ class RandomSearch(SearchNode):
 
     @classmethod
     def loop_settings(cls) -> list[io.Input]:
-        return [
-            io.Int.Input(
-                "candidates",
-                default=16,
-                min=1,
-                max=10_000,
-                tooltip="How many seeds to try. Candidate i has the seed of Search Loop Open + i.",
-            )
-        ]
+        return [_candidates("How many seeds to try. Candidate i has the seed of Search Loop Open + i.")]
+
+
+def _candidates(tooltip: str) -> io.Int.Input:
+    return io.Int.Input("candidates", default=16, min=1, max=10_000, tooltip=tooltip)

@@ -71,9 +71,8 @@ class _OnBoard:
         best = max(finished, key=lambda candidate: candidate.score, default=None)
         self.best = None if best is None else best.index
 
-    def keep(self, candidates: Sequence[Candidate], pictures: Mapping[int, Image]) -> None:
-        """Of all a tile, of the best a preview."""
-        self.tiles |= {index: thumbnail.encode(one, TILE_SIDE, TILE_QUALITY) for index, one in pictures.items()}
+    def keep_previews(self, candidates: Sequence[Candidate], pictures: Mapping[int, Image]) -> None:
+        """Of the best, the pictures larger."""
         ranked = heapq.nsmallest(
             self._most, candidates, key=lambda candidate: (not candidate.is_finished, -candidate.score)
         )
@@ -140,13 +139,16 @@ class Board:
         images: all candidates so far, of each image of the batch. pictures: of those that are new or were still
         running, by image and index. running: those whose score is that of a prediction on the way.
         """
+        tiles = {at: thumbnail.encode(picture, TILE_SIDE, TILE_QUALITY) for at, picture in pictures.items()}
         with self._lock:
             self._revision += 1
+            for (image, index), tile in tiles.items():
+                self._images[image].tiles[index] = tile
             self.nfe = sum(candidate.nfe for candidates in images for candidate in candidates)
             for number, (image, candidates) in enumerate(zip(self._images, images, strict=True)):
                 own = {index: picture for (at, index), picture in pictures.items() if at == number}
                 image.show(candidates, {index for at, index in running if at == number}, self._revision)
-                image.keep(candidates, own)
+                image.keep_previews(candidates, own)
             if not running:
                 self.remaining.judged()
             self._tell()

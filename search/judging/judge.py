@@ -18,7 +18,7 @@ from .decoding import decode
 from .scoring import score_images
 
 
-class Judged(NamedTuple):
+class Scored(NamedTuple):
     """Scores of some latents, of each verifier by name; the picture of each, as large as it is ever shown (the middle
     frame of a video); the seconds it took."""
 
@@ -61,7 +61,7 @@ class Judge:
 
     def judge(
         self, latents: Tensor, name_of: Callable[[int], str], predictions: Mapping[float, Tensor] | None = None
-    ) -> Judged:
+    ) -> Scored:
         """Judge each of `latents` [N, ...], as a sampler gives them out; a video by the mean over its frames.
 
         Only a few at a time are there as images: CHUNK, or one video. name_of: what to call latent i in an error.
@@ -73,14 +73,14 @@ class Judge:
             x0 = {level: prediction[part] for level, prediction in (predictions or {}).items()}
             judged.append(self._judge(latents[part], lambda row, first=first: name_of(first + row), x0))
         scores, pictures, decoding, scoring = zip(*judged, strict=True)
-        return Judged([*chain(*scores)], [*chain(*pictures)], sum(decoding), sum(scoring))
+        return Scored([*chain(*scores)], [*chain(*pictures)], sum(decoding), sum(scoring))
 
     @property
     def _together(self) -> int:
         """Latents that are judged at once."""
         return CHUNK if len(self.shapes[0]) == 4 or self.shapes[0][2] == 1 else 1
 
-    def _judge(self, latents: Tensor, name_of: Callable[[int], str], predictions: Mapping[float, Tensor]) -> Judged:
+    def _judge(self, latents: Tensor, name_of: Callable[[int], str], predictions: Mapping[float, Tensor]) -> Scored:
         started = time.perf_counter()
         images = decode(self.vae, latents, self.shapes, name_of)
         frames = spread(images.shape[1], self.frames)
@@ -100,7 +100,7 @@ class Judge:
         scores = [{name: float(values[row]) for name, values in means.items()} for row in range(len(images))]
         scored = time.perf_counter()
         pictures = [thumbnail.of_image(image) for image in images[:, images.shape[1] // 2]]
-        return Judged(scores, pictures, decoded - started, scored - decoded)
+        return Scored(scores, pictures, decoded - started, scored - decoded)
 
 
 def spread(frames: int, wanted: int) -> list[int]:

@@ -83,9 +83,7 @@ class LoopSearch:
     @property
     def best(self) -> int:
         """The winner's number, once there is one."""
-        if self.standing.best is None:
-            raise RuntimeError(f"{self.plan.title}: nothing has been scored.")
-        return self.standing.best
+        return self.standing.winner
 
     @property
     def made(self) -> Made | None:
@@ -178,8 +176,9 @@ class LoopSearch:
     def give_result(self) -> Any:
         """The winner's result, or a link to it; the host holds this search until the prompt has ended, and shall not
         hold the result with it."""
-        made = self.standing.results.pop(self.best)
-        return made and made.value
+        made = self.standing.won
+        del self.standing.results[self.best]
+        return made.value
 
     def _add_known(self) -> int | None:
         """Go on with what was scored in earlier runs, up to the first candidate that was not; None if there is none."""

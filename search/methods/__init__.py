@@ -12,4 +12,9 @@ from .base import Method
 
 def registered() -> dict[str, type[Method]]:
     """Every method there is, by name."""
-    return {method.name: method for method in Method.__subclasses__()}
+    found = [thing for name in __all__ for thing in vars(globals()[name]).values() if _is_method(thing)]
+    return {method.name: method for method in found}
+
+
+def _is_method(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, Method) and thing is not Method

@@ -40,6 +40,21 @@ class Standing(Generic[Kept]):
         """Candidates that came after the best one."""
         return 0 if self.best is None else len(self.seen) - 1 - self.best
 
+    @property
+    def winner(self) -> int:
+        """The number of the best one. Raises RuntimeError when nothing has run to its end."""
+        if self.best is None:
+            raise RuntimeError("nothing has been scored.")
+        return self.best
+
+    @property
+    def won(self) -> Kept:
+        """What the winner is made of. Raises RuntimeError when only an earlier run had it."""
+        result = self.results[self.winner]
+        if result is None:
+            raise RuntimeError(f"candidate {self.winner} was scored by an earlier run and has not been made again.")
+        return result
+
     def add(self, candidates: Iterable[tuple[Candidate, Kept | None]]) -> None:
         """Record candidates; only those that ran to their end can win."""
         for candidate, result in candidates:

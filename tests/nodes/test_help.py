@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from layout import ROOT
 
 DOCS = ROOT / "web" / "docs"
 PICTURES = DOCS / "pictures"
+PAGES_IN_FOLDERS = 22
+METHODS_IN_CHINESE = {"method_candidates", "method_iterations", "method_neighbors", "method_cosine"}  # in loops
 LARGEST = 300_000  # bytes of all pages and pictures together
 SYNTAX = re.compile(r"[{}@|]")  # means something else to the front end's translations
 LISTED = re.compile(r"^- ((?:`\w+`(?:, |、)?)+)[:：]", re.MULTILINE)  # the settings or outputs that a line is about
@@ -61,7 +64,18 @@ def appearing(schema: Any) -> dict[str, dict[str, str]]:
 
 
 def page(node: str, language: str) -> str:
-    return (DOCS / node / f"{language}.md").read_text(encoding="utf-8")
+    """The English page is what the front end shows for every language without one of its own."""
+    path = DOCS / f"{node}.md" if language == "en" else DOCS / node / f"{language}.md"
+    return path.read_text(encoding="utf-8")
+
+
+def in_chinese() -> list[str]:
+    """Nodes with a page and names in Chinese: welcome, and not demanded of a new one."""
+    return sorted(path.parent.name for path in DOCS.glob("*/zh.md"))
+
+
+def with_page(schemas: dict[str, Any], language: str) -> dict[str, Any]:
+    return schemas if language == "en" else {name: schemas[name] for name in in_chinese()}
 
 
 def locale(language: str, file: str = "nodeDefs.json") -> dict[str, Any]:
@@ -93,19 +107,25 @@ def test_every_node_input_and_output_is_explained(schemas: dict[str, Any]) -> No
 
 
 def test_there_is_a_help_page_for_every_node_and_for_no_other(schemas: dict[str, Any]) -> None:
-    for language in ("en", "zh"):
-        assert {path.parent.name for path in DOCS.glob(f"*/{language}.md")} == schemas.keys()
+    assert {path.stem for path in DOCS.glob("*.md")} == schemas.keys()
 
 
-def test_the_page_for_all_other_languages_is_the_english_one(schemas: dict[str, Any]) -> None:
-    others = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
-    assert others == {name: page(name, "en") for name in schemas}
+def test_an_english_copy_is_the_page_for_all_other_languages(schemas: dict[str, Any]) -> None:
+    """Without the copy, which it asks for first, the front end shows that page after a 404 in the browser's console."""
+    copies = {path.parent.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*/en.md")}
+    assert copies == {name: page(name, "en") for name in copies}
+    assert len(copies) >= PAGES_IN_FOLDERS
+
+
+def test_chinese_pages_and_names_go_together_and_none_is_lost(schemas: dict[str, Any]) -> None:
+    assert set(in_chinese()) == locale("zh").keys() <= schemas.keys()
+    assert len(in_chinese()) >= PAGES_IN_FOLDERS
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_help_page_is_short_and_tells_when_and_what_it_costs(schemas: dict[str, Any], language: str) -> None:
     when, cost = {"en": ("When to use it", "Cost"), "zh": ("什么时候用", "成本")}[language]
-    for name in schemas:
+    for name in with_page(schemas, language):
         text = page(name, language)
         assert f"## {when}\n" in text and f"## {cost}\n" in text, name
         assert 20 <= len(text.splitlines()) <= 60, name
@@ -113,7 +133,7 @@ def test_a_help_page_is_short_and_tells_when_and_what_it_costs(schemas: dict[str
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_help_page_names_every_setting_and_none_that_is_not_there(schemas: dict[str, Any], language: str) -> None:
-    for name, schema in schemas.items():
+    for name, schema in with_page(schemas, language).items():
         text = page(name, language)
         known = {setting for setting, _, _ in inputs(schema)} | {output.display_name for output in schema.outputs}
         listed = {word for line in LISTED.findall(text) for word in re.findall(r"\w+", line)}
@@ -123,7 +143,7 @@ def test_a_help_page_names_every_setting_and_none_that_is_not_there(schemas: dic
 
 
 def test_both_languages_have_the_same_sections_and_pictures(schemas: dict[str, Any]) -> None:
-    for name in schemas:
+    for name in with_page(schemas, "zh"):
         one, other = page(name, "en"), page(name, "zh")
         assert len(re.findall("^## ", one, re.MULTILINE)) == len(re.findall("^## ", other, re.MULTILINE)), name
         assert SHOWN.findall(one) == SHOWN.findall(other), name
@@ -139,12 +159,12 @@ def test_help_is_small(schemas: dict[str, Any]) -> None:
 
 
 def test_chinese_has_every_name_and_tooltip_and_no_other(schemas: dict[str, Any]) -> None:
-    entries = locale("zh")
-    assert entries.keys() == schemas.keys()
-    for name, schema in schemas.items():
-        entry = entries[name]
+    for name, entry in locale("zh").items():
+        schema = schemas[name]
         assert entry.keys() == {"display_name", "description", "inputs", "outputs"}
-        assert entry["inputs"].keys() == {key for _, key, _ in inputs(schema)}, name
+        named = {key for _, key, _ in inputs(schema)}
+        brought = {key for key in named if name == "SearchLoopClose" and key.startswith("method_")} - METHODS_IN_CHINESE
+        assert named - brought <= entry["inputs"].keys() <= named, name
         assert list(entry["outputs"]) == [str(index) for index in range(len(schema.outputs))], name
         for described in [*entry["inputs"].values(), *entry["outputs"].values()]:
             assert described.keys() == {"name", "tooltip"}, name
@@ -158,6 +178,9 @@ def test_chinese_has_the_categories(schemas: dict[str, Any]) -> None:
 
 def test_english_has_the_tooltips_of_inputs_that_appear_in_use(schemas: dict[str, Any]) -> None:
     expected = {name: {"inputs": shown} for name, schema in schemas.items() if (shown := appearing(schema))}
+    if os.environ.get("RECORD_CONTRACT"):
+        text = json.dumps(expected, indent=2, ensure_ascii=False) + "\n"
+        (ROOT / "locales" / "en" / "nodeDefs.json").write_text(text, encoding="utf-8")
     assert locale("en") == expected, f"locales/en/nodeDefs.json has to be:\n{json.dumps(expected, indent=2)}"
 
 

@@ -32,8 +32,9 @@ ODD = {
 @pytest.mark.parametrize(("limit", "message"), ODD.values(), ids=ODD)
 def test_a_limit_that_is_none_is_refused_by_name(node: str, limit: dict[str, Any], message: str) -> None:
     inputs = {"model": small_model("EPS"), "vae": SmallVAE(), "verifier": Brightness(), "prompt": ""}
-    with pytest.raises(ValueError, match=rf"Search \(node {NODE_ID}\): {message}"):
+    with pytest.raises(ValueError, match=rf"Search \(node {NODE_ID}\): {message}") as raised:
         call(node, **(inputs | METHODS[node] | limit))
+    assert type(raised.value) is ValueError, "people would read the module path of any class of ours"
 
 
 @pytest.mark.parametrize("node", ["RandomSearch", "ZeroOrderSearch"])

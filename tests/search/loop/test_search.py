@@ -137,6 +137,15 @@ def test_a_score_that_comes_out_a_little_different_is_the_same() -> None:
     assert search.found().reports[0].best.score == 1e-3
 
 
+def test_when_all_run_again_one_does_though_the_time_is_over() -> None:
+    before = kept()
+    run(started(3, before), lambda index: -index)
+    search = started(3, before, max_seconds=1e-9)
+    search.limit.per_candidate = 1.0
+    assert run(search, lambda index: 10.0 - index) == [0, 0]
+    assert search.found().reports[0].stopped == "time"
+
+
 def test_only_results_of_the_latest_searches_are_kept() -> None:
     winners = module("loop.kept")
     for number in range(10):
