@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from ..verifiers.base import VerifierError
 from .board.boards import BOARDS
-from .board.watch import Watch
+from .board.watch import Asked, Watch
 from .course import Course, Judged
 from .evaluate import Evaluator, Spent
 from .finals import Finals
@@ -45,8 +45,9 @@ class Driver:
         self.call = call
         limits, total = plan.limits, plan.total_steps(call.steps)
         draft = replace(call, sigmas=thin(call.sigmas, limits.search_steps or call.steps))
+        levels, outcomes = judge.prediction_levels, known.page.outcomes
         self.trajectories = Trajectories(
-            draft, source, limits.batch_size, self._progress, plan.method.races, judge.prediction_levels
+            draft, source, limits.batch_size, self._progress, plan.method.races, levels, outcomes
         )
         self.board = BOARDS.start(
             plan.node, plan.name, total / call.steps, images=source.items, max_seconds=limits.max_seconds
@@ -56,7 +57,8 @@ class Driver:
         self.course: Course[Result] = Course(
             plan, start, judge.verifier, lambda: self.board.stop_asked, images=source.items
         )
-        self.watch = Watch(plan.title, self.board, self.course.standings, call.steps)
+        asked = Asked(plan.method.races, limits.batch_size)
+        self.watch = Watch(plan.title, self.board, self.course.standings, call.steps, asked)
         self.spent = Spent(source.items)
         self.evaluator = Evaluator(self.course, self.trajectories, judge, known, self.watch, self.spent)
         self.finals = Finals(self.course, self.evaluator, self._take)
@@ -64,7 +66,7 @@ class Driver:
         self.can_give_up = True
 
     def run(self) -> Outcome:
-        self.watch.alone(self.trajectories.alone_because, self.plan.method.races, self.plan.limits.batch_size)
+        self.watch.alone(self.trajectories.alone_because)
         try:
             with self.bar:
                 self._search()

@@ -22,6 +22,7 @@ from .records.grid import Grid
 from .records.recipe import Recipe
 from .records.standing import Result
 from .sampling.call import Finished
+from .sampling.proving import Alone
 from .sampling.trajectories import Cutting, Trajectories
 
 
@@ -63,12 +64,19 @@ class Evaluator:
     def evaluate(self, asked: Round, in_time: bool = True) -> Iterator[Judged[Result]]:
         """What earlier runs have scored, and what runs now. Ends early when it is given up. in_time: also when there is
         no time for more."""
-        if asked.race is not None and self.trajectories.alone_because:  # as many full trajectories as the race costs
-            asked = Round(asked.candidates[: -(-asked.race.cost // asked.race.steps)])
+        if asked.race is not None and self.trajectories.alone_because:
+            asked = _unpruned(asked, asked.race)
         found = [self.known.find(recipes, self._steps, asked.race) for recipes in asked.candidates]
         if asked.race is not None:  # it takes place in one call
             seen = [one for one in found if one is not None]
-            yield from [self._known(asked, seen)] if len(seen) == len(found) else self._race(asked, asked.race)
+            if len(seen) == len(found):
+                yield self._known(asked, seen)
+                return
+            try:
+                yield from self._race(asked, asked.race)
+            except Alone as found_out:
+                self.spent.beside(found_out.beside)
+                yield from self.evaluate(_unpruned(asked, asked.race), in_time)
             return
         for is_known, group in groupby(zip(asked.candidates, found, strict=True), lambda pair: pair[1] is not None):
             recipes, seen = map(list, zip(*group, strict=True))
@@ -82,12 +90,14 @@ class Evaluator:
             if ran < len(recipes):
                 return
 
-    def run(self, candidates: list[Recipes], cutting: Cutting | None = None) -> Run | None:
+    def run(self, candidates: list[Recipes], cutting: Cutting | None = None, uncut: int = 0) -> Run | None:
         """As many of the candidates as go in one call; None when they were given up, as people had seen enough."""
         started = time.perf_counter()
-        finished = self.trajectories.run(candidates, cutting)
+        finished = self.trajectories.run(candidates, cutting, uncut)
         self.spent.seconds["sampling"] += time.perf_counter() - started
         self.spent.steps += finished.work
+        self.spent.beside(finished.beside)
+        self.watch.alone(self.trajectories.alone_because)
         if finished.given_up:
             self.spent.beside(finished.nfe)
             return None
@@ -141,7 +151,7 @@ class Evaluator:
             self.spent.seconds["sampling"] -= time.perf_counter() - started  # of which it is a part
             return alive
 
-        run = self.run(asked.candidates, cutting)
+        run = self.run(asked.candidates, cutting, race.cuts[0].step if race.cuts else race.steps)
         self._spent_judging(racing.decoding, racing.scoring)
         if run is not None:
             yield self._noted(run, race, racing.stopped)
@@ -225,7 +235,8 @@ class Evaluator:
         )
 
     def _own(self, recipe: Recipe) -> Recipe | None:
-        return recipe if self.trajectories.source.recreates(recipe) else None
+        source, together = self.trajectories.source, self.trajectories.together
+        return recipe if together.follows_seed and source.recreates(recipe) else None
 
     def _name_in(self, grid: Grid) -> Callable[[int], str]:
         """What to call the candidate in a row."""
@@ -235,6 +246,11 @@ class Evaluator:
             return f"candidate {candidate}" if grid.images == 1 else f"candidate {candidate} of image {image}"
 
         return name
+
+
+def _unpruned(asked: Round, race: Race) -> Round:
+    """As many full trajectories as the race costs."""
+    return Round(asked.candidates[: -(-race.cost // race.steps)])
 
 
 def _results(finished: Finished, image: int) -> list[Result | None]:

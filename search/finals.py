@@ -83,7 +83,7 @@ class Finals:
 
     def _side_by_side(self, wanted: list[Indices]) -> list[Indices]:
         """Candidates, one an image, as they can run. Alone, the images of a batch share one seed's step noise."""
-        if not self.evaluator.trajectories.alone_because:
+        if not self.evaluator.trajectories.images_go_by_one_seed:
             return wanted
         return [(index,) * len(self.course.standings) for index in dict.fromkeys(chain(*wanted))]
 

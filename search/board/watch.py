@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..records.candidate import Candidate
 from ..records.standing import Standing
@@ -12,15 +12,24 @@ from ..stopping import TimeLimit
 from .board import Board, Pictures
 
 
+class Asked(NamedTuple):
+    """How candidates shall run together: pruned on the way, and how many at a time."""
+
+    races: bool
+    batch_size: int
+
+
 class Watch:
     """title: the search node in messages. items: how the search for each image stands. steps: those of a trajectory."""
 
-    def __init__(self, title: str, board: Board, items: Sequence[Standing[Any]], steps: int):
+    def __init__(self, title: str, board: Board, items: Sequence[Standing[Any]], steps: int, asked: Asked):
         self.title = title
         self.board = board
         self.items = items
         self.steps = steps
+        self.asked = asked
         self.rounds = self.nfe = 0  # of what was judged
+        self.alone_because = ""
 
     @property
     def stop_asked(self) -> bool:
@@ -51,12 +60,15 @@ class Watch:
             *(self.board.nfe, 0.0 if left is None else left),
         )
 
-    def alone(self, because: str, races: bool, batch_size: int) -> None:
-        """Say why candidates run one by one, where that is not what was asked for."""
-        if because and races:
+    def alone(self, because: str) -> None:
+        """Say why candidates run one by one, once, where that is not what was asked for."""
+        if because == self.alone_because:
+            return
+        self.alone_because = because
+        if self.asked.races:
             text = "%s: no pruning, because with %s candidates can only run one by one."
             logging.warning(text, self.title, because)
-        elif because and batch_size != 1:
+        elif self.asked.batch_size != 1:
             logging.info("%s: with %s candidates can only run one by one.", self.title, because)
 
     def took(self, limit: TimeLimit, seconds: Mapping[str, float]) -> None:

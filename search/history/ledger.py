@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..pictures import thumbnail
 from ..records.candidate import Candidate
+from ..records.outcomes import Outcome, Outcomes
 from ..records.recipe import Recipe
 
 MOST_BYTES = 64 * 2**20  # of all pages together; a candidate takes some kilobytes, most of it its picture
@@ -56,12 +57,13 @@ class Page:
     """The candidates of one graph, by recipe: in memory, and in a file as long as the disk takes them.
 
     Each is appended as a line of JSON, so what was written before a crash can be read after it.
-    path: None for a page that is kept in memory only.
+    path: None for a page that is kept in memory only. outcomes: what was proven of the graph's sampler call.
     """
 
     def __init__(self, path: Path | None):
         self.path = path
         self.entries: dict[str, Candidate] = {}
+        self.outcomes = Outcomes(self._write_outcome)
         if path is not None and path.exists():
             self._read(path)
 
@@ -82,6 +84,7 @@ class Page:
     def forget(self) -> None:
         """Drop everything, also from the disk."""
         self.entries.clear()
+        self.outcomes.known.clear()
         try:
             if self.path is not None:
                 self.path.unlink(missing_ok=True)
@@ -95,6 +98,11 @@ class Page:
             logging.warning("Noise search: can not read the scores in %s (%s), so all candidates run.", path, error)
             return
         self.entries.update(entry for entry in map(_entry, lines) if entry is not None)
+        self.outcomes.known.update(outcome for outcome in map(_outcome, lines) if outcome is not None)
+
+    def _write_outcome(self, kind: str, outcome: Outcome) -> None:
+        if self.path is not None:
+            self._write(self.path, b"\n" + json.dumps({"call": kind, "outcome": outcome}).encode())
 
     def _write(self, path: Path, line: bytes) -> None:
         try:
@@ -127,6 +135,16 @@ def _line(name: str, seen: Candidate) -> bytes:
         "thumbnail": base64.b64encode(thumbnail.shrink(seen.thumbnail)).decode(),
     }
     return b"\n" + json.dumps(entry, allow_nan=False).encode()
+
+
+def _outcome(line: bytes) -> tuple[str, Outcome] | None:
+    """What a line says was proven; None for one that says something else, is cut off or was changed."""
+    try:
+        kind, outcome = map(json.loads(line).get, ("call", "outcome"))
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    is_sound = isinstance(kind, str) and isinstance(outcome, (int, str)) and not isinstance(outcome, bool)
+    return (kind, outcome) if is_sound else None
 
 
 def _entry(line: bytes) -> tuple[str, Candidate] | None:

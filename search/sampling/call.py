@@ -82,7 +82,7 @@ class Finished:
     last prediction of the clean latent. nfe: denoiser predictions [candidates][B]. steps: the solver's, for each;
     work: those of all candidates together, without the steps of the ones that were cut. predictions: as x0, the one of
     the last step at each level that was asked for or above it, or of the first step. given_up: whether they were left
-    on the way, because people had seen enough.
+    on the way, because people had seen enough. beside: predictions [..][B] of no candidate's, made for a proof.
     """
 
     latents: Tensor
@@ -92,6 +92,7 @@ class Finished:
     work: int
     predictions: dict[float, Tensor]
     given_up: bool = False
+    beside: list[list[int]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.latents)

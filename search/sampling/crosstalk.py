@@ -1,9 +1,10 @@
-"""What on a MODEL makes candidates of one sampler call hear of each other: then each has to run alone.
+"""What of ComfyUI's own on a MODEL makes candidates of one sampler call hear of each other: each has to run alone then.
 
 Most patches treat the rows of a batch each for itself. Guidance that does not, because it takes a mean over the batch
 or remembers the step before, is found by asking it: on a toy problem of a few numbers, does a row come out the same
 alone, beside another one, and in turns with it? What sits around sampler calls or inside the network can not be asked:
-that goes by where it sits, and by the names of the host's own.
+that goes by where it sits, and by name. Parts of other packs are not asked here, and never see a toy problem: proof.py
+is about them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
+from .strangers import is_known
+
 OURS = "noise_search"  # how the keys of the pack's own wrappers begin
 AROUND_CALLS = (WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAMPLE)  # caches; noise shuffled by the call's seed
 # Inside the network: two that draw from torch's own random state, and one that remembers the first step.
@@ -29,7 +32,7 @@ TOLERANCE = 1e-4
 
 
 def crosstalk(guider: Any, ndim: int) -> str | None:
-    """What makes candidates hear of each other, for a message; None when nothing does.
+    """What of the host's makes candidates hear of each other, for a message; None when nothing does.
 
     guider: of the user's sampler call. ndim: dimensions of the latent.
     """
@@ -39,12 +42,13 @@ def crosstalk(guider: Any, ndim: int) -> str | None:
 
 
 def _around(options: dict[str, Any]) -> str | None:
-    if "model_function_wrapper" in options:
-        return _maker(options["model_function_wrapper"])
+    wrapper = options.get("model_function_wrapper")
+    if wrapper is not None and is_known(wrapper):
+        return _maker(wrapper)
     wrappers = options["transformer_options"].get("wrappers", {})
     found = [item for kind in AROUND_CALLS for item in wrappers.get(kind, {}).items()]
-    foreign = [key or _maker(made[0]) for key, made in found if made and not str(key).startswith(OURS)]
-    return foreign[0] if foreign else None
+    hosts = [key or _maker(made[0]) for key, made in found if made and not str(key).startswith(OURS) and is_known(made)]
+    return hosts[0] if hosts else None
 
 
 def _inside(options: dict[str, Any]) -> list[str]:
@@ -57,7 +61,7 @@ def _guidance(guider: Any, ndim: int) -> str | None:
     for kind in GUIDANCE:
         functions = guider.model_options.get(kind, [])
         is_one = callable(functions)
-        for function in [functions] if is_one else functions:
+        for function in filter(is_known, [functions] if is_one else functions):
             toy = _Toy(guider.model_patcher, {kind: function if is_one else [function]}, ndim)
             if not toy.keeps_rows_apart():
                 return _maker(function)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_management
+import comfy.samplers
 import torch
 from torch import Tensor
 
@@ -15,10 +16,21 @@ from .call import Finished
 from .conditioning import conditioning_of, fix_batch, tile
 from .onlookers import KEY as ONLOOKERS
 from .onlookers import Onlookers
+from .proof import Watcher
 from .stretches import step_seed
 
 if TYPE_CHECKING:
     from .trajectories import Trajectories
+
+
+class Smaller(BaseException):
+    """Memory has run out: the whole call begins again with fewer candidates, as parts of it are not proven.
+
+    beside: predictions [..][B] that were spent before this call.
+    """
+
+    beside: list[list[int]] = []
+
 
 Cutting = Callable[[int, Tensor], list[int] | None]  # (steps done, x0 [rows, ...]) -> rows that go on, None for all
 
@@ -26,15 +38,30 @@ Cutting = Callable[[int, Tensor], list[int] | None]  # (steps done, x0 [rows, ..
 class Rows:
     """candidates: those that wait; the first of them run, as many as go together. cutting: see Trajectories.run.
 
-    alive: the rows still computed. nfe: predictions for each row. last: the last prediction of every row; a solver that
-    predicts nothing leaves it as it is.
+    alive: the rows still computed. watched: those of them that were cut, and are computed for the watcher alone; what
+    that costs is beside. last: the last prediction of every row; a solver that predicts nothing leaves it as it is.
+    judging: whether an error is of the search's own work between two steps. done: steps of earlier calls that people
+    see with these.
     """
 
-    def __init__(self, trajectories: Trajectories, candidates: Sequence[Sequence[Recipe]], cutting: Cutting | None):
+    def __init__(
+        self,
+        trajectories: Trajectories,
+        candidates: Sequence[Sequence[Recipe]],
+        cutting: Cutting | None,
+        watcher: Watcher,
+        done: float = 0.0,
+    ):
+        self.done = done
+        self.shared = None if watcher.is_alone else trajectories.together.shared
         self.trajectories = trajectories
         self.images = trajectories.source.items
         self.candidates = candidates
         self.cutting = cutting
+        self.watcher = watcher
+        self.judging = False
+        self.watched: set[int] = set()
+        self.beside = [0] * self.images
         self.sigmas = trajectories.call.sigmas
         self.onlookers = Onlookers(len(trajectories.call.guider.model_options.get(ONLOOKERS, [])))
         self.alive = torch.empty(0, dtype=torch.long)
@@ -57,17 +84,17 @@ class Rows:
         disable_pbar=False,
     ) -> Tensor:
         """SAMPLER_SAMPLE: the user's solver, on the rows of several candidates instead of one."""
-        stretches, source, together = self.trajectories.stretches, self.trajectories.source, self.trajectories.together
-        count = self._count(guider)
-        self.candidates = starting = self.candidates[:count]
+        stretches, source = self.trajectories.stretches, self.trajectories.source
+        self.candidates = starting = self.watcher.join(self.candidates, self._fitting(guider), self.images)
+        count = len(starting)
         self.sigmas = stretches.schedule(starting[0][0], sigmas)
-        full = self.trajectories.call.sampler.max_denoise(guider, self.sigmas)
+        full = comfy.samplers.Sampler.max_denoise(self.trajectories.call.sampler, guider, self.sigmas)
         noises = [stretches.start(recipes, source, noise, latent_image, full) for recipes in starting]
         self.trajectories.spent = [0] * (count * self.images)
         fix_batch(guider.conds, self.images)
-        if together.shared is not None:
+        if self.shared is not None:
             seeds = [[step_seed(recipe) for recipe in recipes] for recipes in starting]
-            together.shared.start(noises, seeds, self.sigmas)
+            self.shared.start(noises, seeds, self.sigmas)
         rows = torch.cat(noises)
         self.alive, self.last = torch.arange(len(rows), device=rows.device), torch.empty_like(rows)
         latent_image, denoise_mask = tile(latent_image, count), tile(denoise_mask, count)
@@ -86,8 +113,8 @@ class Rows:
 
         Rows that were cut get their last prediction again, so that the solver goes on and nothing is spent on them.
         """
-        rows, together = self.alive, self.trajectories.together
-        out = torch.empty_like(x) if len(rows) == len(x) else self.last.clone()
+        rows, together = self.watcher.order(self.alive, self.images), self.trajectories.together
+        out = self._before(x)
         options = self.onlookers.aside(model_options)
         at = 0
         while at < len(rows):
@@ -101,8 +128,10 @@ class Rows:
             self.onlookers.take(part, x)
             at += len(part)
         for row in rows.tolist():
-            self.trajectories.spent[row] += 1
+            self._count_prediction(row)
         self.last = self.onlookers.call(model_options, x, timestep, out)
+        if not self.given_up:
+            self.last = self.watcher.look(x, self.last)
         return self.last
 
     def finished(self, samples: Tensor) -> Finished:
@@ -116,35 +145,58 @@ class Rows:
             work=round(self.work),
             predictions={level: self._by_candidate(prediction) for level, prediction in self.predictions.items()},
             given_up=self.given_up,
+            beside=[self.beside] if any(self.beside) else [],
         )
 
-    def _count(self, guider: Any) -> int:
-        """How many candidates run; all of a race, of which the model may see fewer at once."""
+    def _count_prediction(self, row: int) -> None:
+        if row in self.watched:
+            self.beside[row % self.images] += 1
+        else:
+            self.trajectories.spent[row] += 1
+
+    def _fitting(self, guider: Any) -> int:
+        """How many candidates fit in the call; all of a race, of which the model may see fewer at once."""
         call, together = self.trajectories.call, self.trajectories.together
-        fitting = together.count(guider, len(self.candidates), call.noise.shape[1:])
-        count = len(self.candidates) if self.cutting else min(fitting, len(self.candidates))
-        if count > fitting:
+        fitting = together.count(guider, len(self.candidates) + 1, call.noise.shape[1:])
+        if self.cutting is None:
+            return fitting
+        if len(self.candidates) > fitting:
             together.fits = fitting
-        return count
+        return len(self.candidates)
+
+    def _before(self, x: Tensor) -> Tensor:
+        """What rows get that were cut: their last prediction, or x itself where the solver has changed its size."""
+        if len(self.alive) == len(x):
+            return torch.empty_like(x)
+        return self.last.clone() if self.last.shape == x.shape else x.clone()
 
     def _predict(
         self, executor, x: Tensor, timestep: Tensor, part: Tensor, model_options: dict[str, Any], seed: int | None
     ) -> Tensor | None:
         """The prediction for these rows, or None when several candidates at once were too many for the memory."""
         try:
-            if len(part) == len(x):
+            if torch.equal(part, torch.arange(len(x), device=part.device)):
                 return executor(x, timestep, model_options, seed)
             with conditioning_of(self.trajectories.call.guider, part % self.images):
                 return executor(x[part], timestep[part], model_options, seed)
         except Exception as error:
             if not comfy.model_management.is_oom(error):
                 raise
+            together = self.trajectories.together
+            if together.proving and len(part) > self.images:
+                together.fits = len(part) // self.images // 2
+                raise Smaller from error
             if len(part) <= self.images:
                 raise too_little("the sampler, which would not run without a search either", error) from error
         comfy.model_management.soft_empty_cache(force=True)
         return None
 
     def _on_step(self, step: int, x0: Tensor, x: Tensor, total_steps: int) -> None:
+        self.judging = True
+        self._after_step(step, x0, x)
+        self.judging = False
+
+    def _after_step(self, step: int, x0: Tensor, x: Tensor) -> None:
         self.x0 = [x0]
         levels = self.trajectories.stretches.levels
         for wanted in self.trajectories.levels:
@@ -152,8 +204,9 @@ class Rows:
                 self.predictions[wanted] = x0
         if self.given_up:
             return
-        self.work += len(self.alive) / self.images
-        self.given_up = self.trajectories.progress(round(self.work), x0[: self.images], x[: self.images])
+        if self.watcher.counts:
+            self.work += len(self.alive) / self.images
+        self.given_up = self.trajectories.progress(round(self.done + self.work), x0[: self.images], x[: self.images])
         if self.given_up:  # the solver goes on to its end with the last predictions
             self.alive = self.alive[:0]
         elif self.cutting is not None:
@@ -162,6 +215,8 @@ class Rows:
     def _cut(self, alive: list[int] | None, x0: Tensor) -> None:
         if alive is None:
             return
+        running, alive = set(alive), self.watcher.keeps(alive)
+        self.watched = set(alive) - running
         self.alive = torch.tensor(alive, device=x0.device)
         guider, patcher = self.trajectories.call.guider, self.trajectories.call.guider.model_patcher
         # judging may have moved the model away

@@ -1,8 +1,10 @@
 """Whether candidates can share one sampler call and still come out as each would alone.
 
 A solver may draw noise at its steps, or choose its steps by looking at the whole batch. Nothing it declares tells
-how, so it is asked: on a toy problem of a few numbers, with the host's own model sampling and no model prediction, do
-two candidates in one call equal the same two run alone? Being a measurement, it also holds for solvers of other packs.
+how, so it is asked: on a toy problem of a few numbers, with the user's schedule, the host's own model sampling and no
+model prediction, do two candidates in one call equal the same two run alone? Solvers of other packs are asked only
+where they take their noise from outside, to find out which; whether the candidates then come out right is proven on
+the real problem.
 """
 
 from __future__ import annotations
@@ -18,14 +20,13 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from .levels import thin
+from .strangers import is_known
 
 StepNoise = Callable[[Tensor, Tensor], Tensor]
 # (candidate's noise [B, ...], its seed, sigmas) -> what the solver would draw for this candidate alone
 StepNoiseMaker = Callable[[Tensor, int, Tensor], StepNoise]
 Seeds = Sequence[int]  # of one candidate, an item of the user's batch each
 
-TOY_STEPS = 5
 TOY_SIDE = 4
 TOLERANCE = 1e-4
 
@@ -92,6 +93,8 @@ def share(sampler: comfy.samplers.Sampler, patcher: Any, sigmas: Tensor, ndim: i
     """
     toy = _Toy(patcher, _toy_schedule(sigmas).to(patcher.load_device), ndim, masked)
     makers = [None, gaussian, brownian_cpu, brownian_device] if _takes_step_noise(sampler) else [None]
+    if len(makers) == 1 and not is_known(sampler):
+        return Shared(sampler)
     with torch.random.fork_rng():
         try:
             alone = toy.alone(sampler)
@@ -104,8 +107,9 @@ def share(sampler: comfy.samplers.Sampler, patcher: Any, sigmas: Tensor, ndim: i
 
 
 def _toy_schedule(sigmas: Tensor) -> Tensor:
-    """At least two steps: solvers draw no noise at the last one, but do when a path is not denoised to its end."""
-    return thin(sigmas, TOY_STEPS) if len(sigmas) > 2 else torch.stack([sigmas[0], sigmas.mean(), sigmas[1]])
+    """The whole schedule, as a solver may do something at some steps only. At least two: solvers draw no noise at the
+    last one, but do when a path is not denoised to its end."""
+    return sigmas if len(sigmas) > 2 else torch.stack([sigmas[0], sigmas.mean(), sigmas[1]])
 
 
 def _takes_step_noise(sampler: comfy.samplers.Sampler) -> bool:

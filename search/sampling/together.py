@@ -11,6 +11,7 @@ from .call import SamplerCall
 from .conditioning import depends_on_batch
 from .crosstalk import crosstalk
 from .sharing import Shared, share
+from .strangers import is_known, strangers
 
 MOST_TOGETHER = 8  # candidates in one call when the batch size is automatic
 SPARE_MEMORY = 1.5  # the host's own factor when it decides how much to batch (samplers.py)
@@ -22,7 +23,8 @@ class Together:
     images: of the user's batch. batch_size: candidates in one call; 0 for as many as fit in memory, up to
     MOST_TOGETHER. races: whether there will be races, whose candidates all go through one call; batch_size is then how
     many of them the model sees at once.
-    fits: candidates in one prediction, once memory has run out; None before.
+    fits: candidates in one prediction, once memory has run out; None before. most: as many as were proven.
+    strangers: the parts of the call that are not ComfyUI's own. follows_seed: whether the same seed gives the same.
     """
 
     def __init__(
@@ -31,15 +33,25 @@ class Together:
         self.images = images
         self.batch_size = batch_size
         self.fits: int | None = None
+        self.most: int | None = None
+        self.strangers = strangers(call)
+        self.has_strange_sampler = not is_known(call.sampler)
+        self.follows_seed = True
         self.shared, self.alone_because = _sharing(call, conds, images, batch_size, races)
+        if self.strangers and not races and batch_size == 1:
+            self.go_alone("a batch size of 1")
+        self.proving = bool(self.strangers) and (self.has_strange_sampler or not self.alone_because)
+
+    def go_alone(self, because: str) -> None:
+        """From here on every candidate has a call of its own."""
+        self.shared, self.alone_because = None, because
 
     def count(self, guider: comfy.samplers.CFGGuider, waiting: int, item_shape: Sequence[int]) -> int:
         """Candidates for the next call, of so many that wait. item_shape: of one image's latent."""
         if self.shared is None:
             return 1
-        if self.fits is not None:
-            return self.fits
-        return self.batch_size or self._fitting(guider.model_patcher, waiting, item_shape)
+        count = self.fits or self.batch_size or self._fitting(guider.model_patcher, waiting, item_shape)
+        return count if self.most is None else min(count, self.most)
 
     def most_rows(self, rows: int) -> int:
         """Of so many rows those that the model sees at once."""
