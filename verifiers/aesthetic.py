@@ -1,22 +1,22 @@
-"""LAION's aesthetic predictors: a linear head or a small MLP on the unit image vectors of OpenAI's CLIP ViT-L/14.
+"""Aesthetic predictors: a small head on the unit image vectors of a CLIP, most of OpenAI's ViT-L/14.
 
 https://github.com/LAION-AI/aesthetic-predictor (linear), https://github.com/christophschuhmann/improved-aesthetic-predictor
-(MLP without activations). Scores are about 3 to 8. The prompt plays no part.
+(MLP). LAION's scores are about 3 to 8. Waifu Scorer's authors cut them at 0 and 10; here they are not, so that
+candidates beyond differ. The prompt plays no part.
 """
 
 from __future__ import annotations
 
-import re
+import logging
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import files
-from .files import Known, Weights
-from .networks import clip
+from .files import Known
+from .networks import clip, heads
 from .networks.managed import Managed
-from .networks.towers import fill, linear
 
 HEADS = (
     Known(
@@ -32,34 +32,14 @@ TOWERS = (
         "config.json",
     ),
 )
-HEAD = re.compile(r"(?:predictor\.|layers\.)?(?:(\d+)\.)?(weight|bias)")
-
-
-RELU_HEAD = "3"  # with ReLU and dropout between them, the second linear layer is number 3, else 2
-
-
-class Head(nn.Module):
-    """Linear layers in a row, of one published head with ReLU between them. Their numbers count the dropouts too."""
-
-    def __init__(self, weights: Weights):
-        super().__init__()
-        names = layer_names(weights)
-        self.layers = nn.ModuleDict({name: linear(weights, name) for name in names})
-        self.relu = RELU_HEAD in names
-        fill(self.layers, weights)
-
-    def forward(self, x: Tensor) -> Tensor:
-        *hidden, last = self.layers.values()
-        for layer in hidden:
-            x = layer(x).relu() if self.relu else layer(x)
-        return last(x)
+WANTED = "an aesthetic predictor's head"
 
 
 class Aesthetic:
     name = "aesthetic"
     needs_prompt = False
 
-    def __init__(self, model: clip.Clip, head: Head):
+    def __init__(self, model: clip.Clip, head: heads.Head):
         self.model = model
         self.head = Managed(head)
 
@@ -70,29 +50,26 @@ class Aesthetic:
         return self.head.ready()(vectors.to(self.head.device))[:, 0].cpu()
 
 
-def load(head: Path, tower: Path) -> Aesthetic:
-    state = files.read(head)
-    weights = head_weights(state)
-    if not weights:
-        raise files.wrong(head, "an aesthetic predictor's head", state)
-    model = clip.load(tower, "Aesthetic", text=False)
-    width, wanted = model.width, weights[f"{layer_names(weights)[0]}.weight"].shape[1]
-    if width != wanted:
+def load(head: Path, tower: Path, activation: str = "auto", head_activation: str = "auto") -> Aesthetic:
+    """activation: of the CLIP; where neither its file nor a config tells it, OpenAI's, which most heads were trained
+    with. head_activation: see `heads.read`."""
+    network = load_head(head, head_activation)
+    model = clip.load(tower, "Aesthetic", activation, text=False, openai=True)
+    if model.width != network.inside:
         raise files.WeightsError(
-            f"{head} judges image vectors of {wanted} numbers, and {tower} makes some of {width}. "
-            "LAION's heads need OpenAI's CLIP ViT-L/14."
+            f"{head} judges image vectors of {network.inside} numbers, and {tower} makes some of {model.width}. A head "
+            "needs the CLIP that it was trained with: LAION's and Waifu Scorer's OpenAI's CLIP ViT-L/14, Aesthetic "
+            "Predictor V2.5 SigLIP so400m patch14-384."
         )
-    return Aesthetic(model, Head(weights))
+    logging.info("Aesthetic: %s is %s: %s; on unit vectors.", head.name, network.plan.about, network.plan)
+    return Aesthetic(model, network)
 
 
-def head_weights(state: Weights) -> Weights:
-    """The head's layers, named 0.weight, 0.bias, 2.weight ...; empty when they are not a head."""
-    found = {key: value for key, value in state.items() if HEAD.fullmatch(key)}
-    weights = {HEAD.sub(lambda match: f"{match[1] or 0}.{match[2]}", key): value for key, value in found.items()}
-    names = layer_names(weights)
-    fits = names and all(f"{name}.bias" in weights for name in names)
-    return weights if fits and weights[f"{names[-1]}.weight"].shape[0] == 1 else {}
-
-
-def layer_names(weights: Weights) -> list[str]:
-    return sorted({key.partition(".")[0] for key in weights}, key=int)
+def load_head(path: Path, activation: str = "auto") -> heads.Head:
+    state = files.read(path)
+    try:
+        return heads.read(state, activation)
+    except heads.Untold as error:
+        raise files.WeightsError(f"{path} can not be scored yet: {error}") from error
+    except heads.HeadError as error:
+        raise files.WeightsError(f"{files.wrong(path, WANTED, state)} As a head, {error}") from error

@@ -91,11 +91,13 @@ class LinearProbe:
         return network(self.pipeline(images, self.managed.device)).softmax(-1)[:, self.wanted].sum(-1).cpu()
 
 
-def load(path: Path, wanted: Sequence[str], others: Sequence[str], templates: Sequence[str]) -> ZeroShot | LinearProbe:
+def load(
+    path: Path, wanted: Sequence[str], others: Sequence[str], templates: Sequence[str], activation: str = "auto"
+) -> ZeroShot | LinearProbe:
     """CLIP-like models compare words; a DINOv2 model with a linear head has its own classes, by name or number."""
     config = files.config(path)
     if not str(config.get("model_type")).startswith("dinov2"):
-        return ZeroShot(clip.load(path, "Class verifier"), wanted, others, templates)
+        return ZeroShot(clip.load(path, "Class verifier", activation), wanted, others, templates)
     weights, style, pipeline = clip.dino_with_head(path, config)
     if not wanted:
         raise ValueError(NO_CLASS)

@@ -12,7 +12,6 @@ from typing import Any
 
 import comfy.utils
 import folder_paths
-import torch
 from torch import Tensor
 
 Weights = dict[str, Tensor]
@@ -20,6 +19,7 @@ Weights = dict[str, Tensor]
 FOLDER = "verifiers"
 WEIGHTS = (".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt")
 STATISTICS = (".npz",)
+DEEPEST = 3  # dicts within each other in a file of weights
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=\.)")
 
 
@@ -112,16 +112,34 @@ def _read_part(path: Path) -> Weights:
     try:
         state = comfy.utils.load_torch_file(str(path), safe_load=True)
     except Exception as error:
+        if "TorchScript" in str(error):
+            raise WeightsError(
+                f"{path} is a TorchScript archive, as OpenAI's own files are: it holds code, and is refused. Take the "
+                "same model as safetensors, OpenAI's from https://huggingface.co/openai."
+            ) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise WeightsError(
             f"{path} can not be read as a file of weights: it is incomplete, or of another kind ({reason}). "
             "Download it again, as safetensors where that is offered; files that hold code are refused."
         ) from error
-    named = state if isinstance(state, dict) else {}
-    tensors = {key: value for key, value in named.items() if isinstance(value, torch.Tensor)}
-    if not tensors:
-        raise WeightsError(f"{path} holds no tensors by name. Download it again.")
-    return tensors
+    return _named_tensors(path, state if isinstance(state, dict) else {})
+
+
+def _named_tensors(path: Path, state: dict[Any, Any]) -> Weights:
+    """The tensors at the top, or those of the one dict in it that has some: training code saves a model beside other
+    things, such as {"model": weights, "optimizer": ..., "epoch": 3}."""
+    for _ in range(DEEPEST):
+        if tensors := {key: value for key, value in state.items() if isinstance(value, Tensor)}:
+            return tensors
+        inside = {key: value for key, value in state.items() if isinstance(key, str) and isinstance(value, dict)}
+        sets = [key for key, value in inside.items() if any(isinstance(one, Tensor) for one in value.values())]
+        if len(sets) > 1:
+            raise WeightsError(
+                f"{path} holds several sets of weights: {', '.join(sets)}. Save the one you want as a file of its own."
+            )
+        inside = {key: inside[key] for key in sets} or inside
+        state = {key: value for one in inside.values() for key, value in one.items() if isinstance(key, str)}
+    raise WeightsError(f"{path} holds no tensors by name. Download it again.")
 
 
 def wrong(path: Path, wanted: str, weights: Weights) -> WeightsError:

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from . import files
-from .aesthetic import Head, head_weights
 from .files import Known, Weights
-from .networks import bert, keys
+from .networks import bert, heads, keys
 from .networks.managed import Managed
 from .networks.pixels import Pipeline
 from .networks.tokens import Tokenizer, bert_tokenizer
@@ -38,11 +37,11 @@ class Network(nn.Module):
     def __init__(self, weights: Weights):
         super().__init__()
         image = below(weights, "image")
-        heads = max(len(image["norm_post.weight"]) // HEAD_WIDTH, 1)
-        self.image = ImageTower(image, Style(heads, "gelu", EPS))
+        in_heads = max(len(image["norm_post.weight"]) // HEAD_WIDTH, 1)
+        self.image = ImageTower(image, Style(in_heads, "gelu", EPS))
         self.text = bert.Bert(below(weights, "text"))
         fill(self, weights)
-        self.head = Head(head_weights(below(weights, "head")))
+        self.head = heads.read(below(weights, "head"))
 
     def forward(self, pixels: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Pixels [B, 3, S, S], token ids and mask [B, L] -> rewards [B]."""
@@ -73,7 +72,10 @@ def load(path: Path) -> ImageReward:
         raise files.wrong(path, "ImageReward v1.0", state)
     bert_tokens = bert_tokenizer(path.parent, "ImageReward", len(weights["text.token.weight"]) - BLIP_WORDS)
     with files.whole(path):
-        return ImageReward(Network(weights), Tokenizer(bert_tokens, TOKENS, "ImageReward"))
+        try:
+            return ImageReward(Network(weights), Tokenizer(bert_tokens, TOKENS, "ImageReward"))
+        except heads.HeadError as error:
+            raise files.WeightsError(f"{path} has another head than ImageReward v1.0, and is not supported.") from error
 
 
 def named(state: Weights) -> Weights:

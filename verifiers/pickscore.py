@@ -14,6 +14,6 @@ from .networks import clip
 KNOWN = (Known("PickScore_v1/model.safetensors", "https://huggingface.co/yuvalkirstain/PickScore_v1", "config.json"),)
 
 
-def load(path: Path) -> ClipScore:
-    model = clip.load(path, "PickScore")
+def load(path: Path, activation: str = "auto") -> ClipScore:
+    model = clip.load(path, "PickScore", activation)
     return ClipScore(model, "PickScore", model.scale)

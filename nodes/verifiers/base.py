@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from ...verifiers import base, files
 from ...verifiers.files import Known
+from ...verifiers.networks import activations
 from ..types import CATEGORY, Verifier
 
 VERIFIERS = f"{CATEGORY}/verifiers"
@@ -41,6 +42,20 @@ class WeightsFile:
 
     def locate(self, name: str) -> Path:
         return files.locate(name, self.known, self.folders)
+
+
+def activation_input() -> io.Combo.Input:
+    """Of a CLIP, which neither its weights nor always a config tells."""
+    return io.Combo.Input(
+        "activation",
+        options=list(activations.CHOICES),
+        default="auto",
+        optional=True,
+        advanced=True,
+        tooltip="Of a CLIP model. auto reads it from config.json or open_clip_config.json beside the weights; without "
+        "one the log says what it took and why. quick_gelu is right for OpenAI's models and their fine-tunes, gelu "
+        "for LAION's; a wrong one gives poor scores.",
+    )
 
 
 def verifier_output(judges: str) -> io.Output:

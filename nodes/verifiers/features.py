@@ -9,7 +9,7 @@ from torch import Tensor
 from ...verifiers import classes, clip_score, consistency, reference
 from ...verifiers.base import Verifier
 from ...verifiers.networks import clip
-from .base import ALIASES, TOWER_FOLDERS, VERIFIERS, WeightsFile, WeightsLoader, verifier_output
+from .base import ALIASES, TOWER_FOLDERS, VERIFIERS, WeightsFile, WeightsLoader, activation_input, verifier_output
 
 FEATURES = WeightsFile(
     (reference.DINO, *clip_score.KNOWN), "A DINOv2, CLIP or SigLIP model, whole or its image half.", TOWER_FOLDERS
@@ -39,6 +39,7 @@ class ReferenceVerifier(io.ComfyNode):
                     optional=True,
                     tooltip="With several references: the mean likeness to all, or the likeness to the nearest one.",
                 ),
+                activation_input(),
             ],
             outputs=[verifier_output("Scores are cosines: 1 for the same image.")],
         )
@@ -49,9 +50,13 @@ class ReferenceVerifier(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model: Sequence[str], references: Sequence[Tensor], compare: Sequence[str] = ("mean",)
+        cls,
+        model: Sequence[str],
+        references: Sequence[Tensor],
+        compare: Sequence[str] = ("mean",),
+        activation: Sequence[str] = ("auto",),
     ) -> io.NodeOutput:
-        features = clip.load(FEATURES.locate(model[0]), "Reference verifier", text=False)
+        features = clip.load(FEATURES.locate(model[0]), "Reference verifier", activation[0], text=False)
         return io.NodeOutput(reference.Reference(features, references, compare[0] == "nearest"))
 
 
@@ -79,13 +84,14 @@ class FeatureConsistencyVerifier(WeightsLoader):
                     optional=True,
                     tooltip="Noise level of the prediction, as flow time from 0 (no noise) to 1. The paper's is 0.4.",
                 ),
+                activation_input(),
             ],
             outputs=[verifier_output("Scores are cosines: 1 when nothing changed.")],
         )
 
     @classmethod
-    def load(cls, path: Path, level: float = consistency.PAPER_LEVEL) -> Verifier:
-        features = clip.load(path, "Feature consistency verifier", text=False)
+    def load(cls, path: Path, level: float = consistency.PAPER_LEVEL, activation: str = "auto") -> Verifier:
+        features = clip.load(path, "Feature consistency verifier", activation, text=False)
         return consistency.FeatureConsistency(features, level)
 
 
@@ -124,13 +130,14 @@ class ClassVerifier(WeightsLoader):
                     advanced=True,
                     tooltip="Sentences around the class words, one a line, with {} for the word. Their mean is used.",
                 ),
+                activation_input(),
             ],
             outputs=[verifier_output("Scores are probabilities from 0 to 1.")],
         )
 
     @classmethod
-    def load(cls, path: Path, wanted: str, others: str, templates: str = "") -> Verifier:
-        return classes.load(path, _lines(wanted), _lines(others), _lines(templates))
+    def load(cls, path: Path, wanted: str, others: str, templates: str = "", activation: str = "auto") -> Verifier:
+        return classes.load(path, _lines(wanted), _lines(others), _lines(templates), activation)
 
 
 def _lines(text: str) -> list[str]:

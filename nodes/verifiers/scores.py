@@ -6,7 +6,8 @@ from comfy_api.latest import io
 
 from ...verifiers import aesthetic, clip_score, hps, image_reward, pickscore
 from ...verifiers.base import Verifier
-from .base import ALIASES, TOWER_FOLDERS, VERIFIERS, WeightsFile, WeightsLoader, verifier_output
+from ...verifiers.networks import heads
+from .base import ALIASES, TOWER_FOLDERS, VERIFIERS, WeightsFile, WeightsLoader, activation_input, verifier_output
 
 
 class CLIPScoreVerifier(WeightsLoader):
@@ -21,18 +22,7 @@ class CLIPScoreVerifier(WeightsLoader):
             description="Judges how well an image fits the prompt: the cosine of image and text in a CLIP, OpenCLIP or "
             "SigLIP model. Follows the words, not beauty: combine it with an aesthetic or preference verifier.",
             search_aliases=[*ALIASES, "clip score", "siglip", "text-image similarity"],
-            inputs=[
-                cls.MODEL.input("model"),
-                io.Combo.Input(
-                    "activation",
-                    options=["auto", "quick_gelu", "gelu"],
-                    default="auto",
-                    optional=True,
-                    advanced=True,
-                    tooltip="auto reads it from config.json or open_clip_config.json beside the weights. Without one: "
-                    "quick_gelu is right for OpenAI's models, gelu for LAION's; a wrong one gives poor scores.",
-                ),
-            ],
+            inputs=[cls.MODEL.input("model"), activation_input()],
             outputs=[verifier_output("Scores are cosines, about 0.15 to 0.4.")],
         )
 
@@ -44,8 +34,14 @@ class CLIPScoreVerifier(WeightsLoader):
 class AestheticVerifier(io.ComfyNode):
     """From two files."""
 
-    HEAD = WeightsFile(aesthetic.HEADS, "The predictor: linear, or the improved one (MLP).")
-    CLIP = WeightsFile(aesthetic.TOWERS, "OpenAI's CLIP ViT-L/14, whole or its image half.", TOWER_FOLDERS)
+    HEAD = WeightsFile(
+        aesthetic.HEADS, "The predictor: LAION's linear or improved one (MLP), Waifu Scorer, or another."
+    )
+    CLIP = WeightsFile(
+        aesthetic.TOWERS,
+        "The one that the predictor was trained with, mostly OpenAI's CLIP ViT-L/14; whole or its image half.",
+        TOWER_FOLDERS,
+    )
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -56,7 +52,21 @@ class AestheticVerifier(io.ComfyNode):
             description="Judges how beautiful people find an image: LAION's aesthetic predictor on CLIP ViT-L/14. "
             "It ignores the prompt; alone it makes images drift away from it.",
             search_aliases=[*ALIASES, "laion aesthetics", "beauty"],
-            inputs=[cls.HEAD.input("head"), cls.CLIP.input("clip")],
+            inputs=[
+                cls.HEAD.input("head"),
+                cls.CLIP.input("clip"),
+                activation_input(),
+                io.Combo.Input(
+                    "head_activation",
+                    options=list(heads.CHOICES),
+                    default="auto",
+                    optional=True,
+                    advanced=True,
+                    tooltip="Between the predictor's layers, which a file does not tell. auto knows the published "
+                    "predictors and refuses others of several layers: for these choose what their authors' code has, "
+                    "none if it has dropouts only.",
+                ),
+            ],
             outputs=[verifier_output("Scores are about 3 to 8.")],
         )
 
@@ -66,8 +76,9 @@ class AestheticVerifier(io.ComfyNode):
         return cls.CLIP.check(clip) if found is True else found
 
     @classmethod
-    def execute(cls, head: str, clip: str) -> io.NodeOutput:
-        return io.NodeOutput(aesthetic.load(cls.HEAD.locate(head), cls.CLIP.locate(clip)))
+    def execute(cls, head: str, clip: str, activation: str = "auto", head_activation: str = "auto") -> io.NodeOutput:
+        paths = cls.HEAD.locate(head), cls.CLIP.locate(clip)
+        return io.NodeOutput(aesthetic.load(*paths, activation, head_activation))
 
 
 class PickScoreVerifier(WeightsLoader):
@@ -82,13 +93,13 @@ class PickScoreVerifier(WeightsLoader):
             description="Judges which image people would pick for the prompt: PickScore v1, trained on half a million "
             "choices of users.",
             search_aliases=[*ALIASES, "pick-a-pic", "human preference"],
-            inputs=[cls.MODEL.input("model")],
+            inputs=[cls.MODEL.input("model"), activation_input()],
             outputs=[verifier_output("Scores are about 17 to 24.")],
         )
 
     @classmethod
-    def load(cls, path: Path) -> Verifier:
-        return pickscore.load(path)
+    def load(cls, path: Path, activation: str = "auto") -> Verifier:
+        return pickscore.load(path, activation)
 
 
 class HPSVerifier(WeightsLoader):

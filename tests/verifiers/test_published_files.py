@@ -61,7 +61,7 @@ def test_image_reward() -> None:
     assert_all_used(network, weights, unused)
     assert (len(network.image.blocks), network.image.blocks[0].attn.heads, network.image.size) == (24, 16, 224)
     assert (len(network.text.blocks), network.text.blocks[0].cross.heads) == (12, 12)
-    assert (len(network.head.layers), network.head.relu) == (5, False)
+    assert (len(network.head.layers), network.head.plan.after) == (5, {})
 
 
 CLIP_L = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
@@ -154,6 +154,6 @@ def test_aesthetic_heads(numbers: tuple[int, ...], relu: bool) -> None:
     shapes = shapes or {"weight": [1, 768]}
     shapes |= {key.replace("weight", "bias"): shape[:1] for key, shape in shapes.items()}
     state = {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
-    head = module("aesthetic").Head(module("aesthetic").head_weights(state))
+    head = module("networks.heads").read(state)
     assert len(head.layers) == max(len(numbers), 1)
-    assert head.relu == relu
+    assert head.plan.after == (dict.fromkeys(("0", "3", "6", "9"), "relu") if relu else {})

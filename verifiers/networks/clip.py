@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from torch.nn import functional as F
 
 from .. import files
 from ..files import Weights
-from . import keys
+from . import activations, keys
 from .managed import Managed
 from .pixels import HALF, IMAGENET_MEAN, IMAGENET_STD, Pipeline, from_preprocessor
 from .tokens import Tokenizer, clip_tokenizer, folder_tokenizer, plain
@@ -23,7 +22,6 @@ CLIP_HEADS = {1280: 16, 1408: 16, 1664: 16, 1792: 16}  # by the image tower's wi
 SIGLIP_HEADS = {1152: 16, 1536: 16}  # of both towers
 GEMMA_WORDS = 256_000  # SigLIP 2's vocabulary
 CLIP, SIGLIP, DINO = ("quick_gelu", 1e-5), ("gelu_pytorch_tanh", 1e-6), ("gelu", 1e-6)
-WIDEST_OPENAI = 1024
 TANH_WIDTH = 1152
 UNUSED = ("position_ids", "mask_token", "attn_mask", "image.classifier.weight", "image.classifier.bias")
 PROMPTS_KEPT = 256
@@ -91,17 +89,24 @@ def memory(tower: ImageTower, pipeline: Pipeline, images: Tensor) -> float:
     return 4.0 * len(images) * (side * side * tower.patch.out_channels * SUMS_PER_VALUE + 3 * images[0].numel())
 
 
-def load(path: Path, title: str, activation: str = "auto", pipeline: Pipeline | None = None, text: bool = True) -> Clip:
+def load(
+    path: Path, title: str, activation: str = "auto", pipeline: Pipeline | None = None, text: bool = True,
+    openai: bool = False,
+) -> Clip:  # fmt: skip
     """A CLIP, OpenCLIP, SigLIP or DINOv2 model from its file, and what lies beside that.
 
-    activation: of the blocks; auto reads it from the folder's config, else judges by size and names.
+    activation: of a CLIP's blocks, not DINOv2's; auto reads it from the folder's config, else `activations.choose`
+    finds it. openai: see there.
     pipeline: how images are prepared; None for what was published with the model. text: whether its text tower is
     needed.
     """
-    state = files.read(path)
-    weights, family = checked(keys.towers(state), state, path, text), keys.family(state)
-    image, words, causal = styles(weights, family, files.config(path), files.config(path, "open_clip_config.json"))
-    if activation != "auto":
+    state = keys.unwrapped(files.read(path))
+    weights, family, config = checked(keys.towers(state), state, path, text), keys.family(state), files.config(path)
+    image, words, causal = styles(weights, family, config)
+    if activation == "auto" and causal and family != "dino" and not config.get("model_type"):
+        open_clip = files.config(path, "open_clip_config.json")
+        activation = activations.choose(path, title, weights, family, open_clip, openai)
+    if activation != "auto" and family != "dino":
         image, words = (Style(style.heads, activation, style.eps) for style in (image, words))
     with files.whole(path):
         towers = TwoTowers(weights if text else images_only(weights), image, words, causal)
@@ -118,7 +123,7 @@ def dino_with_head(path: Path, config: dict[str, Any]) -> tuple[Weights, Style, 
     if state.get("classifier.weight") is None:
         raise files.wrong(path, "a DINOv2 model with a linear head (classifier.weight)", state)
     weights |= {name: state[name] for name in ("classifier.weight", "classifier.bias")}
-    style = styles(weights, "dino", config, {})[0]
+    style = styles(weights, "dino", config)[0]
     return weights, style, published_pipeline(path, ImageTower(below(weights, "image"), style), "dino")
 
 
@@ -156,16 +161,17 @@ def images_only(weights: Weights) -> Weights:
     return {key: value for key, value in weights.items() if key.startswith("image.")}
 
 
-def styles(
-    weights: Weights, family: str | None, config: dict[str, Any], open_clip: dict[str, Any]
-) -> tuple[Style, Style, bool]:
-    """Of the image tower and of the text tower, and whether the text tower sees only what came before."""
+def styles(weights: Weights, family: str | None, config: dict[str, Any]) -> tuple[Style, Style, bool]:
+    """Of the image tower and of the text tower, and whether the text tower sees only what came before.
+
+    Without a config, CLIP's activation is not known here.
+    """
     siglip = "image.class_token" not in weights
     default = DINO if family == "dino" else SIGLIP if siglip else CLIP
     if config.get("model_type"):
         image = _configured(config.get("vision_config") or config, default, 12)
         return image, _configured(config.get("text_config") or {}, default, 12 if siglip else 8), not siglip
-    activation = default[0] if siglip or family == "dino" else _activation(weights, family, open_clip)
+    activation = default[0]
     if family == "open_clip_siglip" and len(weights["image.norm_post.weight"]) < TANH_WIDTH:
         activation = "gelu"  # timm's smaller ones
     of_image = SIGLIP_HEADS if siglip else {} if family == "dino" else CLIP_HEADS
@@ -186,16 +192,6 @@ def _heads(weights: Weights, tower: str, table: dict[int, int]) -> int:
     norm = weights.get(f"{tower}.norm_post.weight")
     width = 64 if norm is None else len(norm)
     return table.get(width, max(width // 64, 1))
-
-
-def _activation(weights: Weights, family: str | None, open_clip: dict[str, Any]) -> str:
-    """OpenAI's models have quick_gelu, nearly all others gelu; the weights of the smaller ones do not tell."""
-    if model := open_clip.get("model_cfg"):
-        return "quick_gelu" if model.get("quick_gelu") else "gelu"
-    if len(weights["image.norm_post.weight"]) > WIDEST_OPENAI or family == "open_clip":
-        return "gelu"
-    logging.info("No config.json beside the CLIP model: taking it for one of OpenAI's (activation quick_gelu).")
-    return "quick_gelu"
 
 
 def published_pipeline(path: Path, tower: ImageTower, family: str | None) -> Pipeline:

@@ -11,6 +11,8 @@ from .towers import below
 
 Rules = tuple[tuple[str, str], ...]
 
+WRAPPERS = ("module.", "_orig_mod.", "model.", "clip.", "clip_model.")  # of training code around a whole model
+
 TRANSFORMERS_BLOCK: Rules = (
     (r"encoder\.layers\.", "blocks."),
     (r"layer_norm([12])\.", r"norm\1."),
@@ -142,6 +144,12 @@ def split_qkv(weights: Weights) -> Weights:
         else:
             split[key] = value
     return split
+
+
+def unwrapped(state: Weights) -> Weights:
+    """Without what training code puts before every name of a whole model."""
+    prefix = next((wrapper for wrapper in WRAPPERS if all(key.startswith(wrapper) for key in state)), None)
+    return state if prefix is None else unwrapped({key[len(prefix) :]: value for key, value in state.items()})
 
 
 def family(state: Weights) -> str | None:

@@ -180,6 +180,26 @@ def test_a_dino_without_a_linear_head_has_no_classes(models: Path) -> None:
     assert "is not a DINOv2 model with a linear head (classifier.weight)" in message
 
 
+def test_weights_beside_what_training_saved_with_them(models: Path) -> None:
+    weights = draw_all(clip_shapes())
+    training = {"optimizer": {"state": {0: {"exp_avg": torch.zeros(2)}}, "param_groups": []}, "epoch": 3}
+    torch.save({"model": {"state_dict": weights}, **training}, models / "epoch_3.pt")
+    save(models / "plain.safetensors")
+    one, other = (score_nodes().CLIPScoreVerifier.execute(name).args[0] for name in ("epoch_3.pt", "plain.safetensors"))
+    torch.testing.assert_close(one.score(picture(), ["a cat"]), other.score(picture(), ["a cat"]))
+    torch.save({"model": weights, "ema": weights, **training}, models / "two.pt")
+    message = refused(score_nodes().CLIPScoreVerifier.execute, "two.pt")
+    assert message.startswith(f"{models / 'two.pt'} holds several sets of weights: model, ema.")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.load.* received a zip file:UserWarning", "ignore::DeprecationWarning")
+def test_an_archive_with_code_as_openai_publishes_is_named(models: Path) -> None:
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(models / "ViT-L-14.pt"))
+    message = refused(score_nodes().CLIPScoreVerifier.execute, "ViT-L-14.pt")
+    assert message.startswith(f"{models / 'ViT-L-14.pt'} is a TorchScript archive, as OpenAI's own files are")
+    assert "https://huggingface.co/openai" in message
+
+
 def test_a_file_without_tensors_is_named_as_such(models: Path) -> None:
     torch.save({"epoch": 3}, models / "log.pt")
     assert "log.pt holds no tensors" in refused(score_nodes().HPSVerifier.execute, "log.pt")
@@ -319,6 +339,18 @@ def test_a_head_that_does_not_fit_its_tower_is_refused(models: Path) -> None:
     message = refused(score_nodes().AestheticVerifier.execute, "head.pth", "clip.safetensors")
     assert "judges image vectors of 768 numbers" in message
     assert "some of 48" in message
+
+
+def test_the_node_takes_what_a_file_does_not_tell_of_head_and_clip(models: Path) -> None:
+    save(models / "clip.safetensors")
+    head = {"0.weight": [8, 48], "0.bias": [8], "2.weight": [1, 8], "2.bias": [1]}
+    save(models / "head.safetensors", head)
+    node = score_nodes().AestheticVerifier
+    message = refused(node.execute, "head.safetensors", "clip.safetensors")
+    assert message.startswith(f"{models / 'head.safetensors'} can not be scored yet: ")
+    given = [("quick_gelu", "relu"), ("gelu", "relu"), ("quick_gelu", "none")]
+    verifiers = [node.execute("head.safetensors", "clip.safetensors", *each).args[0] for each in given]
+    assert len({round(float(verifier.score(picture(), [""])), 5) for verifier in verifiers}) == 3
 
 
 def test_broken_config_is_named(models: Path) -> None:
