@@ -25,16 +25,21 @@ from .records.report import Report, Seconds
 from .records.standing import Result
 from .sampling.call import SamplerCall
 from .sampling.levels import thin
+from .sampling.listening import Step, shows, side_by_side
 from .sampling.source import NoiseSource
 from .sampling.trajectories import Trajectories
 
 
 class Outcome(NamedTuple):
-    """Of one sampler call: a report for each image, and the winners' latents and x0 predictions [B, ...] on the CPU."""
+    """Of one sampler call: a report for each image, and the winners' latents and x0 predictions [B, ...] on the CPU.
+
+    way: their x0 and x at each step, where somebody wants to hear them.
+    """
 
     reports: list[Report]
     latents: Tensor
     x0: Tensor
+    way: list[Step]
 
 
 class Driver:
@@ -63,6 +68,7 @@ class Driver:
         self.evaluator = Evaluator(self.course, self.trajectories, judge, known, self.watch, self.spent)
         self.finals = Finals(self.course, self.evaluator, self._take)
         self.bar = tqdm(total=total, desc=plan.title, disable=call.disable_pbar)
+        self.show = shows(call, total)
         self.can_give_up = True
 
     def run(self) -> Outcome:
@@ -105,8 +111,7 @@ class Driver:
         have seen enough: what is running is given up."""
         done = min(self.spent.steps + steps, self.bar.total)
         self.bar.update(done - self.bar.n)
-        if self.call.callback is not None:
-            self.call.callback(done - 1, x0, x, self.bar.total)
+        self.show(done - 1, x0, x)
         self.watch.progress(done, sum(self.trajectories.spent))
         stopping = self.course.stopping
         if not (self.watch.stop_asked and stopping.reason is None and self.can_give_up and self.course.has_best):
@@ -116,8 +121,9 @@ class Driver:
 
     def _outcome(self) -> Outcome:
         winners = [item.won for item in self.course.standings]
-        latents, x0 = (torch.stack(parts) for parts in zip(*winners, strict=True))
+        latents, x0 = (torch.stack([getattr(won, part) for won in winners]) for part in ("latent", "x0"))
+        way = side_by_side([won.way for won in winners], self.call.steps)
         seconds = Seconds(**self.spent.seconds, total=self.course.stopping.limit.elapsed)
         nfe = zip(self.spent.extra_nfe, self.spent.earlier_nfe, strict=True)
         reports = [self.course.report(image, self.call.steps, seconds, *spent) for image, spent in enumerate(nfe)]
-        return Outcome(reports, latents, x0)
+        return Outcome(reports, latents, x0, way)

@@ -255,5 +255,8 @@ def _unpruned(asked: Round, race: Race) -> Round:
 
 def _results(finished: Finished, image: int) -> list[Result | None]:
     """Of one image, copied so that the latents of the whole round can go."""
-    parts = zip(finished.latents[:, image], finished.x0[:, image], strict=True)
-    return [Result(latent.clone(), x0.clone()) for latent, x0 in parts]
+    found: list[Result | None] = []
+    for at in range(len(finished)):
+        way = tuple((x0[at, image].clone(), x[at, image].clone()) for x0, x in finished.way)
+        found.append(Result(finished.latents[at, image].clone(), finished.x0[at, image].clone(), way))
+    return found

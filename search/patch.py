@@ -23,6 +23,7 @@ from .plan import Plan
 from .results import Run, Search, fingerprint
 from .sampling.call import SamplerCall
 from .sampling.levels import Levels, thin
+from .sampling.listening import tell
 from .sampling.source import NoiseSource
 from .sampling.wrappers import Wrappers
 
@@ -58,9 +59,7 @@ class _Searching(Wrappers):
         self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), outcome.reports))
         where = {"node": board.node, "board": board.id, "images": len(outcome.reports)}
         PROMPTS.record([{**where, "image": image, **report.winner()} for image, report in enumerate(outcome.reports)])
-        if call.callback is not None:  # the sampler node takes its last x0 from here
-            total = self.plan.total_steps(call.steps)
-            call.callback(total - 1, outcome.x0.to(call.latent_image.device), outcome.latents, total)
+        tell(call, outcome.way, outcome.x0, outcome.latents, self.plan.total_steps(call.steps))
         return outcome.latents
 
     def _search(self, call: SamplerCall, judge: Judge) -> tuple[Outcome, Board]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .records.recipe import Recipe
 from .sampling.call import Finished, SamplerCall
+from .sampling.listening import side_by_side, tell
 from .sampling.source import HostNoise, NoiseSource, for_batch
 from .sampling.trajectories import Trajectories
 from .sampling.wrappers import Wrappers
@@ -38,8 +39,8 @@ class _Replay(Wrappers):
         done = {recipe: self._replay(call, recipe) for recipe in dict.fromkeys(wanted)}
         x0 = torch.stack([done[recipe].x0[0, item] for item, recipe in enumerate(wanted)])
         latents = torch.stack([done[recipe].latents[0, item] for item, recipe in enumerate(wanted)])
-        if call.callback is not None:  # the sampler node takes its last x0 from here
-            call.callback(call.steps - 1, x0.to(call.latent_image.device), latents, call.steps)
+        ways = [[(x0[0, item], x[0, item]) for x0, x in done[recipe].way] for item, recipe in enumerate(wanted)]
+        tell(call, side_by_side(ways, call.steps), x0, latents, call.steps)
         return latents
 
     def _replay(self, call: SamplerCall, recipe: Recipe) -> Finished:

@@ -3,16 +3,24 @@
 What search touches of ComfyUI, and who does; tests/search/host/test_host.py says which is gone after an update.
 
 comfy.cli_args: loop/copies
-comfy.k_diffusion.sampling: sampling/sharing
+comfy.conds: host/strangers
+comfy.controlnet: host/strangers
+comfy.k_diffusion: host/strangers
+comfy.k_diffusion.sampling: host/strangers, sampling/sharing
+comfy.ldm: host/strangers
+comfy.ldm.modules: host/strangers
+comfy.ldm.modules.attention: host/strangers
 comfy.memory_management: loop/cache
-comfy.model_base: patch, steps/schedules
+comfy.model_base: host/strangers, patch, steps/schedules
 comfy.model_management: host/memory, sampling/rows, steps/adaptive
-comfy.nested_tensor: sampling/noise_objects, sampling/source
-comfy.patcher_extension: sampling/crosstalk, sampling/wrappers, steps/adaptive, steps/on_model
+comfy.model_patcher: host/strangers
+comfy.nested_tensor: sampling/listening, sampling/noise_objects, sampling/source
+comfy.patcher_extension: host/strangers, sampling/crosstalk, sampling/wrappers, steps/adaptive, steps/on_model
 comfy.sample: sampling/source, steps/adaptive
-comfy.samplers: sampling/call, sampling/conditioning, sampling/crosstalk, sampling/sharing, sampling/together,
-    steps/adaptive, steps/on_model, steps/schedules, steps/solver_cost
-comfy.utils: judging/decoding, loop/search, results, sampling/source, steps/adaptive
+comfy.sampler_helpers: host/strangers
+comfy.samplers: host/strangers, sampling/call, sampling/conditioning, sampling/crosstalk, sampling/rows,
+    sampling/sharing, sampling/together, steps/adaptive, steps/on_model, steps/schedules, steps/solver_cost
+comfy.utils: judging/decoding, loop/search, results, sampling/listening, sampling/source, steps/adaptive
 comfy_execution.caching: loop/cache
 comfy_execution.graph: history/keys, history/pages, host/graph, loop/body, loop/search
 comfy_execution.graph_utils: history/keys, host/graph, loop/body, loop/copies
@@ -23,7 +31,7 @@ comfy_extras.nodes_custom_sampler: steps/schedules
 comfy_extras.nodes_gits: steps/schedules
 comfyui_version: history/keys
 execution: history/keys
-folder_paths: history/keys, history/pages
+folder_paths: history/keys, history/pages, host/strangers
 nodes: host/graph
 server: board/routes
 """

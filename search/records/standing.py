@@ -14,10 +14,11 @@ from .candidate import Candidate
 
 
 class Result(NamedTuple):
-    """A candidate's latent and x0 prediction, [...] on the CPU."""
+    """A candidate's latent and x0 prediction, [...] on the CPU. way: x0 and x at each step, where somebody asks."""
 
     latent: Tensor
     x0: Tensor
+    way: tuple[tuple[Tensor, Tensor], ...] = ()
 
 
 Kept = TypeVar("Kept")  # what is kept of a candidate that may win: a Result, or what a loop has made

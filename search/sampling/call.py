@@ -83,6 +83,7 @@ class Finished:
     work: those of all candidates together, without the steps of the ones that were cut. predictions: as x0, the one of
     the last step at each level that was asked for or above it, or of the first step. given_up: whether they were left
     on the way, because people had seen enough. beside: predictions [..][B] of no candidate's, made for a proof.
+    way: x0 and x at each step, [candidates, B, ...] on the CPU, where somebody wants to hear them.
     """
 
     latents: Tensor
@@ -93,6 +94,7 @@ class Finished:
     predictions: dict[float, Tensor]
     given_up: bool = False
     beside: list[list[int]] = field(default_factory=list)
+    way: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.latents)

@@ -18,7 +18,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from .strangers import is_known
+from ..host.strangers import is_known
 
 OURS = "noise_search"  # how the keys of the pack's own wrappers begin
 AROUND_CALLS = (WrappersMP.OUTER_SAMPLE, WrappersMP.SAMPLER_SAMPLE)  # caches; noise shuffled by the call's seed

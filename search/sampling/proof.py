@@ -30,10 +30,12 @@ class Apart(BaseException):
 class Watcher:
     """Looks on while candidates go through one call; this one changes nothing. most: candidates in the call.
 
-    is_alone: whether it is a call as there would be without a search. counts: whether people see its steps.
+    is_alone: whether it is a call as there would be without a search. counts: whether people see its steps. done: steps
+    of an earlier call that they see with these.
     """
 
     is_alone = False
+    done = 0
 
     def __init__(self, most: int | None = None, counts: bool = True):
         self.most = most

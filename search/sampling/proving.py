@@ -60,8 +60,9 @@ class Proving:
         if first.given_up or not recording.wanted or not recording.seen or len(candidates) == 1:
             return self._seeded(first, recording, kind)
         witness = Witness(recording, self._same)
+        witness.done = first.work
         try:
-            others = self.trajectories.once(candidates[1:], watcher=witness, done=first.work)
+            others = self.trajectories.once(candidates[1:], watcher=witness)
             if not others.given_up:
                 witness.close()
         except Smaller:
@@ -178,4 +179,8 @@ def _joined(first: Finished, others: Finished) -> Finished:
             for level, prediction in first.predictions.items()
         },
         beside=[*first.beside, *others.beside, others.nfe[-1]],
+        way=[
+            (torch.cat([x0, more_x0[:-1]]), torch.cat([x, more_x[:-1]]))
+            for (x0, x), (more_x0, more_x) in zip(first.way, others.way)
+        ],
     )

@@ -17,6 +17,7 @@ from .conditioning import conditioning_of, fix_batch, tile
 from .onlookers import KEY as ONLOOKERS
 from .onlookers import Onlookers
 from .proof import Watcher
+from .sharing import Shared
 from .stretches import step_seed
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ class Rows:
 
     alive: the rows still computed. watched: those of them that were cut, and are computed for the watcher alone; what
     that costs is beside. last: the last prediction of every row; a solver that predicts nothing leaves it as it is.
-    judging: whether an error is of the search's own work between two steps. done: steps of earlier calls that people
-    see with these.
+    judging: whether an error is of the search's own work between two steps.
     """
 
     def __init__(
@@ -50,12 +50,8 @@ class Rows:
         candidates: Sequence[Sequence[Recipe]],
         cutting: Cutting | None,
         watcher: Watcher,
-        done: float = 0.0,
     ):
-        self.done = done
-        self.shared = None if watcher.is_alone else trajectories.together.shared
         self.trajectories = trajectories
-        self.images = trajectories.source.items
         self.candidates = candidates
         self.cutting = cutting
         self.watcher = watcher
@@ -66,10 +62,19 @@ class Rows:
         self.onlookers = Onlookers(len(trajectories.call.guider.model_options.get(ONLOOKERS, [])))
         self.alive = torch.empty(0, dtype=torch.long)
         self.last = torch.empty(0)
-        self.x0: list[Tensor] = []  # of the last step, when there was one
+        self.way: list[tuple[Tensor, Tensor]] = []  # x0 and x, of the last step alone where nobody asks for all
         self.predictions: dict[float, Tensor] = {}
         self.work = 0.0  # steps done by all candidates
         self.given_up = False
+
+    @property
+    def images(self) -> int:
+        return self.trajectories.source.items
+
+    @property
+    def shared(self) -> Shared | None:
+        """How candidates share the sampler; None in a call as there would be without a search."""
+        return None if self.watcher.is_alone else self.trajectories.together.shared
 
     def solve(
         self,
@@ -139,13 +144,14 @@ class Rows:
         nfe = self.trajectories.spent
         return Finished(
             latents=self._by_candidate(samples),
-            x0=self._by_candidate(self.x0[-1] if self.x0 else samples),
+            x0=self._by_candidate(self.way[-1][0] if self.way else samples),
             nfe=[nfe[at : at + self.images] for at in range(0, len(nfe), self.images)],
             steps=len(self.sigmas) - 1,
             work=round(self.work),
             predictions={level: self._by_candidate(prediction) for level, prediction in self.predictions.items()},
             given_up=self.given_up,
             beside=[self.beside] if any(self.beside) else [],
+            way=[(self._by_candidate(x0), self._by_candidate(x)) for x0, x in self.way if self.trajectories.keeps_way],
         )
 
     def _count_prediction(self, row: int) -> None:
@@ -197,7 +203,10 @@ class Rows:
         self.judging = False
 
     def _after_step(self, step: int, x0: Tensor, x: Tensor) -> None:
-        self.x0 = [x0]
+        if self.trajectories.keeps_way:
+            self.way.append((x0.detach().cpu().clone(), x.detach().cpu().clone()))
+        else:
+            self.way = [(x0, x)]
         levels = self.trajectories.stretches.levels
         for wanted in self.trajectories.levels:
             if step == 0 or levels.level(float(self.sigmas[min(step, len(self.sigmas) - 1)])) >= wanted:
@@ -206,7 +215,9 @@ class Rows:
             return
         if self.watcher.counts:
             self.work += len(self.alive) / self.images
-        self.given_up = self.trajectories.progress(round(self.done + self.work), x0[: self.images], x[: self.images])
+        self.given_up = self.trajectories.progress(
+            round(self.watcher.done + self.work), x0[: self.images], x[: self.images]
+        )
         if self.given_up:  # the solver goes on to its end with the last predictions
             self.alive = self.alive[:0]
         elif self.cutting is not None:

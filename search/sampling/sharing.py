@@ -20,7 +20,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from .strangers import is_known
+from ..host.strangers import is_known
 
 StepNoise = Callable[[Tensor, Tensor], Tensor]
 # (candidate's noise [B, ...], its seed, sigmas) -> what the solver would draw for this candidate alone

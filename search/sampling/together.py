@@ -7,11 +7,11 @@ from typing import Any
 
 import comfy.samplers
 
+from ..host.strangers import is_known, strangers
 from .call import SamplerCall
 from .conditioning import depends_on_batch
 from .crosstalk import crosstalk
 from .sharing import Shared, share
-from .strangers import is_known, strangers
 
 MOST_TOGETHER = 8  # candidates in one call when the batch size is automatic
 SPARE_MEMORY = 1.5  # the host's own factor when it decides how much to batch (samplers.py)
@@ -34,7 +34,7 @@ class Together:
         self.batch_size = batch_size
         self.fits: int | None = None
         self.most: int | None = None
-        self.strangers = strangers(call)
+        self.strangers = strangers(call.guider, call.sampler)
         self.has_strange_sampler = not is_known(call.sampler)
         self.follows_seed = True
         self.shared, self.alone_because = _sharing(call, conds, images, batch_size, races)

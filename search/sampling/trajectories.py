@@ -18,6 +18,7 @@ from ..host.memory import OutOfMemory
 from ..records.outcomes import Outcomes
 from ..records.recipe import Recipe
 from .call import Finished, SamplerCall
+from .listening import is_kept
 from .proof import Watcher
 from .proving import Alone, Proving
 from .rows import Cutting, Rows
@@ -45,6 +46,7 @@ class Trajectories:
         levels: Sequence[float] = (),
         outcomes: Outcomes | None = None,
     ):
+        self.keeps_way = is_kept(call)
         self.call = call
         self.source = source
         self.levels = levels
@@ -86,11 +88,10 @@ class Trajectories:
         candidates: Sequence[Sequence[Recipe]],
         cutting: Cutting | None = None,
         watcher: Watcher | None = None,
-        done: float = 0.0,
     ) -> Finished:
-        """One call of the user's sampler. done: steps of an earlier one that belong to it."""
+        """One call of the user's sampler."""
         call = self.call
-        self.rows = rows = Rows(self, candidates, cutting, watcher or Watcher(), done)
+        self.rows = rows = Rows(self, candidates, cutting, watcher or Watcher())
         call.guider.conds = {name: [dict(cond) for cond in conds] for name, conds in self.conds.items()}
         with call.hooks.taken(rows.solve, rows.predict_noise):
             samples = call.executor(

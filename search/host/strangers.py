@@ -27,8 +27,6 @@ import comfy.samplers
 import folder_paths
 import torch
 
-from .call import SamplerCall
-
 PACK = Path(__file__).resolve().parents[2]
 OURS = tuple(PACK / folder for folder in ("search", "nodes", "verifiers", "demo"))
 COMFYUI = Path(comfy.samplers.__file__).resolve().parents[1]
@@ -62,13 +60,12 @@ class Origin(NamedTuple):
         return self.kind in ("host", "ours", "library")
 
 
-def strangers(call: SamplerCall) -> list[str]:
-    """The names of all parts that are not ComfyUI's own, for a message; each once."""
-    guider = call.guider
+def strangers(guider: comfy.samplers.CFGGuider, sampler: comfy.samplers.Sampler) -> list[str]:
+    """The names of all parts of a sampler call that are not ComfyUI's own, for a message; each once."""
     patcher: Any = guider.model_patcher
     hanging = [
         guider,
-        call.sampler,
+        sampler,
         guider.model_options,
         guider.conds,
         patcher.object_patches,
@@ -80,9 +77,9 @@ def strangers(call: SamplerCall) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def is_known(part: Any) -> bool:
+def is_known(part: Any, depth: int = DEPTH) -> bool:
     """Whether a part, and what it holds, is ComfyUI's own or this pack's."""
-    return next(_Walk().names(part), None) is None
+    return next(_Walk().names(part, depth), None) is None
 
 
 class _Walk:
