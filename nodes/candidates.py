@@ -1,16 +1,19 @@
 """The explicit form: a list of noises, and picking from a list of results."""
 
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from comfy_api.latest import io
 from comfy_extras.nodes_custom_sampler import Noise_RandomNoise
 
 from ..search.methods.checks import at_least
 from ..search.methods.noise import candidate_seed
 from ..search.sampling.noise_objects import NoiseNear
+from .counted import CountedIndex, batch_size, item, made_at_once, only, place
 from .inputs import MAX_SEED, named
 from .types import CATEGORY
+
+SELECT = "Select Candidate"
 
 
 class NoiseCandidates(io.ComfyNode):
@@ -79,16 +82,23 @@ class SelectCandidate(io.ComfyNode):
         kind = io.MatchType.Template("candidate")
         return io.Schema(
             node_id="SelectCandidate",
-            display_name="Select Candidate",
+            display_name=SELECT,
             category=CATEGORY,
             description="Picks one of a list: the latent, image, noise, seed or anything else of the winner. The items "
-            "of a batch of images or latents count one by one, as in Verifier Score.",
+            "of a batch of images or latents count one by one, as in Verifier Score; of a list with one entry for "
+            "each batch, such as seeds, it gives the entry that the image was made with.",
             search_aliases=["pick from list", "get item", "best of n", "list index"],
             is_input_list=True,
             inputs=[
                 io.MatchType.Input("candidates", template=kind, tooltip="The list to pick from, of any type."),
                 io.Int.Input(
                     "index", default=0, min=0, max=1_000_000, tooltip="Which one, from 0; best_index of Verifier Score."
+                ),
+                io.AnyType.Input(
+                    "counted_in",
+                    optional=True,
+                    tooltip="The images or latents that the index counts, where it does not come from Verifier Score "
+                    "directly and they came in batches: the candidates then are what each batch was made with.",
                 ),
             ],
             outputs=[
@@ -99,35 +109,55 @@ class SelectCandidate(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, candidates: list[Any], index: list[int]) -> io.NodeOutput:
-        wanted = index[0]
-        left = wanted
-        for candidate in candidates:
-            size = _size(candidate)
-            if 0 <= left < size:
-                return io.NodeOutput(_item(candidate, left) if size > 1 else candidate)
-            left -= size
+    def execute(cls, candidates: list[Any], index: list[int], counted_in: list[Any] | None = None) -> io.NodeOutput:
+        wanted = only(SELECT, "index", index, "Use a Select Candidate for each.")
+        sizes = _counted(wanted, counted_in)
+        own = [batch_size(candidate) for candidate in candidates]
+        if sizes is not None and len(sizes) == len(candidates):
+            return io.NodeOutput(_made_with(candidates, wanted, sizes))
+        if sizes is not None and sum(sizes) != sum(own):
+            raise ValueError(
+                f"{SELECT}: the index counts {sum(sizes)} images in {len(sizes)} batches, but candidates is a list of "
+                f"{len(own)} with {sum(own)} in all, so it is not clear which belongs to an image. Connect a list with "
+                "one entry for each batch, or one for each image."
+            )
+        at = _inside(wanted, own, "the list")
+        return io.NodeOutput(_taken(candidates, at, own))
+
+
+def _counted(index: int, counted_in: list[Any] | None) -> tuple[int, ...] | None:
+    """The sizes of the batches whose items the index counts; None where that is not known."""
+    sizes = index.sizes if isinstance(index, CountedIndex) else None
+    if counted_in is None:
+        return sizes
+    given = tuple(made_at_once(batch) for batch in counted_in)
+    if sizes is not None and sum(sizes) != sum(given):
         raise ValueError(
-            f"Select Candidate: there is no candidate {wanted}; the list holds {wanted - left}, counted from 0."
+            f"{SELECT}: the index counts {sum(sizes)} images, but counted_in holds {sum(given)}. Connect the images "
+            "that went into Verifier Score."
         )
+    return given
 
 
-def _size(candidate: Any) -> int:
-    """How many candidates a list element holds: a batch of images, masks or latents counts its items."""
-    if isinstance(candidate, torch.Tensor) and candidate.ndim >= 3:
-        return len(candidate)
-    if isinstance(candidate, dict) and isinstance(candidate.get("samples"), torch.Tensor):
-        return len(candidate["samples"])
-    return 1
+def _made_with(candidates: list[Any], index: int, sizes: tuple[int, ...]) -> Any:
+    """What the image at this index was made with, of a list with an entry for each batch of so many images."""
+    entry, at = _inside(index, sizes, "the list of images")
+    own = made_at_once(candidates[entry])
+    if own not in (1, sizes[entry]):
+        raise ValueError(
+            f"{SELECT}: image {index} is in batch {entry}, of {sizes[entry]}, but candidate {entry} is a batch of "
+            f"{own}, so it is not clear which of them belongs to it. Connect the batches that the images come from."
+        )
+    return candidates[entry] if own == 1 else item(candidates[entry], at)
 
 
-def _item(candidate: Any, index: int) -> Any:
-    """Item `index` of a batch, as a batch of one."""
-    if isinstance(candidate, torch.Tensor):
-        return candidate[index : index + 1]
-    count = len(candidate["samples"])
-    return {key: _entry(value, index, count) for key, value in candidate.items()}
+def _taken(candidates: list[Any], at: tuple[int, int], sizes: list[int]) -> Any:
+    entry, inside = at
+    return candidates[entry] if sizes[entry] == 1 else item(candidates[entry], inside)
 
 
-def _entry(value: Any, index: int, count: int) -> Any:
-    return value[index : index + 1] if isinstance(value, (torch.Tensor, list)) and len(value) == count else value
+def _inside(index: int, sizes: Sequence[int], what: str) -> tuple[int, int]:
+    at = place(index, sizes)
+    if at is None:
+        raise ValueError(f"{SELECT}: there is no candidate {index}; {what} holds {sum(sizes)}, counted from 0.")
+    return at

@@ -1,15 +1,21 @@
 """Scores for the images of a list or batch."""
 
+import logging
 from typing import Any
 
 import torch
 from comfy_api.latest import io
 
+from ..search.host.prompt_text import has_choices
 from ..search.judging.scoring import score_images
 from ..verifiers.base import Verifier as VerifierProtocol
 from ..verifiers.base import combine, require
+from .counted import CountedIndex, only
 from .inputs import prompt_input
 from .types import CATEGORY, Verifier
+
+TITLE = "Verifier Score"
+SEVERAL = "Join several in an Ensemble Verifier, or use a Verifier Score for each."
 
 
 class VerifierScore(io.ComfyNode):
@@ -17,7 +23,7 @@ class VerifierScore(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="VerifierScore",
-            display_name="Verifier Score",
+            display_name=TITLE,
             category=CATEGORY,
             description="Scores each image of a list or batch; higher is better. Use it to see what a verifier thinks, "
             "or to pick the best of several: best_image is the winner, and best_index goes to Select Candidate.",
@@ -46,30 +52,42 @@ class VerifierScore(io.ComfyNode):
 
     @classmethod
     def execute(cls, images: list[torch.Tensor], verifier: list[Any], prompt: list[str]) -> io.NodeOutput:
-        count = sum(len(batch) for batch in images)
-        if count == 0:
-            raise ValueError("Verifier Score: there are no images to score.")
-        prompts = _prompt_of_each(prompt, count)
-        judge = _judge(verifier[0], prompts)
+        sizes = [len(batch) for batch in images]
+        if not sum(sizes):
+            raise ValueError(f"{TITLE}: there are no images to score.")
+        prompts = _prompt_of_each(prompt, sizes)
+        judge = _judge(only(TITLE, "verifier", verifier, SEVERAL), prompts)
         scores = combine(judge, _score_all(judge, images, prompts))
-        best = max(range(count), key=scores.__getitem__)
+        best = max(range(sum(sizes)), key=scores.__getitem__)
         winner = [image for batch in images for image in batch][best].unsqueeze(0)
-        return io.NodeOutput(scores, winner, best)
+        return io.NodeOutput(scores, winner, CountedIndex(best, sizes))
 
 
-def _prompt_of_each(prompts: list[str], count: int) -> list[str]:
+def _prompt_of_each(prompts: list[str], sizes: list[int]) -> list[str]:
+    """Of each image, from one for all, one an image, or one for each entry of the list of images."""
+    count = sum(sizes)
     if len(prompts) == 1:
         return prompts * count
-    if len(prompts) != count:
+    if len(prompts) == count:
+        return prompts
+    if len(prompts) != len(sizes):
         raise ValueError(
-            f"Verifier Score: {len(prompts)} prompts for {count} images. Give one for all, or one for each image."
+            f"{TITLE}: {len(prompts)} prompts for {count} images in a list of {len(sizes)}. Give one for all, one for "
+            "each image, or one for each entry of the list."
         )
-    return prompts
+    return [prompt for prompt, size in zip(prompts, sizes, strict=True) for _ in range(size)]
 
 
 def _judge(verifier: Any, prompts: list[str]) -> VerifierProtocol:
     for prompt in prompts:
-        require(verifier, prompt, "Verifier Score")
+        require(verifier, prompt, TITLE)
+    choices = next(filter(has_choices, prompts), None)
+    if verifier.needs_prompt and choices is not None:
+        logging.warning(
+            "%s: %s reads all the words in the braces of %r, of which the front end lets a text encoder draw one. "
+            "Write the prompt without choices.",
+            *(TITLE, verifier.name, choices),
+        )
     return verifier
 
 

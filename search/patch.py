@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import comfy.model_base
@@ -17,6 +18,7 @@ from .driver import Driver, Outcome
 from .finals import ScoresChanged
 from .history.known import Known
 from .history.pages import page_of
+from .host.prompt_text import Judged, judged_by
 from .host.prompts import PROMPTS
 from .judging.judge import Judge
 from .plan import Plan
@@ -48,7 +50,8 @@ class _Searching(Wrappers):
     def run(self, call: SamplerCall) -> Tensor | None:
         if self._passes_through(call):
             return None
-        judge = Judge(self.vae, self.verifier, self.prompt, call.shapes, self.plan.frames)
+        told = self._judged_by()
+        judge = Judge(self.vae, self.verifier, told.text, call.shapes, self.plan.frames)
         misfit = judge.misfit()
         if misfit:
             raise ValueError(f"{self.plan.title}: {misfit}")
@@ -56,11 +59,17 @@ class _Searching(Wrappers):
         for level in judge.prediction_levels:
             self._check_prediction(level, call)
         outcome, board = self._search(call, judge)
-        self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), outcome.reports))
+        reports = [replace(report, prompt=told.text if told.is_drawn else "") for report in outcome.reports]
+        self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), reports))
         where = {"node": board.node, "board": board.id, "images": len(outcome.reports)}
         PROMPTS.record([{**where, "image": image, **report.winner()} for image, report in enumerate(outcome.reports)])
         tell(call, outcome.way, outcome.x0, outcome.latents, self.plan.total_steps(call.steps))
         return outcome.latents
+
+    def _judged_by(self) -> Judged:
+        if not self.verifier.needs_prompt:
+            return Judged(self.prompt, False)
+        return judged_by(self.prompt, self.plan.title, self.verifier.name)
 
     def _search(self, call: SamplerCall, judge: Judge) -> tuple[Outcome, Board]:
         """With what earlier runs know; without, when that does not hold any more."""

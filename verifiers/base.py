@@ -72,19 +72,25 @@ class VerifierError(RuntimeError):
     """A verifier failed, or answered with something that is not a score for each image."""
 
 
-def require(verifier: object, prompt: str, title: str) -> Verifier:
-    """The verifier, once it is known to be one and to have the prompt it needs; title names the node in errors."""
+def known(verifier: object, title: str) -> Verifier:
+    """The verifier, once it is known to be one; title names the node in errors."""
     if not isinstance(verifier, Verifier):
         raise VerifierError(
             f"{title}: the verifier input holds a {type(verifier).__name__}, without name, needs_prompt or score(). "
             "Connect the VERIFIER output of a verifier loader."
         )
-    if verifier.needs_prompt and not prompt.strip():
+    return verifier
+
+
+def require(verifier: object, prompt: str, title: str) -> Verifier:
+    """The verifier, once it is known to be one and to have the prompt it needs; title names the node in errors."""
+    judge = known(verifier, title)
+    if judge.needs_prompt and not prompt.strip():
         raise VerifierError(
-            f"{title}: {verifier.name} judges how well an image fits a text, but the prompt is empty. "
+            f"{title}: {judge.name} judges how well an image fits a text, but the prompt is empty. "
             "Write the prompt it should judge by, usually the same as the positive prompt."
         )
-    return verifier
+    return judge
 
 
 def ask(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]) -> list[float]:

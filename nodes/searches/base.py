@@ -3,12 +3,13 @@
 from typing import Any, ClassVar
 
 from comfy_api.latest import io
+from comfy_execution.utils import get_executing_context
 
 from ...search.methods.base import Method
 from ...search.methods.checks import at_least
 from ...search.patch import put_on
 from ...search.plan import Limits, Plan
-from ...verifiers.base import require
+from ...verifiers.base import known, require
 from ..inputs import FRAMES, frames_input, named, patience_input, prompt_input, search_steps_input
 from ..types import CATEGORY, Search, Verifier
 
@@ -68,7 +69,9 @@ class SearchNode(io.ComfyNode):
             at_least(frames=(frames, 0))
             limits = Limits(max_seconds, batch_size, patience, search_steps)
             plan = Plan(title, cls.METHOD(**settings), limits, frames, cls.hidden.unique_id)
-        return io.NodeOutput(*put_on(model, plan, vae, require(verifier, prompt, title), prompt))
+        if get_executing_context() is None:  # no prompt is running that the sampler's text could be read from
+            require(verifier, prompt, title)
+        return io.NodeOutput(*put_on(model, plan, vae, known(verifier, title), prompt))
 
 
 def _common() -> list[io.Input]:

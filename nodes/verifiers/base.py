@@ -13,6 +13,7 @@ from ..types import CATEGORY, Verifier
 
 VERIFIERS = f"{CATEGORY}/verifiers"
 TOWER_FOLDERS = ("verifiers", "clip_vision")
+ONE_VERIFIER = "All images together make one verifier; use a node for each."
 ALIASES = ["verifier", "image score", "judge", "reward model", "rate images"]
 
 

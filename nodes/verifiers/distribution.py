@@ -12,7 +12,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...verifiers import distribution, files, pictures
-from .base import ALIASES, VERIFIERS, WeightsFile, verifier_output
+from ..counted import only
+from .base import ALIASES, ONE_VERIFIER, VERIFIERS, WeightsFile, verifier_output
 
 TITLE = "Distribution Verifier"
 NONE = "none"
@@ -102,20 +103,24 @@ class DistributionVerifier(io.ComfyNode):
         set_folder: Sequence[str] = ("",),
         reference_folder: Sequence[str] = (NONE,),
     ) -> io.NodeOutput:
-        folder = _in_output(set_folder[0])
+        given = {"model": model, "measure": measure, "statistics": statistics, "set_folder": set_folder}
+        given["reference_folder"] = reference_folder
+        one = {name: only(TITLE, name, values, ONE_VERIFIER) for name, values in given.items()}
+        folder = _in_output(one["set_folder"])
         if folder is None and not images:
             raise ValueError(
                 f"{TITLE}: no set to join. Connect images, or name the folder of the winners in set_folder."
             )
-        network = NETWORK.locate(model[0])
+        network = NETWORK.locate(one["model"])
         look = distribution.Looker(distribution.load_network(network))
         reference = None
-        if measure[0] == distribution.FID:
-            reference = _reference(look, network, statistics[0], _in_input(reference_folder[0]), reference_images)
+        if one["measure"] == distribution.FID:
+            looked_up = _in_input(one["reference_folder"])
+            reference = _reference(look, network, one["statistics"], looked_up, reference_images)
         saved = pictures.listed(folder) if folder else []
         others = look.all(chain(images, pictures.batches(saved, distribution.CHUNK)))
         _tell(len(others.features), folder)
-        return io.NodeOutput(distribution.Distribution(look, measure[0], others, reference))
+        return io.NodeOutput(distribution.Distribution(look, one["measure"], others, reference))
 
 
 def _reference(

@@ -9,8 +9,19 @@ from torch import Tensor
 from ...verifiers import classes, clip_score, consistency, reference
 from ...verifiers.base import Verifier
 from ...verifiers.networks import clip
-from .base import ALIASES, TOWER_FOLDERS, VERIFIERS, WeightsFile, WeightsLoader, activation_input, verifier_output
+from ..counted import only
+from .base import (
+    ALIASES,
+    ONE_VERIFIER,
+    TOWER_FOLDERS,
+    VERIFIERS,
+    WeightsFile,
+    WeightsLoader,
+    activation_input,
+    verifier_output,
+)
 
+REFERENCE = "Reference Verifier"
 FEATURES = WeightsFile(
     (reference.DINO, *clip_score.KNOWN), "A DINOv2, CLIP or SigLIP model, whole or its image half.", TOWER_FOLDERS
 )
@@ -21,7 +32,7 @@ class ReferenceVerifier(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ReferenceVerifier",
-            display_name="Reference Verifier",
+            display_name=REFERENCE,
             category=VERIFIERS,
             description="Judges how much an image is like your reference images: a person, a product, a style. DINOv2 "
             "looks at shapes and parts, CLIP and SigLIP at what is shown and how.",
@@ -56,8 +67,10 @@ class ReferenceVerifier(io.ComfyNode):
         compare: Sequence[str] = ("mean",),
         activation: Sequence[str] = ("auto",),
     ) -> io.NodeOutput:
-        features = clip.load(FEATURES.locate(model[0]), "Reference verifier", activation[0], text=False)
-        return io.NodeOutput(reference.Reference(features, references, compare[0] == "nearest"))
+        given = (("model", model), ("compare", compare), ("activation", activation))
+        file, how, chosen = (only(REFERENCE, *one, ONE_VERIFIER) for one in given)
+        features = clip.load(FEATURES.locate(file), "Reference verifier", chosen, text=False)
+        return io.NodeOutput(reference.Reference(features, references, how == "nearest"))
 
 
 class FeatureConsistencyVerifier(WeightsLoader):

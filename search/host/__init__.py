@@ -20,18 +20,20 @@ comfy.sample: sampling/source, steps/adaptive
 comfy.sampler_helpers: host/strangers
 comfy.samplers: host/strangers, sampling/call, sampling/conditioning, sampling/crosstalk, sampling/rows,
     sampling/sharing, sampling/together, steps/adaptive, steps/on_model, steps/schedules, steps/solver_cost
+comfy.sd1_clip: host/prompt_text
 comfy.utils: judging/decoding, loop/search, results, sampling/listening, sampling/source, steps/adaptive
 comfy_execution.caching: loop/cache
-comfy_execution.graph: history/keys, history/pages, host/graph, loop/body, loop/search
-comfy_execution.graph_utils: history/keys, host/graph, loop/body, loop/copies
-comfy_execution.progress: board/board, loop/search
-comfy_execution.utils: host/prompts
+comfy_execution.graph: history/keys, history/pages, host/graph, host/positive, host/prompt_text, loop/body,
+    loop/search
+comfy_execution.graph_utils: history/keys, host/graph, host/positive, loop/body, loop/copies
+comfy_execution.progress: board/board, host/prompt_text, loop/search
+comfy_execution.utils: host/prompt_text, host/prompts
 comfy_extras.nodes_align_your_steps: steps/schedules
 comfy_extras.nodes_custom_sampler: steps/schedules
 comfy_extras.nodes_gits: steps/schedules
 comfyui_version: history/keys
 execution: history/keys
 folder_paths: history/keys, history/pages, host/strangers
-nodes: host/graph
+nodes: host/graph, host/positive
 server: board/routes
 """

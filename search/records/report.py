@@ -28,7 +28,7 @@ class Report:
 
     extra_nfe: denoiser predictions beside those of the candidates: for some that were given up when people had seen
     enough, or for the best one's image when only its score was known. earlier_nfe: those of the candidates' that an
-    earlier run has spent.
+    earlier run has spent. prompt: what it was judged by, where that is the text that the sampler draws.
     """
 
     algorithm: str
@@ -39,6 +39,7 @@ class Report:
     seconds: Seconds
     extra_nfe: int = 0
     earlier_nfe: int = 0
+    prompt: str = ""
 
     @property
     def best(self) -> Candidate:
@@ -70,6 +71,7 @@ class Report:
                 "best": {"index": best.index, "score": best.score, "recipe": recipe_dict(best.recipe)},
                 "candidates": [candidate.to_dict() for candidate in self.candidates],
                 "stopped": self.stopped,
+                **({"prompt": self.prompt} if self.prompt else {}),
             }
         )
 
