@@ -22,14 +22,8 @@ def named(title: str) -> Iterator[None]:
         raise ValueError(f"{title}: {error}") from error
 
 
-def prompt_input() -> io.String.Input:
-    return io.String.Input(
-        "prompt",
-        multiline=True,
-        default="",
-        tooltip="What the verifier judges the images by, usually the same text as the positive prompt. "
-        "It does not change what is generated.",
-    )
+def prompt_input(tooltip: str) -> io.String.Input:
+    return io.String.Input("prompt", multiline=True, default="", tooltip=tooltip)
 
 
 def patience_input() -> io.Int.Input:

@@ -35,7 +35,10 @@ class VerifierScore(io.ComfyNode):
                     tooltip="The images to judge, as a list, a batch or both. The items of a batch count one by one.",
                 ),
                 Verifier.Input("verifier", tooltip="Judges the images. Comes from a verifier loader."),
-                prompt_input(),
+                prompt_input(
+                    "What the verifier judges the images by, usually the same text as the positive prompt. One for "
+                    "all, or a list with one for each image or for each batch."
+                ),
             ],
             outputs=[
                 io.Float.Output(
@@ -46,7 +49,7 @@ class VerifierScore(io.ComfyNode):
                 io.Image.Output(
                     display_name="best_image", tooltip="The image with the highest score; of equal ones the first."
                 ),
-                io.Int.Output(display_name="best_index", tooltip="Its place in the list, from 0."),
+                io.Int.Output(display_name="best_index", tooltip="Its place among all images, from 0."),
             ],
         )
 

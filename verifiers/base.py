@@ -14,7 +14,7 @@ class Verifier(Protocol):
     """Judges images. Any object with these three members is a verifier; nothing has to be imported or inherited.
 
     name: shown in reports and error messages.
-    needs_prompt: whether an empty prompt is an error.
+    needs_prompt: whether it judges by a text. A search without one takes the sampler's; elsewhere that is an error.
     """
 
     name: str

@@ -79,7 +79,11 @@ def _common() -> list[io.Input]:
         io.Model.Input("model", tooltip="The model to search with, with its LoRAs and other patches."),
         io.Vae.Input("vae", tooltip="Decodes the candidates for the verifier: the VAE that belongs to the model."),
         Verifier.Input("verifier", tooltip="Judges the candidates. Comes from a verifier loader."),
-        prompt_input(),
+        prompt_input(
+            "What the verifier judges the images by. Empty: the text that the sampler draws, found at its positive "
+            "input, with the choices that were drawn and without weights and embeddings. It does not change what is "
+            "generated."
+        ),
     ]
 
 

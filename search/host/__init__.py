@@ -1,4 +1,4 @@
-"""ComfyUI beside its sampling: prompts, graph, memory. No other room reaches into those three.
+"""ComfyUI beside its sampling: prompts, their texts, graph, memory. No other room reaches into those.
 
 What search touches of ComfyUI, and who does; tests/search/host/test_host.py says which is gone after an update.
 

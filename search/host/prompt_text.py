@@ -13,7 +13,8 @@ from comfy_execution.utils import get_executing_context
 
 from .positive import Positive, read_positive
 
-TO_DO = "Write the text that it should judge by into the search node's prompt."
+WRITE = "Write the text that it should judge by into the search node's prompt, or connect what makes it."
+LEAVE_EMPTY = "Leave the prompt empty to judge by that, or write it without choices."
 COMMENT = re.compile(r"/\*[\s\S]*?\*/|//.*")
 EMBEDDING = re.compile(r"(?:^|(?<=\s))embedding:[^\s,<\[]*(?:\s*,)?\s*")
 WEIGHT = re.compile(r"\([^()]*:\s*[\d.]+\s*\)|\bembedding:\S")
@@ -45,10 +46,10 @@ def judged_by(written: str, title: str, judge: str) -> Judged:
     found = _positive()
     drawn = {as_drawn(text): where for text, where in found.texts.items()}
     if len(drawn) != 1 or found.unread or not all(drawn):
-        raise ValueError(f"{title}: {_why(written, judge)} {_told(found)} {TO_DO}")
+        raise ValueError(f"{title}: {_why(written, judge)} {_told(found)} {WRITE}")
     ((text, where),) = drawn.items()
-    if written.strip() and not any(is_draw(whole, written) for whole in found.texts):
-        raise ValueError(f"{title}: {_why(written, judge)} But the sampler draws {text!r} ({where}). {TO_DO}")
+    if written.strip() and not is_draw(text, as_drawn(written)):
+        raise ValueError(f"{title}: {_why(written, judge)} But the sampler draws {text!r} ({where}). {LEAVE_EMPTY}")
     logging.info("%s: judged by: %s (what the sampler draws, from %s)", title, text, where)
     return Judged(text, True)
 
@@ -77,7 +78,7 @@ def has_choices(text: str) -> bool:
 
 def is_draw(text: str, template: str) -> bool:
     """Whether the front end may have made this text of the template, with one of the words for each {a|b}; or has left
-    it as it is, as other clients do."""
+    it as it is, as other clients do. Both as they are drawn."""
     if text == template:
         return True
     depth, pattern = 0, ""
@@ -118,4 +119,6 @@ def _told(found: Positive) -> str:
     if len(found.texts) > 1:
         texts = ", ".join(f"{as_drawn(text)!r} ({where})" for text, where in found.texts.items())
         return f"There are several on the sampler's positive side: {texts}."
+    if found.texts:
+        return f"There is none but {', '.join(map(repr, found.texts))} on the sampler's positive side."
     return "There is none on the sampler's positive side."

@@ -28,8 +28,17 @@ def cosines(a: Tensor, b: Tensor) -> list[float]:
     return torch.nn.functional.cosine_similarity(a.flatten(1).double(), b.flatten(1).double()).tolist()
 
 
-def select(candidates: list[Any], index: int) -> Any:
-    return call("SelectCandidate", candidates=candidates, index=[index])[0]
+def select(candidates: list[Any], index: int, **given: Any) -> Any:
+    return call("SelectCandidate", candidates=candidates, index=[index], **given)[0]
+
+
+def best(index: int, *sizes: int) -> Any:
+    """As best_index of Verifier Score, for a list of batches of so many images."""
+    return importlib.import_module("noise_search.nodes.counted").CountedIndex(index, sizes)
+
+
+def images(*sizes: int) -> list[Tensor]:
+    return [torch.rand(size, 4, 4, 3) for size in sizes]
 
 
 def test_noises_and_seeds_are_those_of_consecutive_seeds() -> None:
@@ -197,3 +206,93 @@ def test_a_place_beyond_the_end_says_how_many_there_are(candidates: list[Any], i
 def test_a_negative_place_is_refused() -> None:
     with pytest.raises(ValueError, match="no candidate -1; the list holds 2"):
         select([1, 2], -1)
+
+
+MADE_WITH = {
+    "seeds": [5, 6, 7, 8],
+    "noises": [object() for _ in range(4)],
+    "prompts": ["a", "b", "c", "d"],
+    "conditionings": [[[torch.zeros(1, 8, 4), {}]] for _ in range(4)],
+    "models": [object() for _ in range(4)],
+    "sigmas": [torch.linspace(1, 0, 5) for _ in range(4)],
+    "latents of one": [{"samples": torch.zeros(1, 4, 8, 8)} for _ in range(4)],
+    "masks of one": [torch.zeros(1, 4, 4) for _ in range(4)],
+}
+
+
+@pytest.mark.parametrize("kind", MADE_WITH)
+def test_of_what_batches_were_made_with_it_is_the_entry_of_the_image(kind: str) -> None:
+    candidates = MADE_WITH[kind]
+    for index, entry in enumerate([0, 0, 1, 1, 2, 2, 3, 3]):
+        assert select(candidates, best(index, 2, 2, 2, 2)) is candidates[entry]
+        assert select(candidates, index, counted_in=images(2, 2, 2, 2)) is candidates[entry]
+
+
+def test_batches_of_several_sizes() -> None:
+    assert [select([5, 6, 7], best(index, 1, 3, 2)) for index in range(6)] == [5, 6, 6, 6, 7, 7]
+
+
+def test_one_seed_of_one_batch() -> None:
+    assert select([5], best(3, 4)) == 5
+
+
+def test_lists_of_single_images_are_as_ever() -> None:
+    seeds = list(range(5, 13))
+    assert [select(seeds, best(index, *[1] * 8)) for index in range(8)] == seeds
+    assert select(seeds, best(6, 8)) == 11, "all in one batch"
+    batch = torch.rand(8, 4, 4, 3)
+    assert torch.equal(select([batch], best(6, *[1] * 8)), batch[6:7])
+
+
+def test_the_batches_themselves_are_cut() -> None:
+    batches = images(2, 3)
+    latents = [{"samples": torch.rand(2, 4, 8, 8)}, {"samples": torch.rand(3, 4, 8, 8)}]
+    assert torch.equal(select(batches, best(3, 2, 3)), batches[1][1:2])
+    assert torch.equal(select(latents, best(3, 2, 3))["samples"], latents[1]["samples"][1:2])
+
+
+def test_sound_and_latents_of_several_parts_are_cut_with_their_images() -> None:
+    sounds = [{"waveform": torch.rand(2, 2, 100), "sample_rate": 44100} for _ in range(2)]
+    assert torch.equal(select(sounds, best(3, 2, 2))["waveform"], sounds[1]["waveform"][1:])
+    latents = [{"samples": nested(torch.rand(2, 16, 2, 4, 4), torch.rand(2, 8, 20))} for _ in range(2)]
+    chosen = select(latents, best(2, 2, 2))["samples"].unbind()
+    assert torch.equal(chosen[1], latents[1]["samples"].unbind()[1][:1])
+
+
+def test_the_frames_of_a_video_belong_to_its_latent() -> None:
+    videos = [{"samples": torch.rand(1, 16, 3, 8, 8)} for _ in range(3)]
+    assert select(videos, best(10, 9, 9, 9)) is videos[1]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "sizes"),
+    [([5, 6, 7, 8], (4, 4)), ([5, 6], (1, 1, 1)), ([5, 6, 7], (2, 2)), (images(2, 2), (1, 1, 1))],
+)
+def test_a_list_that_does_not_fit_the_images_is_refused(candidates: list[Any], sizes: tuple[int, ...]) -> None:
+    said = f"counts {sum(sizes)} images in {len(sizes)} batches, but candidates is a list of {len(candidates)}"
+    with pytest.raises(ValueError, match=f"Select Candidate: .*{said}.* one entry for each batch"):
+        select(candidates, best(1, *sizes))
+    with pytest.raises(ValueError, match="one entry for each batch"):
+        select(candidates, 1, counted_in=images(*sizes))
+
+
+def test_batches_that_are_not_those_of_the_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="image 3 is in batch 1, of 2, but candidate 1 is a batch of 3"):
+        select(images(3, 3), best(3, 2, 2))
+
+
+def test_images_that_are_not_those_that_were_counted_are_refused() -> None:
+    with pytest.raises(ValueError, match="counts 4 images, but counted_in holds 3"):
+        select([5, 6], best(3, 2, 2), counted_in=images(1, 2))
+    assert select([5, 6], best(3, 4), counted_in=images(2, 2)) == 6, "put together before they were scored"
+
+
+def test_a_place_beyond_the_counted_images() -> None:
+    with pytest.raises(ValueError, match="no candidate 4; the list of images holds 4"):
+        select([5, 6], 4, counted_in=images(2, 2))
+
+
+@pytest.mark.parametrize("count", [0, 2, 3])
+def test_a_list_of_indices_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"Select Candidate: index holds a list of {count}.* Candidate for each"):
+        call("SelectCandidate", candidates=[5, 6, 7], index=[0] * count)

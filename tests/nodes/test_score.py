@@ -102,6 +102,35 @@ def test_a_prompt_an_image_follows_its_image_through_mixed_sizes() -> None:
     assert index == 2
 
 
+def test_a_prompt_a_batch_goes_with_all_its_images() -> None:
+    verifier = Red()
+    score([image(0.1, 0.2), image(0.3, 0.4), image(0.5, 0.6)], "a", "b", "c", verifier=verifier)
+    assert [prompts for _, prompts in verifier.asked] == [["a", "a", "b", "b", "c", "c"]]
+
+
+def test_a_prompt_a_batch_of_several_sizes() -> None:
+    scores, _, _ = score([image(0.1), image(0.2, 0.3, height=8)], "", "more")
+    assert scores == pytest.approx([0.1, 1.2, 1.3])
+
+
+def test_the_best_place_knows_the_batches_it_counts() -> None:
+    _, _, index = score([image(0.1, 0.2), image(0.9)])
+    assert (index, getattr(index, "sizes", None)) == (2, (2, 1))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_list_of_verifiers_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"Verifier Score: verifier holds a list of {count}, .* an Ensemble Verifier"):
+        call("VerifierScore", images=[image(0.1)], verifier=[Red()] * count, prompt=[""])
+
+
+def test_choices_in_braces_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    score([image(0.1)], "a {red|blue} circle", verifier=Red())
+    assert not caplog.records
+    score([image(0.1)], "a {red|blue} circle", verifier=Needy())
+    assert "red reads all the words in the braces of 'a {red|blue} circle'" in caplog.text
+
+
 @pytest.mark.parametrize("count", [2, 4])
 def test_prompts_that_do_not_match_the_images_are_refused(count: int) -> None:
     with pytest.raises(ValueError, match=f"Verifier Score: {count} prompts for 3 images"):

@@ -21,14 +21,36 @@ def failed(client: Client, graph: ShapesGraph, status: str = "error") -> NodeErr
     return result.error
 
 
-def test_an_empty_prompt(client: Client) -> None:
+def test_an_empty_prompt_where_the_sampler_draws_no_text(client: Client) -> None:
     graph = ShapesGraph()
     search = graph.search(prompt="")
-    graph.saved(graph.ksampler(search))
+    empty = graph.node("ConditioningZeroOut", conditioning=graph.positive)
+    sampled = graph.ksampler(search, positive=empty)
+    graph.saved(sampled)
     error = failed(client, graph)
-    assert (error.node_type, error.node_id) == ("RandomSearch", search.id)
+    assert (error.node_type, error.node_id) == ("KSampler", sampled.id)
     assert f"Random Search (node {search.id}): shapes" in error.exception_message
-    assert "the prompt is empty. Write the prompt" in error.exception_message
+    assert "the prompt is empty" in error.exception_message
+    assert "There is none on the sampler's positive side. Write the text" in error.exception_message
+
+
+def test_an_empty_prompt_where_the_sampler_draws_two_texts(client: Client) -> None:
+    graph = ShapesGraph()
+    other = graph.node("CLIPTextEncode", clip=graph.loader.out(1), text="a star")
+    both = graph.node("ConditioningCombine", conditioning_1=graph.positive, conditioning_2=other)
+    graph.saved(graph.ksampler(graph.search(prompt=""), positive=both))
+    message = failed(client, graph).exception_message
+    assert f"'a red circle left of a blue square' (node {graph.positive.id} (CLIPTextEncode))" in message
+    assert f"'a star' (node {other.id} (CLIPTextEncode))" in message
+
+
+def test_choices_in_the_prompt_that_the_sampler_does_not_draw(client: Client) -> None:
+    graph = ShapesGraph("a red circle")
+    graph.saved(graph.ksampler(graph.search(prompt="a {green|blue} circle")))
+    message = failed(client, graph).exception_message
+    assert "the prompt has choices in braces" in message
+    assert "the sampler draws 'a red circle'" in message
+    assert "Leave the prompt empty" in message
 
 
 @pytest.mark.parametrize("candidates", [0, 10_001])

@@ -142,3 +142,19 @@ def test_a_folder_named_over_a_wire_is_read_at_every_run(distribution: Any) -> N
     fingerprints = [distribution.fingerprint_inputs(set_folder=[name]) for name in (None, None, "set", "set")]
     assert fingerprints[0] != fingerprints[1]
     assert fingerprints[2] == fingerprints[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "lists"),
+    [
+        ("ReferenceVerifier", {"model": ["a", "b"], "references": []}),
+        ("ReferenceVerifier", {"model": ["a"], "references": [], "compare": ["mean", "nearest"]}),
+        ("DistributionVerifier", {"model": ["a"], "measure": ["FID", "Inception Score"]}),
+        ("DistributionVerifier", {"model": ["a"], "measure": ["FID"], "set_folder": ["one", "two"]}),
+        ("DistributionVerifier", {"model": ["a"], "measure": ["FID"], "reference_folder": ["one", "two"]}),
+    ],
+)
+def test_a_list_of_settings_is_refused_where_all_images_make_one_verifier(name: str, lists: dict[str, Any]) -> None:
+    several = next(setting for setting, values in lists.items() if len(values) == 2)
+    with pytest.raises(ValueError, match=f"Verifier: {several} holds a list of 2, .* use a node for each"):
+        loaders()[name].execute(**lists)
