@@ -9,7 +9,7 @@ from typing import NamedTuple
 from comfy.sd1_clip import escape_important, token_weights, unescape_important
 from comfy_execution.graph import DynamicPrompt
 from comfy_execution.progress import get_progress_state
-from comfy_execution.utils import get_executing_context
+from comfy_execution.utils import ExecutionContext, get_executing_context
 
 from .positive import Positive, read_positive
 
@@ -43,7 +43,10 @@ def judged_by(written: str, title: str, judge: str) -> Judged:
                 *(title, judge),
             )
         return Judged(written, False)
-    found = _positive()
+    context = get_executing_context()
+    if context is None:  # no ComfyUI is running this, and nobody draws a text
+        return Judged(written, False)
+    found = _positive(context)
     drawn = {as_drawn(text): where for text, where in found.texts.items()}
     if len(drawn) != 1 or found.unread or not all(drawn):
         raise ValueError(f"{title}: {_why(written, judge)} {_told(found)} {WRITE}")
@@ -94,10 +97,10 @@ def is_draw(text: str, template: str) -> bool:
     return re.fullmatch(pattern + ")" * depth, text) is not None
 
 
-def _positive() -> Positive:
-    """Of the node that is executing; nothing where ComfyUI does not say which one that is."""
-    context, running = get_executing_context(), get_progress_state()
-    if context is None or running.prompt_id != context.prompt_id:
+def _positive(context: ExecutionContext) -> Positive:
+    """Of the node that is executing; nothing where its prompt is not the one that is running."""
+    running = get_progress_state()
+    if running.prompt_id != context.prompt_id:
         return Positive({}, [])
     prompt: DynamicPrompt = running.dynprompt
     return read_positive(prompt, context.node_id)

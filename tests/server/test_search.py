@@ -154,7 +154,7 @@ def test_inside_a_subgraph_the_message_and_the_winner_are_the_same(client: Clien
     picture_inside = pictures(client, inside, Node(f"8:{saved.id}"))
     assert difference(picture_outside, picture_inside) <= ROUNDING
     assert winning_seed(reports(outside, shown)[0]) == winning_seed(reports(inside, Node(f"8:{shown.id}"))[0])
-    graph.prompt[search.id]["inputs"]["prompt"] = ""
+    graph.prompt[search.id]["inputs"]["prompt"] = "a {star|cross}"
     assert f"(node 8:{search.id})" in str(client.run(inside_subgraph(graph.prompt)).error)
 
 
