@@ -68,6 +68,7 @@ def strangers(guider: comfy.samplers.CFGGuider, sampler: comfy.samplers.Sampler)
         sampler,
         guider.model_options,
         guider.conds,
+        patcher.wrappers,
         patcher.object_patches,
         patcher.callbacks,
         patcher.injections,

@@ -176,3 +176,16 @@ def picture() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(buffer, "JPEG")
     return buffer.getvalue()
+
+
+def test_what_was_proven_of_the_call_is_on_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "page.jsonl"
+    page = Page(path)
+    page.outcomes.keep("plain", 4)
+    page.outcomes.keep("race", "a guider")
+    again = Page(path)
+    assert again.outcomes.known == {"plain": 4, "race": "a guider"}
+    path.write_bytes(path.read_bytes() + b'\n{"call": 3, "outcome": 1}\n{"call": "plain", "outcome": [1]}\n{"call"')
+    assert Page(path).outcomes.known == {"plain": 4, "race": "a guider"}
+    again.forget()
+    assert Page(path).outcomes.known == {}
