@@ -1,5 +1,7 @@
 """What a search did: plot, candidates, recipe, numbers."""
 
+import json
+import logging
 from typing import Any
 
 import torch
@@ -11,6 +13,8 @@ from ..search.records.report import Report, recipes_json, reports_json
 from ..search.results import Found
 from ..search.results import Search as Searched
 from .types import CATEGORY, Search
+
+NOT_CONNECTED = "Nothing is connected to `search`: the search node is bypassed, or was taken out."
 
 
 class SearchReport(io.ComfyNode):
@@ -32,7 +36,10 @@ class SearchReport(io.ComfyNode):
                     tooltip="From the sampler that searched; of a loop its result, of any type.",
                 ),
                 Search.Input(
-                    "search", tooltip="From the search node whose model that sampler used, or from Search Loop Close."
+                    "search",
+                    optional=True,
+                    tooltip="From the search node whose model that sampler used, or from Search Loop Close. Without "
+                    "it, as when that node is bypassed, the latent passes through and there is nothing to show.",
                 ),
             ],
             outputs=[
@@ -52,7 +59,8 @@ class SearchReport(io.ComfyNode):
                 ),
                 io.String.Output(
                     display_name="recipe",
-                    tooltip="The winner's recipe as JSON: its seed, and the moves from it. For a batch, one an image. "
+                    tooltip="The winner's recipe as JSON: its seed, and the moves from it. For a batch, one an image; "
+                    "of a picture that a node makes in parts, such as tiles, one for each part. "
                     "null when the noise came from the workflow and no seed recreates it.",
                 ),
                 io.Int.Output(
@@ -67,20 +75,29 @@ class SearchReport(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent: Any, search: Searched | Found) -> io.NodeOutput:
-        looked_up: Any = latent["samples"] if isinstance(latent, dict) and "samples" in latent else latent
-        reports = search.run_of(looked_up).reports
+    def execute(cls, latent: Any, search: Searched | Found | None = None) -> io.NodeOutput:
+        looked_up = latent["samples"] if isinstance(latent, dict) and "samples" in latent else latent
+        runs = search.runs_of(looked_up) if search is not None else []
+        if not runs:
+            return _nothing(latent, NOT_CONNECTED if search is None else search.why_not)
+        reports = [report for run in runs for report in run.reports]
+        pictures = [picture for report in reports for picture in report_plot.labelled_candidates(report)]
         return io.NodeOutput(
             latent,
             torch.stack([from_pil(report_plot.best_curve(report)) for report in reports]),
-            torch.stack(
-                [from_pil(picture) for report in reports for picture in report_plot.labelled_candidates(report)]
-            ),
+            torch.stack([from_pil(picture) for picture in report_plot.of_one_size(pictures)]),
             [candidate.score for report in reports for candidate in report.candidates],
             recipes_json(reports),
             _total_nfe(reports),
-            reports_json(reports),
+            reports_json(reports, parts=[len(run.reports) for run in runs]),
         )
+
+
+def _nothing(latent: Any, why: str) -> io.NodeOutput:
+    """The latent goes on; why there is nothing to report is on the pictures, in the report and in the log."""
+    logging.info("Search Report: no search. %s", why)
+    picture = from_pil(report_plot.nothing("No search", why)).unsqueeze(0)
+    return io.NodeOutput(latent, picture, picture, [], "null", 0, json.dumps({"note": f"No search. {why}"}, indent=2))
 
 
 def _total_nfe(reports: list[Report]) -> int:

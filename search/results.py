@@ -17,11 +17,15 @@ CANDIDATES_KEPT = 4096  # of all runs together; each has a thumbnail of some kil
 
 @dataclass(frozen=True)
 class Run:
-    """One sampler call that searched: what came of it, by which it is known, and a report an image."""
+    """One sampler call that searched: what came of it, by which it is known, and a report an image.
+
+    place: the prompt and the node in which it ran, empty where ComfyUI runs none.
+    """
 
     result: weakref.ref[Tensor]
     fingerprint: bytes
     reports: list[Report]
+    place: tuple[str, str] = ("", "")
 
 
 @dataclass
@@ -38,25 +42,28 @@ class Search:
             runs = runs[1:]
         self.runs = runs
 
-    def run_of(self, latents: Tensor) -> Run:
-        """The run whose result these latents are; the only one there is, whatever became of its result since.
-
-        Raises ValueError when no sampler has searched with this model, or it is not clear which one is meant.
+    def runs_of(self, latents: Any) -> list[Run]:
+        """The run whose result these latents are; the only one there is, whatever became of its result since. Of
+        latents that are no run's result all that the last sampler node has run, or all of its prompt when other nodes
+        have searched there too: parts of a picture, or what was made into another one. None when nothing has searched.
         """
         if not self.runs:
-            raise ValueError(
-                f"{self.title} has not searched. Its MODEL has to go into the sampler whose LATENT comes in here, and "
-                "that sampler has to add noise and run at least one step (check add_noise, denoise, start_at_step)."
-            )
+            return []
         same = [run for run in self.runs if run.result() is latents]
-        if not same:  # the host has copied it, to another device or precision
+        if not same and isinstance(latents, Tensor):  # the host has copied it, to another device or precision
             known = fingerprint(latents)
-            same = [run for run in self.runs if run.fingerprint == known or len(self.runs) == 1]
+            same = [run for run in self.runs if run.fingerprint == known]
         if same:
-            return same[-1]
-        raise ValueError(
-            f"{self.title} has searched {len(self.runs)} times, and none of the results is this latent. Connect the "
-            "sampler's LATENT to Search Report directly, before anything that changes it."
+            return same[-1:]
+        prompt = self.runs[-1].place[0]
+        return [run for run in self.runs if run.place[0] == prompt]
+
+    @property
+    def why_not(self) -> str:
+        """What to do when nothing has searched."""
+        return (
+            f"{self.title} has not searched here. Its MODEL has to go into the sampler whose LATENT comes in, and that "
+            "sampler has to add noise and run at least one step (check add_noise, denoise, start_at_step)."
         )
 
 
@@ -72,7 +79,8 @@ class Found:
     """The same of a loop: a report, whatever kind of result it is about."""
 
     reports: list[Report]
+    why_not: str = "The loop has found nothing."
 
-    def run_of(self, result: Any) -> Found:
+    def runs_of(self, result: Any) -> list[Found]:
         """Itself: a loop's search belongs to one result only."""
-        return self
+        return [self]

@@ -30,13 +30,15 @@ class Prompt:
     """A queued prompt. workflow: the id of the front end's workflow it was made from, None when a program made it.
 
     nodes: in API format, by id. metadata: its extra_pnginfo, None when it was queued without. found: the winners, by
-    sampler node and place in the list that ComfyUI runs that node for.
+    sampler node and place in the list that ComfyUI runs that node for. ran: those of them that were found in this
+    prompt; a node that samples several times, such as tiles, has the winners of all its searches.
     """
 
     id: str
     nodes: Mapping[str, Any]
     metadata: dict[str, Any] | None
     found: dict[tuple[str, int], Winners] = field(default_factory=dict)
+    ran: set[tuple[str, int]] = field(default_factory=set)
 
     @property
     def workflow(self) -> str | None:
@@ -94,7 +96,7 @@ class Prompts:
         What was known of the node that is executing does not hold any more: it searches again.
         """
         prompt, place = self.executing()
-        if prompt is not None:
+        if prompt is not None and place not in prompt.ran:
             with self._lock:
                 prompt.found.pop(place, None)
                 prompt.publish()
@@ -110,7 +112,9 @@ class Prompts:
         if prompt is None or node not in prompt.nodes:  # a loop's copy, whose result may never be used
             return
         with self._lock:
-            prompt.found[node, place] = [{"sampler": node, **winner} for winner in winners]
+            earlier = prompt.found[node, place] if (node, place) in prompt.ran else []
+            prompt.found[node, place] = [*earlier, *({"sampler": node, **winner} for winner in winners)]
+            prompt.ran.add((node, place))
             prompt.publish()
             key = (node, signature(prompt.nodes, node))
             self._winners.setdefault(key, {})[place] = prompt.found[node, place]

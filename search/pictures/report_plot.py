@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 from PIL import Image, ImageDraw, ImageOps
@@ -37,15 +39,29 @@ def best_curve(report: Report) -> Image.Image:
     return canvas.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
 
 
+def nothing(title: str, text: str) -> Image.Image:
+    """In place of a plot where there was no search: a title, and why."""
+    canvas = Image.new("RGB", (WIDTH * SHARP, HEIGHT * SHARP), "white")
+    draw = ImageDraw.Draw(canvas)
+    draw.text((MARGIN * SHARP, MARGIN * SHARP), title, fill=INK, font=font(28))
+    draw.multiline_text((MARGIN * SHARP, 2 * MARGIN * SHARP), textwrap.fill(text, 70), fill=INK, font=font(16))
+    return canvas.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+
+
 def labelled_candidates(report: Report) -> list[Image.Image]:
     """The best candidates first, at most MOST_SHOWN, each with its number and score below it."""
     ranked = sorted(report.candidates, key=lambda candidate: (not candidate.is_finished, -candidate.score))[:MOST_SHOWN]
-    pictures = [_picture(candidate) for candidate in ranked]
-    size = (max(picture.width for picture in pictures), max(picture.height for picture in pictures))
+    pictures = of_one_size([_picture(candidate) for candidate in ranked])
     return [
-        _labelled(candidate, _fitted(picture, size), is_best=candidate is ranked[0])
+        _labelled(candidate, picture, is_best=candidate is ranked[0])
         for candidate, picture in zip(ranked, pictures, strict=True)
     ]
+
+
+def of_one_size(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    """Smaller ones fitted into the size of the largest."""
+    size = (max(picture.width for picture in pictures), max(picture.height for picture in pictures))
+    return [picture if picture.size == size else ImageOps.pad(picture, size, color="white") for picture in pictures]
 
 
 class _Axes:
@@ -98,10 +114,6 @@ def _picture(candidate: Candidate) -> Image.Image:
     picture = thumbnail.decode(candidate.thumbnail)
     scale = max(1, -(-SMALLEST_PICTURE // picture.width))
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
-
-
-def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return picture if picture.size == size else ImageOps.pad(picture, size, color="white")
 
 
 def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool) -> Image.Image:

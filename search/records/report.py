@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,9 +87,16 @@ class Report:
         }
 
 
-def reports_json(reports: list[Report], indent: int | None = 2) -> str:
-    """One report as a JSON object; the reports of a batch, an image each, as an array of them."""
-    return one_or_many([report.to_dict() for report in reports], indent)
+def reports_json(reports: list[Report], indent: int | None = 2, parts: Sequence[int] = ()) -> str:
+    """One report as a JSON object; the reports of a batch, an image each, as an array of them.
+
+    parts: of a picture that was made in several searches, how many reports each of them has.
+    """
+    told = [report.to_dict() for report in reports]
+    numbers = [number for number, count in enumerate(parts, start=1) for _ in range(count)]
+    if len(parts) > 1:
+        told = [{"part": number, "parts": len(parts), **one} for number, one in zip(numbers, told, strict=True)]
+    return one_or_many(told, indent)
 
 
 def recipes_json(reports: list[Report]) -> str:

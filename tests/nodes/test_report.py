@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from node_calls import call
 from small_models import conditioning, sample, search, small_model
 
+PARTS = ((1, (8, 16)), (100, (16, 8)))
 pytestmark = pytest.mark.usefixtures("comfy")
 
 
@@ -61,10 +63,32 @@ def test_a_batch_gives_a_plot_a_recipe_and_a_report_for_each_image() -> None:
     assert scores == [candidate["score"] for report in json.loads(text) for candidate in report["candidates"]]
 
 
-def test_a_search_that_has_not_run_says_what_to_connect() -> None:
-    found = search(small_model("EPS"))
-    with pytest.raises(ValueError, match=r"Random Search \(node 1\) has not searched.*add_noise"):
-        call("SearchReport", latent={"samples": torch.zeros(1, 4, 8, 8)}, search=found.search)
+@pytest.mark.parametrize(
+    ("connected", "why"),
+    [(True, r"Random Search \(node 1\) has not searched.*add_noise"), (False, "Nothing is connected to `search`")],
+)
+def test_where_nothing_has_searched_the_latent_goes_on(connected: bool, why: str) -> None:
+    latent = {"samples": torch.zeros(1, 4, 8, 8)}
+    given = {"search": search(small_model("EPS")).search} if connected else {}
+    passed, plot, candidates, scores, recipe, nfe, report = call("SearchReport", latent=latent, **given)
+    assert passed is latent
+    assert plot.shape[0] == candidates.shape[0] == 1
+    assert plot.min() < 0.5, "it says so"
+    assert (scores, recipe, nfe) == ([], "null", 0)
+    assert re.search(why, json.loads(report)["note"])
+
+
+def test_a_picture_made_in_parts_has_a_report_of_each() -> None:
+    """Of other sizes as well."""
+    found = search(small_model("EPS"), candidates=3)
+    wide, high = (sample(found.model, seed=seed, latent={"samples": torch.zeros(1, 4, *size)}) for seed, size in PARTS)
+    whole = {"samples": torch.cat([wide.flatten(), high.flatten()]).reshape(1, 1, 1, -1)}
+    _, plot, candidates, scores, recipe, nfe, report = call("SearchReport", latent=whole, search=found.search)
+    told = json.loads(report)
+    assert [(one["part"], one["parts"], one["seed"]) for one in told] == [(1, 2, 1), (2, 2, 100)]
+    assert (len(plot), len(candidates), len(scores)) == (2, 6, 6)
+    assert json.loads(recipe) == [one["best"]["recipe"] for one in told]
+    assert nfe == sum(one["nfe"]["search"] for one in told)
 
 
 def test_the_winner_is_the_latent_that_came_out() -> None:
