@@ -430,10 +430,13 @@ def test_caches_on_the_model_start_afresh_for_every_candidate() -> None:
     assert torch.allclose(result, stock, atol=1e-5)
 
 
-def test_an_empty_schedule_is_refused() -> None:
-    found = search(small_model("EPS"))
-    with pytest.raises(ValueError, match=r"Random Search \(node 1\): the schedule is empty"):
-        custom_sample(found.model, torch.randn(1, 4, 8, 8), torch.tensor([1.0]))
+def test_a_schedule_without_steps_passes_through() -> None:
+    model = small_model("EPS")
+    found = search(model)
+    noise = torch.randn(1, 4, 8, 8)
+    results = [custom_sample(one, noise, torch.tensor([1.0])) for one in (found.model, model)]
+    assert torch.equal(*results)
+    assert found.search.runs == []
 
 
 def test_no_noise_is_refused() -> None:
