@@ -153,13 +153,20 @@ def _replaced(thing: Any) -> Iterator[FunctionType]:
 
 
 def _in_host() -> Iterator[str]:
-    """Packs that have replaced functions of the host for everybody."""
+    """Packs that have replaced functions of the host for everybody. What they have added to it, it does not use."""
     for module in ON_THE_WAY:
-        for value in [*vars(module).values()]:
+        for value in [vars(module).get(name) for name in _own_names(module)]:
             functions = vars(value).values() if isinstance(value, type) else [value]
             for function in functions:
                 if isinstance(function, FunctionType) and _origin(function.__code__.co_filename).kind == "pack":
                     yield _named(function, _origin(function.__code__.co_filename))
+
+
+@cache
+def _own_names(module: ModuleType) -> tuple[str, ...]:
+    """What a module's own file gives a name to, or looks up."""
+    loader: Any = module.__spec__ and module.__spec__.loader
+    return tuple(loader.get_code(module.__name__).co_names)
 
 
 def _origin_of(maker: Any) -> Origin:

@@ -140,5 +140,16 @@ def test_functions_of_the_host_that_another_pack_has_replaced(other_pack: Any, m
     assert found(small_model("EPS")) == ["cfg (other-pack)"]
 
 
+def test_what_another_pack_has_added_to_the_host_is_not_used_by_it(
+    other_pack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = other_pack("def sample_new(model, x, sigmas, **more): return x\n")
+    solvers = importlib.import_module("comfy.k_diffusion.sampling")
+    monkeypatch.setattr(solvers, "sample_new", made.sample_new, raising=False)
+    samplers = importlib.import_module("comfy.samplers")
+    assert found(small_model("EPS")) == []
+    assert found(small_model("EPS"), sampler=samplers.ksampler("new")) == ["sample_new (other-pack)"]
+
+
 def test_numbers_and_tensors_are_nobodys() -> None:
     assert module().is_known([1, "text", torch.zeros(2), {"depth": (None, 2.5)}])
