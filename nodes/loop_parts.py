@@ -7,9 +7,11 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..search.judging.flaws import not_finite, one_color
 from ..search.loop.copies import SLOTS, candidate_graph, result_graph, run_graph, slot
 from ..search.loop.kept import Made
 from ..search.loop.search import LoopSearch
+from ..search.records.failures import LOOP_NAN
 from .types import CATEGORY, Search
 
 LoopState = io.Custom("SEARCH_LOOP")
@@ -123,9 +125,12 @@ class SearchLoopScore(io.ComfyNode):
     ) -> io.NodeOutput:
         (running,), (number,) = search, index
         images = None if picture is None else picture[0]
+        failed = LOOP_NAN if any(map(not_finite, picture or [])) else ""
         made = Made(running.later.get(number), True) if result is None else Made(_only(running, number, result), False)
         shown = None if images is None else images[len(images) // 2]
-        running.add(number, _mean(running, number, score), shown, made)
+        mean = 0.0 if failed else _mean(running, number, score)
+        plain = bool(picture) and all(all(one_color(batch)) for batch in picture or [])
+        running.add(number, mean, shown, made, failed, plain)
         return io.NodeOutput(number)
 
 

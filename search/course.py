@@ -12,6 +12,7 @@ from ..verifiers.base import Verifier
 from .methods.base import Asking, Start
 from .methods.pruning import Race
 from .plan import Plan
+from .records import failures
 from .records.candidate import Candidate
 from .records.recipe import Recipe
 from .records.report import Report, Seconds
@@ -53,7 +54,7 @@ class Course(Generic[Kept]):
         self.stopping = Stopping(plan.limits, self.standings, stop_asked)
         self.recipes: list[Recipes] = []  # of every candidate that was judged
         self.rounds = 0
-        self._asking = [Asking(plan.method.begin(start)) for _ in range(images)]
+        self._asking = [Asking(plan.method.begin(start._replace(images=images))) for _ in range(images)]
 
     @property
     def has_best(self) -> bool:
@@ -73,10 +74,20 @@ class Course(Generic[Kept]):
         return Round(list(zip(*(heat.recipes for heat in asked), strict=True)), asked[0].race)
 
     def take(self, judged: Judged[Kept]) -> None:
-        """Record candidates."""
+        """Record candidates. Raises CandidatesFailed when so many have failed that no more need to run."""
         for item, candidates, kept in zip(self.standings, judged.candidates, judged.kept, strict=True):
             item.add(zip(candidates, kept, strict=True))
         self.recipes += judged.recipes
+        if any(failures.hopeless(item.seen) for item in self.standings):
+            self.check()
+
+    def check(self) -> None:
+        """Raises CandidatesFailed where a search has no image to give, or where that without search and most of the
+        others have failed."""
+        for image, item in enumerate(self.standings):
+            failure = failures.failure(item.seen, "" if len(self.standings) == 1 else f" of image {image}")
+            if failure is not None:
+                raise failures.CandidatesFailed(f"{self.plan.title}: {failure}")
 
     def close(self) -> None:
         for asking in self._asking:

@@ -8,13 +8,14 @@ from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
+from PIL.Image import Image
 from torch import Tensor
 
 from .board.watch import Watch
 from .course import Course, Judged, Recipes, Round
 from .history.known import Known
 from .judging.judge import Judge
-from .judging.race import Look, Racing, look_at
+from .judging.race import Look, Racing, looks
 from .methods.pruning import Race
 from .pictures import thumbnail
 from .records.candidate import Candidate
@@ -106,17 +107,16 @@ class Evaluator:
     def judged(self, run: Run, stopped: dict[int, Look] | None = None) -> Judged[Result]:
         """Scores and pictures of what has run. stopped: those of the rows that were cut on the way."""
         grid = self._grid
-        looks = (stopped or {}) | self._looks(run, grid, stopped or {})
+        seen = (stopped or {}) | self._looks(run, grid, stopped or {})
         candidates = [
             [
-                self._candidate(recipes[image], nfe[image], looks[grid.row(image, at)], run.finished.steps)
+                self._candidate(recipes[image], nfe[image], seen[grid.row(image, at)], run.finished.steps)
                 for at, (recipes, nfe) in enumerate(zip(run.recipes, run.finished.nfe, strict=True))
             ]
             for image in range(grid.images)
         ]
         kept = [_results(run.finished, image) for image in range(grid.images)]
-        pictures = {grid.place(row): look.picture for row, look in looks.items()}
-        return Judged(run.recipes, candidates, kept, pictures)
+        return Judged(run.recipes, candidates, kept, _pictures(seen, grid))
 
     @property
     def _steps(self) -> int:
@@ -166,7 +166,7 @@ class Evaluator:
             ]
             for image in range(grid.images)
         ]
-        pictures = {grid.place(row): racing.latest[row].picture for row in racing.judged}
+        pictures = _pictures({row: racing.latest[row] for row in racing.judged}, grid)
         self.watch.racing(racers, pictures, set(map(grid.place, racing.alive)))
 
     def _known(self, asked: Round, seen: list[list[Candidate]]) -> Judged[Result]:
@@ -181,6 +181,7 @@ class Evaluator:
             grid.place(grid.row(image, at)): thumbnail.decode(one.thumbnail)
             for image, ones in enumerate(images)
             for at, one in enumerate(ones)
+            if one.thumbnail
         }
         return Judged(asked.candidates, images, [[None] * len(seen) for _ in images], pictures)
 
@@ -206,8 +207,7 @@ class Evaluator:
         name = self._name_in(grid)
         judged = self.judge.judge(latents, lambda at: name(rows[at]), predictions)
         self._spent_judging(judged.decoding, judged.scoring)
-        found = zip(rows, judged.scores, judged.pictures, strict=True)
-        return {row: look_at(scores, picture) for row, scores, picture in found}
+        return dict(zip(rows, looks(judged), strict=True))
 
     def _to_judge(self, finished: Finished, is_open: bool) -> Tensor:
         """The final latents; where noise is left in them, what the model predicts behind it."""
@@ -232,6 +232,8 @@ class Evaluator:
             thumbnail=look.thumbnail,
             stopped_at_step=steps if recipe.is_open else look.step,
             round=self.course.rounds,
+            failed=look.failed,
+            is_one_color=look.is_one_color,
         )
 
     def _own(self, recipe: Recipe) -> Recipe | None:
@@ -251,6 +253,11 @@ class Evaluator:
 def _unpruned(asked: Round, race: Race) -> Round:
     """As many full trajectories as the race costs."""
     return Round(asked.candidates[: -(-race.cost // race.steps)])
+
+
+def _pictures(seen: dict[int, Look], grid: Grid) -> dict[tuple[int, int], Image]:
+    """By image and number of the candidate; those that failed have mostly none."""
+    return {grid.place(row): look.picture for row, look in seen.items() if look.picture is not None}
 
 
 def _results(finished: Finished, image: int) -> list[Result | None]:

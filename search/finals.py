@@ -51,7 +51,9 @@ class Finals:
                 trajectories.next_round()
 
     def run_known_winners(self) -> None:
-        """Run winners whose latent only an earlier run has had. Raises ScoresChanged when one is not what it was."""
+        """Run winners whose latent only an earlier run has had. Raises ScoresChanged when one is not what it was, and
+        CandidatesFailed when there is no winner."""
+        self.course.check()
         standings = self.course.standings
         best = tuple(item.winner for item in standings)
         missing = [image for image, index in enumerate(best) if standings[image].results[index] is None]
@@ -77,9 +79,12 @@ class Finals:
     def _finalists(self) -> list[Indices]:
         """Drafts, one an image: the best first, only one when the search was cut short; and that without search."""
         count = FINALISTS if self.course.stopping.reason in (None, "patience") else 1
-        ranked = [item.finished() for item in self.course.standings]
-        best = self._side_by_side(list(zip(*([index for index in indices if index > 0][:count] for indices in ranked))))
-        return [*best, (0,) * len(ranked)] if all(0 in indices for indices in ranked) else best
+        ranked = [[index for index in item.finished() if index > 0][:count] for item in self.course.standings]
+        if any(ranked):  # where all have failed, that without search runs beside those of the other images
+            ranked = [indices or [0] for indices in ranked]
+        best = self._side_by_side(list(zip(*ranked)))
+        ran = all(item.seen[0].stopped_at_step is None for item in self.course.standings)
+        return [*best, (0,) * len(ranked)] if ran else best
 
     def _side_by_side(self, wanted: list[Indices]) -> list[Indices]:
         """Candidates, one an image, as they can run. Alone, the images of a batch share one seed's step noise."""

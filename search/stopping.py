@@ -62,11 +62,16 @@ class Stopping:
 
     def is_enough(self) -> bool:
         if self.reason is None and self.standings[0].seen:
-            if self.stop_asked():
+            if self.stop_asked() and self._has_sound:
                 self.reason = "user"
             elif self.patience and all(item.since_best >= self.patience for item in self.standings):
                 self.reason = "patience"
         return self.reason is not None
+
+    @property
+    def _has_sound(self) -> bool:
+        """Whether not all have failed so far: then there may be something to keep."""
+        return all(any(not one.failed for one in item.seen) for item in self.standings)
 
     def affords(self, candidates: int) -> int:
         """How many of these there is time for; 0 ends the search. One that has ended finishes what it needs, and one

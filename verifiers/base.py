@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
@@ -121,8 +122,20 @@ def parts(verifier: Verifier) -> dict[str, Verifier]:
 
 
 def combine(verifier: Verifier, scores: dict[str, list[float]]) -> list[float]:
-    """One number a candidate, from what each of `parts` said of the same candidates."""
-    return verifier.combine(scores) if isinstance(verifier, Ensemble) else list(scores[verifier.name])
+    """One number a candidate, from what each of `parts` said of the same candidates.
+
+    One that has minus infinity, because there was no image to judge, keeps it, and counts for nothing among the others.
+    """
+    if not isinstance(verifier, Ensemble):
+        return list(scores[verifier.name])
+    count = max(map(len, scores.values()))
+    judged = [at for at in range(count) if all(values[at] > -math.inf for values in scores.values())]
+    combined = [-math.inf] * count
+    if judged:
+        among = {name: [values[at] for at in judged] for name, values in scores.items()}
+        for at, score in zip(judged, verifier.combine(among), strict=True):
+            combined[at] = score
+    return combined
 
 
 def contenders(verifier: Verifier, scores: dict[str, list[float]]) -> list[int]:

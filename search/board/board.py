@@ -227,9 +227,10 @@ def _entry(shown: _Shown) -> dict[str, Any]:
     candidate = shown.candidate
     return {
         "index": candidate.index,
-        "score": candidate.score,
+        "score": None if candidate.failed else candidate.score,
         "nfe": candidate.nfe,
         "step": candidate.stopped_at_step,
         "running": shown.running,
         "repeats": candidate.repeats,
+        "failed": candidate.failed or None,
     }

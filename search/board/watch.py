@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..records import failures
 from ..records.candidate import Candidate
 from ..records.standing import Standing
 from ..stopping import TimeLimit
@@ -54,10 +55,11 @@ class Watch:
         self.nfe = self.board.nfe
         best = [candidates[item.best].score for candidates, item in zip(images, self.items) if item.best is not None]
         left = self.board.remaining.seconds
+        failed = sum(bool(one.failed) for candidates in images for one in candidates)
         logging.info(
-            "%s, round %d: %d candidates so far, best score %s, %d NFE, about %.0f s left.",
-            *(self.title, self.rounds, len(images[0]), ", ".join(f"{score:.4f}" for score in best) or "none yet"),
-            *(self.board.nfe, 0.0 if left is None else left),
+            "%s, round %d: %d candidates so far%s, best score %s, %d NFE, about %.0f s left.",
+            *(self.title, self.rounds, len(images[0]), f" ({failed} failed)" if failed else ""),
+            *(", ".join(f"{score:.4f}" for score in best) or "none yet", self.board.nfe, 0.0 if left is None else left),
         )
 
     def alone(self, because: str) -> None:
@@ -84,6 +86,9 @@ class Watch:
         """The search is over. stopped: as on a board. how: in words, when not the same."""
         self.board.end(stopped)
         for image, item in enumerate(self.items):
+            failed = failures.summary(item.seen)
+            if failed:
+                logging.warning("%s: %s%s.", self.title, failed, f" (image {image})" if len(self.items) > 1 else "")
             if item.best is None:
                 logging.info("%s %s before anything was scored.", self.title, how or stopped)
                 continue

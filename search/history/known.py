@@ -7,10 +7,11 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from ..host.starting import start_options
 from ..methods.pruning import Race
 from ..records.candidate import Candidate
 from ..records.recipe import Recipe
-from .ledger import Page
+from .ledger import Page, Place
 
 SAME = 0.01  # how far, of the spread of all scores, a candidate's may be from what it was before
 
@@ -30,8 +31,8 @@ class Known:
         None for one on a path: what follows needs its latent, and latents are not kept.
         """
         places = [_place(number, steps, race) for number in range(len(recipes))]
-        entries = [self.page.find(recipe, place) for recipe, place in zip(recipes, places, strict=True)]
-        found = [seen for seen in entries if seen is not None and seen.scores.keys() == self.judges]
+        entries = [self._find(recipe, place) for recipe, place in zip(recipes, places, strict=True)]
+        found = [seen for seen in entries if seen is not None]
         if len(found) < len(recipes):
             return None
         if recipes[0].path is None:
@@ -47,7 +48,14 @@ class Known:
 
     def add(self, recipe: Recipe, number: int, seen: Candidate, steps: int, race: Race | None = None) -> None:
         """Keep what became of image `number` of a candidate."""
-        self.page.add(replace(seen, recipe=recipe), _place(number, steps, race))
+        place = _place(number, steps, race)
+        self.page.add(replace(seen, recipe=recipe), failed_place(place) if seen.failed else place)
+
+    def _find(self, recipe: Recipe, place: tuple) -> Candidate | None:
+        seen = self.page.find(recipe, place)
+        if seen is not None and seen.scores.keys() == self.judges:
+            return seen
+        return self.page.find(recipe, failed_place(place))
 
     def forget(self) -> None:
         """Drop everything, and say so: a winner of an earlier run does not have its score any more."""
@@ -59,6 +67,11 @@ class Known:
         self.page.forget()
 
 
+def failed_place(place: Place) -> tuple:
+    """Where a candidate that failed is kept: ComfyUI started with other options may make it well."""
+    return ("failed", place, start_options())
+
+
 def is_same(before: Mapping[str, float], now: Mapping[str, float], all_seen: Sequence[Candidate]) -> bool:
     """Whether a candidate's scores, by verifier, are what they were; up to rounding, seen against how they spread."""
     return before.keys() == now.keys() and all(
@@ -67,7 +80,7 @@ def is_same(before: Mapping[str, float], now: Mapping[str, float], all_seen: Seq
 
 
 def _spread(name: str, all_seen: Sequence[Candidate]) -> float:
-    scores = [seen.scores[name] for seen in all_seen]
+    scores = [seen.scores[name] for seen in all_seen if not seen.failed]
     return max(scores) - min(scores)
 
 

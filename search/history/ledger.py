@@ -133,6 +133,8 @@ def _line(name: str, seen: Candidate) -> bytes:
         "nfe": seen.nfe,
         "stopped_at_step": seen.stopped_at_step,
         "thumbnail": base64.b64encode(thumbnail.shrink(seen.thumbnail)).decode(),
+        **({"failed": seen.failed} if seen.failed else {}),
+        **({"is_one_color": True} if seen.is_one_color else {}),
     }
     return b"\n" + json.dumps(entry, allow_nan=False).encode()
 
@@ -159,10 +161,13 @@ def _entry(line: bytes) -> tuple[str, Candidate] | None:
             nfe=index(entry["nfe"]),
             thumbnail=base64.b64decode(entry["thumbnail"], validate=True),
             stopped_at_step=None if stopped is None else index(stopped),
+            failed=entry.get("failed", ""),
+            is_one_color=entry.get("is_one_color", False) is True,
         )
         if seen.thumbnail:
             thumbnail.decode(seen.thumbnail)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError):
         return None
-    is_sound = isinstance(name, str) and seen.scores and all(map(math.isfinite, seen.scores.values()))
+    is_named = isinstance(name, str) and isinstance(seen.failed, str)
+    is_sound = is_named and (seen.failed or seen.scores) and all(map(math.isfinite, seen.scores.values()))
     return (name, seen) if is_sound else None

@@ -1,8 +1,8 @@
-"""ComfyUI beside its sampling: prompts, their texts, graph, memory. No other room reaches into those.
+"""ComfyUI beside its sampling: prompts, graph, memory. No other room reaches into those three.
 
 What search touches of ComfyUI, and who does; tests/search/host/test_host.py says which is gone after an update.
 
-comfy.cli_args: loop/copies
+comfy.cli_args: host/starting, loop/copies
 comfy.conds: host/strangers
 comfy.controlnet: host/strangers
 comfy.k_diffusion: host/strangers

@@ -38,12 +38,17 @@ def too_little(what: str, error: BaseException) -> Exception:
     )
 
 
+def is_oom(error: BaseException) -> bool:
+    """Whether memory has run out, also behind an error that was made of that."""
+    return any(map(comfy.model_management.is_oom, (error, error.__cause__)))
+
+
 def _try(work: Callable[[slice], Made], part: slice, alone: Callable[[int], str]) -> Made | None:
     """None when several at once were too many for the memory."""
     try:
         return work(part)
     except Exception as error:
-        if not any(map(comfy.model_management.is_oom, (error, error.__cause__))):
+        if not is_oom(error):
             raise
         if part.stop - part.start == 1:
             raise too_little(alone(part.start), error.__cause__ or error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
@@ -14,16 +15,23 @@ from torch import Tensor
 from ...verifiers.base import NeedsPrediction, Verifier, parts
 from ..host.memory import CHUNK
 from ..pictures import thumbnail
-from .decoding import decode
+from ..records.failures import ONE_COLOR
+from .decoding import Decoded, NameOf, decode
+from .flaws import one_color
 from .scoring import score_images
+
+CHANNELS = "latent_channels"
 
 
 class Scored(NamedTuple):
     """Scores of some latents, of each verifier by name; the picture of each, as large as it is ever shown (the middle
-    frame of a video); the seconds it took."""
+    frame of a video); why some have failed, empty for the others: those have no scores, and mostly no picture; whether
+    all is one color; the seconds it took."""
 
     scores: list[dict[str, float]]
-    pictures: list[Image]
+    pictures: list[Image | None]
+    failed: list[str]
+    one_color: list[bool]
     decoding: float
     scoring: float
 
@@ -41,6 +49,8 @@ class Judge:
         self.prompt = prompt
         self.shapes = [tuple(shape) for shape in shapes]
         self.frames = frames
+        self.has_picture = False  # whether there was an image of more than one color
+        self.one_by_one = False  # whether the VAE takes one latent at a time
 
     @property
     def prediction_levels(self) -> list[float]:
@@ -48,11 +58,13 @@ class Judge:
         return sorted({part.level for part in parts(self.verifier).values() if isinstance(part, NeedsPrediction)})
 
     def misfit(self) -> str | None:
-        """Why the VAE can not decode this latent into images; None when it can."""
-        shape, dimensions, channels = list(self.shapes[0]), self.vae.latent_dim, self.vae.latent_channels
-        if dimensions not in (2, 3) or len(shape) not in (4, 5):
+        """Why the VAE can not decode this latent into images; None when it can, or does not tell."""
+        if not callable(getattr(self.vae, "decode", None)):
+            return f"The vae input holds a {type(self.vae).__name__}, without decode(). Connect the VAE of the model."
+        shape, dimensions, channels = list(self.shapes[0]), _said(self.vae, "latent_dim"), _said(self.vae, CHANNELS)
+        if dimensions not in (2, 3, None) or len(shape) not in (4, 5):
             return "A verifier judges images, but this latent or VAE is not one of images or video."
-        if shape[1] != channels or (dimensions == 3 and len(shape) == 4):
+        if channels not in (shape[1], None) or (dimensions == 3 and len(shape) == 4):
             return (
                 f"The VAE does not fit the latent: it decodes {channels} channels in {dimensions} dimensions, the "
                 f"latent has shape {shape}. Connect the VAE that belongs to the model."
@@ -72,35 +84,83 @@ class Judge:
             part = slice(first, first + self._together)
             x0 = {level: prediction[part] for level, prediction in (predictions or {}).items()}
             judged.append(self._judge(latents[part], lambda row, first=first: name_of(first + row), x0))
-        scores, pictures, decoding, scoring = zip(*judged, strict=True)
-        return Scored([*chain(*scores)], [*chain(*pictures)], sum(decoding), sum(scoring))
+        return Scored(
+            [*chain.from_iterable(part.scores for part in judged)],
+            [*chain.from_iterable(part.pictures for part in judged)],
+            [*chain.from_iterable(part.failed for part in judged)],
+            [*chain.from_iterable(part.one_color for part in judged)],
+            sum(part.decoding for part in judged),
+            sum(part.scoring for part in judged),
+        )
 
     @property
     def _together(self) -> int:
         """Latents that are judged at once."""
-        return CHUNK if len(self.shapes[0]) == 4 or self.shapes[0][2] == 1 else 1
+        is_video = len(self.shapes[0]) == 5 and self.shapes[0][2] > 1
+        return 1 if self.one_by_one or is_video else CHUNK
 
-    def _judge(self, latents: Tensor, name_of: Callable[[int], str], predictions: Mapping[float, Tensor]) -> Scored:
+    def _judge(self, latents: Tensor, name_of: NameOf, predictions: Mapping[float, Tensor]) -> Scored:
         started = time.perf_counter()
-        images = decode(self.vae, latents, self.shapes, name_of)
-        frames = spread(images.shape[1], self.frames)
-        shown = images[:, frames].flatten(0, 1)
-        predicted = {
-            level: decode(self.vae, x0, self.shapes, name_of)[:, frames].flatten(0, 1)
-            for level, x0 in predictions.items()
-        }
-        decoded = time.perf_counter()
+        decoded = self._decode(latents, name_of)
+        predicted = {level: self._decode(x0, name_of) for level, x0 in predictions.items()}
+        plain = self._plain(decoded, latents)
+        failed = {row: ONE_COLOR for row in plain} if self.has_picture else {}
+        for each in (*predicted.values(), decoded):
+            failed |= each.failed
+        sound = [row for row in decoded.rows if row not in failed]
+        images = {row: image for row, image in zip(decoded.rows, decoded.images, strict=True)}
+        middle = decoded.images.shape[1] // 2
+        shown = {row: thumbnail.of_image(image[middle]) for row, image in images.items()}
+        took = time.perf_counter() - started
+        scores = self._score(sound, decoded, predicted, name_of) if sound else {}
+        rows = range(len(latents))
+        return Scored(
+            [scores.get(row, {}) for row in rows],
+            [shown.get(row) for row in rows],
+            [failed.get(row, "") for row in rows],
+            [row in plain for row in rows],
+            took,
+            time.perf_counter() - started - took,
+        )
+
+    def _decode(self, latents: Tensor, name_of: NameOf) -> Decoded:
+        decoded = decode(self.vae, latents, self.shapes, name_of)
+        if decoded.takes_one and not self.one_by_one:
+            self.one_by_one = True
+            logging.info("Noise search: this VAE takes one latent at a time, so candidates are decoded one by one.")
+        return decoded
+
+    def _plain(self, decoded: Decoded, latents: Tensor) -> set[int]:
+        """The rows of one color, or from a latent of one number. Notes whether there has been another: only beside a
+        picture it is a failure."""
+        if not decoded.rows:
+            return set()
+        flat = map(max, one_color(decoded.images), one_color(latents[decoded.rows].flatten(1).unsqueeze(-1)))
+        plain = {row for row, is_flat in zip(decoded.rows, flat, strict=True) if is_flat}
+        self.has_picture |= len(plain) < len(decoded.rows)
+        return plain
+
+    def _score(
+        self, rows: list[int], decoded: Decoded, predicted: Mapping[float, Decoded], name_of: NameOf
+    ) -> dict[int, dict[str, float]]:
+        """What each verifier says of the images of these rows, a video by the mean over its frames."""
+        frames = spread(decoded.images.shape[1], self.frames)
+        shown = decoded.of(rows)[:, frames].flatten(0, 1)
+        before = {level: each.of(rows)[:, frames].flatten(0, 1) for level, each in predicted.items()}
         by_name = score_images(
-            self.verifier, shown, [self.prompt] * len(shown), lambda row: name_of(row // len(frames)), predicted
+            self.verifier, shown, [self.prompt] * len(shown), lambda at: name_of(rows[at // len(frames)]), before
         )
         means = {
-            name: torch.tensor(values, dtype=torch.float64).reshape(-1, len(frames)).mean(1)
+            name: torch.tensor(values, dtype=torch.float64).reshape(-1, len(frames)).mean(1).tolist()
             for name, values in by_name.items()
         }
-        scores = [{name: float(values[row]) for name, values in means.items()} for row in range(len(images))]
-        scored = time.perf_counter()
-        pictures = [thumbnail.of_image(image) for image in images[:, images.shape[1] // 2]]
-        return Scored(scores, pictures, decoded - started, scored - decoded)
+        return {row: {name: values[at] for name, values in means.items()} for at, row in enumerate(rows)}
+
+
+def _said(vae: Any, name: str) -> int | None:
+    """What a VAE says of itself; None for one of another pack that says nothing."""
+    value = getattr(vae, name, None)
+    return value if isinstance(value, int) else None
 
 
 def spread(frames: int, wanted: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,26 +10,34 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from ...verifiers.base import combine
+from ...verifiers.base import combine, parts
 from ..methods.pruning import Cut, Race, survivors
 from ..pictures import thumbnail
-from .judge import Judge
+from .judge import Judge, Scored
 
 
 class Look(NamedTuple):
     """What was seen of a row when it was judged: scores by verifier, the picture, and that as a JPEG file's bytes.
 
-    step: how many it had done; None when it had run to its end.
+    step: how many it had done; None when it had run to its end. failed, is_one_color: see Candidate.
     """
 
     scores: dict[str, float]
-    picture: Image
+    picture: Image | None
     thumbnail: bytes
-    step: int | None = None
+    step: int | None
+    failed: str
+    is_one_color: bool
 
 
-def look_at(scores: dict[str, float], picture: Image, step: int | None = None) -> Look:
-    return Look(scores, picture, thumbnail.encode(picture), step)
+def looks(judged: Scored, step: int | None = None) -> list[Look]:
+    """Of each that was judged, after so many steps."""
+    return [
+        Look(scores, picture, b"" if picture is None else thumbnail.encode(picture), step, failed, is_one_color)
+        for scores, picture, failed, is_one_color in zip(
+            judged.scores, judged.pictures, judged.failed, judged.one_color, strict=True
+        )
+    ]
 
 
 class Racing:
@@ -68,11 +77,10 @@ class Racing:
         judged = self.judge.judge(self.to_latent(x0[index]).float().cpu(), lambda at: self.name_of(rows[at]))
         self.decoding += judged.decoding
         self.scoring += judged.scoring
-        scores = dict(zip(rows, judged.scores, strict=True))
-        kept = [row for item in range(self.items) for row in survivors(self._ranked(item, scores), keep)]
+        seen = dict(zip(rows, looks(judged, step), strict=True))
+        self.latest |= seen
+        kept = [row for item in range(self.items) for row in survivors(self._ranked(item, seen), keep)]
         self.alive = sorted(kept)
-        for row, picture in zip(rows, judged.pictures, strict=True):
-            self.latest[row] = look_at(scores[row], picture, step)
         return self.alive
 
     @property
@@ -86,8 +94,8 @@ class Racing:
         cut = self.cuts.get(step)
         return None if cut is None else cut.keep
 
-    def _ranked(self, item: int, scores: dict[int, dict[str, float]]) -> dict[int, float]:
-        """One number for each row of this item, ranked among those still alive."""
-        rows = [row for row in scores if row % self.items == item]
-        by_name = {name: [scores[row][name] for row in rows] for name in scores[rows[0]]}
+    def _ranked(self, item: int, seen: dict[int, Look]) -> dict[int, float]:
+        """One number for each row of this item, ranked among those still alive; those that failed below all others."""
+        rows = [row for row in seen if row % self.items == item]
+        by_name = {name: [seen[row].scores.get(name, -math.inf) for row in rows] for name in parts(self.judge.verifier)}
         return dict(zip(rows, combine(self.judge.verifier, by_name), strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from ...verifiers.base import NeedsPrediction, Verifier, ask, parts
 from ..host.memory import in_chunks
+from .flaws import not_finite
 
 
 def score_images(
@@ -21,14 +24,33 @@ def score_images(
     """What each verifier says of `images` [N, H, W, 3], by its name: one, or those of an ensemble.
 
     predictions: what the model predicted on the way to the images, the same shape, by level.
+    An image with NaN or infinite values is shown to no verifier, and has minus infinity from each.
     Raises VerifierError when a verifier fails or answers with something that is not a finite number for each image.
     """
+    broken = not_finite(images)
+    if broken:
+        return _score_others(verifier, images, prompts, name_of, broken)
     scores: dict[str, list[float]] = {}
     for name, part in parts(verifier).items():
         asked, seen = part, images
         if isinstance(part, NeedsPrediction) and predictions:
             asked, seen = _Paired(part), torch.cat([images, predictions[part.level]], dim=-1)
         scores[name] = _score_in_chunks(asked, seen, prompts, name_of)
+    return scores
+
+
+def _score_others(
+    verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str], broken: list[int]
+) -> dict[str, list[float]]:
+    names = ", ".join(map(name_of, broken))
+    logging.warning("Noise search: %s can not be judged, because of NaN or infinite values.", names)
+    rows = [row for row in range(len(images)) if row not in broken]
+    scores = {name: [-math.inf] * len(images) for name in parts(verifier)}
+    if rows:
+        found = score_images(verifier, images[rows], [prompts[row] for row in rows], lambda at: name_of(rows[at]))
+        for name, values in found.items():
+            for row, value in zip(rows, values, strict=True):
+                scores[name][row] = value
     return scores
 
 

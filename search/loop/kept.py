@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
+from ..history.known import failed_place
 from ..history.ledger import Page
 from ..records.candidate import Candidate
 from ..records.recipe import Recipe
@@ -34,14 +35,21 @@ class Kept:
 
     def find(self, recipe: Recipe, number: int) -> tuple[Candidate, Made | None] | None:
         """A candidate that was scored before, with its result if that is at hand."""
-        seen = self.page.find(recipe, number if self.by_number else None)
+        place = self._place(number)
+        seen = self.page.find(recipe, place)
         if seen is None or seen.scores.keys() != {SCORE}:
+            seen = self.page.find(recipe, failed_place(place))
+        if seen is None:
             return None
         candidate, result = _WINNERS.get(self.search, (None, None))
         return seen, Made(result, is_link=False) if candidate == (recipe, number) else None
 
     def add(self, seen: Candidate, number: int) -> None:
-        self.page.add(seen, number if self.by_number else None)
+        place = self._place(number)
+        self.page.add(seen, failed_place(place) if seen.failed else place)
+
+    def _place(self, number: int) -> int | None:
+        return number if self.by_number else None
 
     def add_result(self, recipe: Recipe, number: int, result: Any) -> None:
         """The result of the best candidate so far."""

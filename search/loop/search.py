@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from ..host.prompts import PROMPTS
 from ..methods.base import Start
 from ..pictures import thumbnail
 from ..plan import Plan
+from ..records import failures
 from ..records.candidate import Candidate
 from ..records.recipe import Recipe
 from ..records.report import Report, Seconds
@@ -91,9 +93,11 @@ class LoopSearch:
         return self.standing.results[self.best]
 
     def wanted(self) -> int | None:
-        """The candidate that has to run next; None when the winner is known and its result is there."""
+        """The candidate that has to run next; None when the winner is known and its result is there. Raises
+        CandidatesFailed when the search has ended without one."""
         new = self._add_known()
         if new is None:
+            self.course.check()
             return self.best if self.made is None else None
         return new
 
@@ -114,17 +118,22 @@ class LoopSearch:
         )
         PROMPTS.show(text, self.plan.node)
 
-    def add(self, index: int, score: float, image: Tensor | None, made: Made) -> None:
-        """What became of a candidate. image: [H, W, 3], float in 0..1, that was scored."""
-        picture = None if image is None else thumbnail.of_image(image)
+    def add(
+        self, index: int, score: float, image: Tensor | None, made: Made, failed: str = "", is_one_color: bool = False
+    ) -> None:
+        """What became of a candidate. image: [H, W, 3], float in 0..1, that was scored. failed: why its score does not
+        count. is_one_color: see Candidate."""
+        picture = None if image is None or failed else thumbnail.of_image(image)
         self.seconds += time.perf_counter() - self.began
         recipe, round_ = self.asked[index]
         seen = Candidate(
-            scores={_Wire.name: score},
+            scores={} if failed else {_Wire.name: score},
             recipe=recipe,
             round=round_,
             nfe=0,
             thumbnail=b"" if picture is None else thumbnail.encode(picture),
+            failed=failed,
+            is_one_color=is_one_color,
         )
         if index < len(self.standing.seen):
             self._add_again(index, seen, made)
@@ -144,6 +153,9 @@ class LoopSearch:
         """The end of the search."""
         stopped = self.course.stopping.word
         self.board.end(stopped)
+        failed = failures.summary(self.standing.seen)
+        if failed:
+            logging.warning("%s: %s.", self.plan.title, failed)
         best = self.standing.candidates()[self.best]
         logging.info(
             "%s %s after %d candidates: best score %.4f (%s, recipe %s).",
@@ -220,7 +232,7 @@ class LoopSearch:
         logging.warning(
             "%s: %s had the score %.4f in an earlier run and has %.4f now, so what was kept is of no use: something in "
             "the loop has changed or is random. All candidates run again.",
-            *(self.plan.title, self.name(index), before[_Wire.name], seen.scores[_Wire.name]),
+            *(self.plan.title, self.name(index), before[_Wire.name], seen.scores.get(_Wire.name, math.nan)),
         )
         self.kept.forget()
         self._start()

@@ -33,18 +33,22 @@ class Enough(Exception):
 
 
 # Yields the noises it wants judged; receives the scores of everything it has asked for so far, in that order, because
-# some verifiers rank candidates among each other.
+# some verifiers rank candidates among each other. A candidate that failed has minus infinity.
 Algorithm = Generator[list[Recipe] | Heat, list[float], None]
 
 
 class Start(NamedTuple):
     """What a search starts from: the sampler's seed and steps, the bytes of a candidate's latents, and whether time is
-    limited. In a loop there is only a seed."""
+    limited. In a loop there is only a seed.
+
+    images: how many are searched side by side, each by a search of its own; these have to ask for equally many.
+    """
 
     seed: int
     steps: int = 0
     latent_bytes: int = 0
     is_timed: bool = False
+    images: int = 1
 
 
 class Method(ABC):

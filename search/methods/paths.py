@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -51,14 +52,17 @@ class PathSearch(Method):
         return cost(*astuple(self))
 
     def begin(self, start: Start) -> Algorithm:
-        return path_search(start.seed, *astuple(self))
+        return path_search(start.seed, *astuple(self), fill=start.images > 1)
 
 
-def path_search(seed: int, paths: int, branches: int, start: float, forward: float, backward: float) -> Algorithm:
+def path_search(
+    seed: int, paths: int, branches: int, start: float, forward: float, backward: float, fill: bool = False
+) -> Algorithm:
     """Denoise `paths` noises to level `start`; then, turn by turn, noise each of them `branches` times by `forward`,
     denoise by `backward`, and keep the best `paths` by their x0 predictions; finish those, and keep the best.
 
     Levels are flow time, 1 is noise and 0 the image. Candidate 0 is the image without search, run to its end first.
+    Nothing goes on from a latent that failed. fill: ask for as many all the same, see _best.
     """
     yield [Recipe(seed)]
     asked, kept = [Recipe(seed)], []
@@ -68,7 +72,9 @@ def path_search(seed: int, paths: int, branches: int, start: float, forward: flo
         for turn in [*turns(start, forward, backward), None]:
             asked += around
             scores = yield around
-            kept = _best(around, scores[-len(around) :], paths)
+            kept = _best(around, scores[-len(around) :], paths, fill)
+            if not kept:
+                return
             if turn is not None:
                 around = [recipe.turned(rng.randrange(TURN_SEEDS), *turn) for recipe in kept for _ in range(branches)]
     except Enough as enough:
@@ -76,7 +82,9 @@ def path_search(seed: int, paths: int, branches: int, start: float, forward: flo
         going = [recipe for recipe in [*kept[:1], *around] if recipe in known]
         if not going:
             return
-        kept = _best(going, [known[recipe] for recipe in going], 1)
+        kept = _best(going, [known[recipe] for recipe in going], 1, fill)
+        if not kept:
+            return
     yield [recipe.finished() for recipe in kept]
 
 
@@ -97,7 +105,15 @@ def cost(paths: int, branches: int, start: float, forward: float, backward: floa
     return 1 + paths * (1 - start) + len(levels) * paths * branches * backward + paths * last
 
 
-def _best(recipes: Sequence[Recipe], scores: Sequence[float], count: int) -> list[Recipe]:
-    """The highest scores first; of equal ones the earlier."""
-    order = sorted(range(len(recipes)), key=lambda index: -scores[index])
-    return [recipes[index] for index in order[:count]]
+def _best(recipes: Sequence[Recipe], scores: Sequence[float], count: int, fill: bool = False) -> list[Recipe]:
+    """The highest scores first; of equal ones the earlier; none that failed.
+
+    fill: as many as there would be if none had failed, the sound ones several times; only where there is none of those,
+    the failed ones. Other images of a batch, searched side by side, go on with as many.
+    """
+    order = sorted(range(len(recipes)), key=lambda index: -scores[index])[:count]
+    sound = [recipes[index] for index in order if scores[index] > -math.inf]
+    if not fill:
+        return sound
+    from_these = sound or [recipes[index] for index in order]
+    return [from_these[at % len(from_these)] for at in range(len(order))]

@@ -125,8 +125,9 @@ def rows_together(size: int) -> int:
 
 
 def survivors(scores: Mapping[int, float], keep: int) -> list[int]:
-    """The rows with the `keep` highest scores, in the order of their numbers; of equal ones the first."""
-    wrong = [row for row, score in scores.items() if not math.isfinite(score)]
+    """The rows with the `keep` highest scores, in the order of their numbers; of equal ones the first. Those that have
+    failed, with minus infinity, are the first to be stopped."""
+    wrong = [row for row, score in scores.items() if math.isnan(score) or score == math.inf]
     if wrong:
         raise ValueError(f"Row {wrong[0]} has the score {scores[wrong[0]]}; it must be a finite number.")
     return sorted(sorted(scores, key=lambda row: (-scores[row], row))[:keep])

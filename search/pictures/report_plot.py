@@ -32,7 +32,8 @@ def best_curve(report: Report) -> Image.Image:
             draw.line([at, baseline, at + 6 * SHARP, baseline], fill=FAINT, width=SHARP)
     _draw_steps(draw, axes)
     for nfe, candidate in zip(axes.nfes, report.candidates, strict=True):
-        dot(draw, axes.x(nfe), axes.y(candidate.score), 3 * SHARP, FAINT)
+        if not candidate.failed:
+            dot(draw, axes.x(nfe), axes.y(candidate.score), 3 * SHARP, FAINT)
     best = report.best
     dot(draw, axes.x(axes.nfes[best.index]), axes.y(best.score), 5 * SHARP, BEST)
     _draw_words(draw, report, axes)
@@ -71,7 +72,7 @@ class _Axes:
         self.unit = "NFE" if report.nfe else "candidates"
         self.nfes = list(accumulate(candidate.nfe if report.nfe else 1 for candidate in report.candidates))
         self.best = list(accumulate((c.score if c.is_finished else -math.inf for c in report.candidates), max))
-        scores = [candidate.score for candidate in report.candidates]
+        scores = [candidate.score for candidate in report.candidates if not candidate.failed]
         spread = max(scores) - min(scores) or abs(scores[0]) or 1.0
         self.low, self.high = min(scores) - 0.05 * spread, max(scores) + 0.05 * spread
         self.left, self.right = (MARGIN + 12) * SHARP, (WIDTH - 24) * SHARP
@@ -102,7 +103,9 @@ def _draw_steps(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:
 
 def _draw_words(draw: ImageDraw.ImageDraw, report: Report, axes: _Axes) -> None:
     without = f", without search {report.baseline.score:.4g}" if report.baseline else ""
-    title = f"Best score {report.best.score:.4g}{without} ({len(report.candidates)} candidates, {report.algorithm})"
+    failed = sum(bool(candidate.failed) for candidate in report.candidates)
+    count = f"{len(report.candidates)} candidates" + (f", {failed} failed" if failed else "")
+    title = f"Best score {report.best.score:.4g}{without} ({count}, {report.algorithm})"
     draw.text((axes.left, 16 * SHARP), title, fill=INK, font=font(15))
     draw.text(((axes.left + axes.right) / 2, (HEIGHT - 14) * SHARP), axes.unit, fill=INK, font=font(13), anchor="mb")
 
@@ -121,7 +124,8 @@ def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool) -> Imag
     canvas = Image.new("RGB", (picture.width, picture.height + strip), "white")
     canvas.paste(picture, (0, 0))
     draw = ImageDraw.Draw(canvas)
-    label = f"#{candidate.index}  {candidate.score:.4g}{_remark(candidate)}"
+    score = "failed" if candidate.failed else f"{candidate.score:.4g}"
+    label = f"#{candidate.index}  {score}{_remark(candidate)}"
     draw.text((6, picture.height + strip / 2), label, fill=BEST if is_best else INK, font=font(14, 1), anchor="lm")
     if is_best:
         draw.rectangle([0, 0, canvas.width - 1, canvas.height - 1], outline=BEST, width=3)
@@ -129,8 +133,8 @@ def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool) -> Imag
 
 
 def _remark(candidate: Candidate) -> str:
-    if not candidate.is_finished:
+    if candidate.stopped_at_step is not None:
         return f"  {candidate.stopped_at_step} steps"
-    if 0 in (candidate.index, candidate.repeats):
+    if candidate.is_baseline:
         return "  no search"
     return "" if candidate.repeats is None else f"  #{candidate.repeats} in full"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .recipe import Recipe
@@ -17,6 +18,9 @@ class Candidate:
     stopped_at_step: None when it ran to its end; else the scores are those of the x0 prediction there, or of a draft
     that had only so many steps. repeats: the draft which this is in full.
     index, score: its number in the search, and the one number by which it ranks; given by a Standing.
+    failed: why it has no image that can be judged (see failures), empty when it has one; a failed candidate has no
+    scores, or they do not count, and ranks below all others. is_one_color: whether every pixel is the same, which is a
+    failure where other candidates have pictures.
     """
 
     scores: dict[str, float]
@@ -28,22 +32,34 @@ class Candidate:
     repeats: int | None = None
     index: int = 0
     score: float = 0.0
+    failed: str = ""
+    is_one_color: bool = False
 
     @property
     def is_finished(self) -> bool:
-        """Whether it was denoised to its end, so that its score is that of an image one can have."""
-        return self.stopped_at_step is None
+        """Whether it was denoised to its end and has not failed, so that its score is that of an image one can have."""
+        return self.stopped_at_step is None and not self.failed
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is the image without search, or that one in full."""
+        return 0 in (self.index, self.repeats)
+
+    def failing(self, reason: str) -> Candidate:
+        return replace(self, failed=reason, score=-math.inf)
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "index": self.index,
             "round": self.round,
-            "score": self.score,
+            "score": None if self.failed else self.score,
             "scores": self.scores,
             "recipe": recipe_dict(self.recipe),
             "nfe": self.nfe,
             "stopped_at_step": self.stopped_at_step,
-        } | ({} if self.repeats is None else {"repeats": self.repeats})
+            **({} if self.repeats is None else {"repeats": self.repeats}),
+            **({"failed": self.failed} if self.failed else {}),
+        }
 
 
 def recipe_dict(recipe: Recipe | None) -> dict[str, Any] | None:

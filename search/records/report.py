@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from . import failures
 from .candidate import Candidate, recipe_dict
 
 VERSION = 1
@@ -49,8 +50,13 @@ class Report:
 
     @property
     def baseline(self) -> Candidate | None:
-        """The image without search: candidate 0, or that one in full; None when it was stopped on the way."""
-        return next((c for c in self.candidates if c.is_finished and 0 in (c.index, c.repeats)), None)
+        """The image without search: candidate 0, or that one in full; None when it was stopped on the way or failed."""
+        return next((c for c in self.candidates if c.is_finished and c.is_baseline), None)
+
+    @property
+    def failed(self) -> str:
+        """Which candidates failed and why, in a sentence; empty when none did."""
+        return failures.summary(self.candidates)
 
     @property
     def nfe(self) -> int:
@@ -74,6 +80,7 @@ class Report:
                 "stopped": self.stopped,
                 **({"prompt": self.prompt} if self.prompt else {}),
             }
+            | ({"failed": self.failed} if self.failed else {})
         )
 
     def winner(self) -> dict[str, Any]:

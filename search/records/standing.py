@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
 from torch import Tensor
 
-from ...verifiers.base import Ensemble, Verifier, combine, contenders
+from ...verifiers.base import Ensemble, Verifier, combine, contenders, parts
 from .candidate import Candidate
+from .failures import ONE_COLOR
 
 
 class Result(NamedTuple):
@@ -25,7 +27,8 @@ Kept = TypeVar("Kept")  # what is kept of a candidate that may win: a Result, or
 
 
 class Standing(Generic[Kept]):
-    """One image of the user's batch. Candidates are ranked among all that were seen (verifiers.base.Ensemble).
+    """One image of the user's batch. Candidates are ranked among all that were seen (verifiers.base.Ensemble); those
+    that failed have minus infinity, whatever they are ranked among.
 
     seen: in the order they ran; the scores of an ensemble are theirs among the others only in `candidates`.
     """
@@ -57,11 +60,12 @@ class Standing(Generic[Kept]):
         return result
 
     def add(self, candidates: Iterable[tuple[Candidate, Kept | None]]) -> None:
-        """Record candidates; only those that ran to their end can win."""
+        """Record candidates; only those that ran to their end and have not failed can win."""
         for candidate, result in candidates:
             if candidate.is_finished:
                 self.results[len(self.seen)] = result
             self.seen.append(self._numbered(candidate))
+        self._fail_single_colors()
         running = list(self.results)
         kept = contenders(self.verifier, self._by_name(running))
         self.results = {running[at]: self.results[running[at]] for at in kept}
@@ -80,7 +84,7 @@ class Standing(Generic[Kept]):
 
     def only_drafts(self, steps: int) -> None:
         """From now on nothing seen so far can win: it ran on a schedule of so many steps, fewer than the image gets."""
-        self.seen = [replace(one, stopped_at_step=steps) if one.is_finished else one for one in self.seen]
+        self.seen = [replace(one, stopped_at_step=steps) if one.stopped_at_step is None else one for one in self.seen]
         self.results, self.best = {}, None
 
     def scores(self) -> list[float]:
@@ -105,8 +109,19 @@ class Standing(Generic[Kept]):
         return together.candidates()
 
     def _numbered(self, candidate: Candidate) -> Candidate:
-        score = 0.0 if isinstance(self.verifier, Ensemble) else candidate.scores[self.verifier.name]
-        return replace(candidate, index=len(self.seen), score=score)
+        numbered = replace(candidate, index=len(self.seen), score=0.0)
+        if candidate.failed:
+            return numbered.failing(candidate.failed)
+        if isinstance(self.verifier, Ensemble):
+            return numbered
+        return replace(numbered, score=candidate.scores[self.verifier.name])
+
+    def _fail_single_colors(self) -> None:
+        """Where one candidate has a picture, those in one color have failed: alone, that may be what was asked for."""
+        if any(not one.failed and not one.is_one_color for one in self.seen):
+            plain = {index for index, one in enumerate(self.seen) if one.is_one_color and not one.failed}
+            self.seen = [one.failing(ONE_COLOR) if at in plain else one for at, one in enumerate(self.seen)]
+            self.results = {index: result for index, result in self.results.items() if index not in plain}
 
     def _best(self) -> int | None:
         """Of equal ones the first. What is no contender is beaten by one that is, or comes after its like."""
@@ -123,5 +138,5 @@ class Standing(Generic[Kept]):
         return [index for index, one in enumerate(self.seen) if one.is_finished]
 
     def _by_name(self, indices: Sequence[int]) -> dict[str, list[float]]:
-        names = self.seen[0].scores if self.seen else ()
-        return {name: [self.seen[index].scores[name] for index in indices] for name in names}
+        seen = [self.seen[index] for index in indices]
+        return {name: [-math.inf if one.failed else one.scores[name] for one in seen] for name in parts(self.verifier)}

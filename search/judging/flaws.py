@@ -1,0 +1,19 @@
+"""What is wrong with images or latents, seen from their numbers alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def not_finite(values: Tensor) -> list[int]:
+    """The items of a batch in which not every number is finite."""
+    return torch.nonzero(~values.flatten(1).sum(1, dtype=torch.float32).isfinite()).flatten().tolist()
+
+
+def one_color(images: Tensor) -> list[bool]:
+    """Of which images [N, ..., channels] every pixel is the same, to the last bit. One of a single pixel is none."""
+    pixels = images.flatten(1, -2)
+    if pixels.shape[1] < 2:
+        return [False] * len(images)
+    return (pixels.amin(1) == pixels.amax(1)).all(-1).tolist()
