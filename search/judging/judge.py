@@ -12,7 +12,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from ...verifiers.base import NeedsPrediction, Verifier, parts
+from ...verifiers.base import NeedsPrediction, Verifier, VerifierError, parts
 from ..host.memory import CHUNK
 from ..pictures import thumbnail
 from ..records.failures import ONE_COLOR
@@ -112,7 +112,13 @@ class Judge:
         middle = decoded.images.shape[1] // 2
         shown = {row: thumbnail.of_image(image[middle]) for row, image in images.items()}
         took = time.perf_counter() - started
-        scores = self._score(sound, decoded, predicted, name_of) if sound else {}
+        try:
+            scores = self._score(sound, decoded, predicted, name_of) if sound else {}
+        except VerifierError as error:
+            if not plain or self.has_picture:
+                raise
+            logging.warning("Noise search: %s; there is nothing but one color in it.", error)
+            scores, failed = {}, failed | dict.fromkeys(sound, ONE_COLOR)
         rows = range(len(latents))
         return Scored(
             [scores.get(row, {}) for row in rows],

@@ -50,12 +50,15 @@ def hopeless(candidates: Sequence[Candidate]) -> bool:
 
 def failure(candidates: Sequence[Candidate], image: str = "") -> str | None:
     """Why a search that has ended has failed: it has no image to give, or the image without search and most of the
-    others have failed. None when it has not. image: added to a candidate's name."""
+    others have failed. None when it has not. image: added to a candidate's name.
+
+    What was stopped on the way because its preview could not be decoded might have come out, and is not counted.
+    """
     ran = [one for one in candidates if one.repeats is not None] or list(candidates)  # drafts can not win
     first = next((one for one in ran if one.is_baseline), None)
-    others = [one for one in ran if one is not first]
+    lost = [one for one in ran if one.failed and (one.stopped_at_step is None or one.failed == SAMPLER_NAN)]
+    is_most = first in lost and 2 * (len(lost) - 1) > len(ran) - 1
     failed = [one for one in ran if one.failed]
-    is_most = first is not None and bool(first.failed) and 2 * (len(failed) - 1) > len(others)
     if not failed or not (is_most or not any(one.is_finished for one in ran)):
         return None
     worst = first if first is not None and first.failed else failed[0]

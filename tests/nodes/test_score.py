@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from node_calls import call
+from noise_search.verifiers.ensemble import Ensemble
 
 pytestmark = pytest.mark.usefixtures("comfy")
 
@@ -171,3 +172,19 @@ def test_many_images_are_judged_in_chunks_and_named_by_their_place() -> None:
     assert len(verifier.asked) > 1
     with pytest.raises(RuntimeError, match="red returned nan for image 40,"):
         score([image(*[0.1] * 30), image(*[0.1] * 10, 0.95, height=8)], verifier=Picky())
+
+
+def test_an_image_with_nan_has_minus_infinity_and_is_shown_to_no_verifier(caplog: pytest.LogCaptureFixture) -> None:
+    images = image(0.2, 0.9, 0.4)
+    images[1, 0, 0, 0] = float("nan")
+    scores, best, index = score([images])
+    assert (scores[1], index) == (-float("inf"), 2)
+    assert scores[0] < scores[2] and torch.equal(best[0], images[2])
+    assert "image 1 can not be judged, because of NaN or infinite values" in caplog.text
+
+
+def test_an_ensemble_ranks_the_other_images() -> None:
+    images = image(0.2, 0.9, 0.4)
+    images[1] = float("inf")
+    scores, _, index = score([images], verifier=Ensemble([Red(), Red()]))
+    assert (scores, index) == ([0.0, -float("inf"), 1.0], 2)

@@ -121,12 +121,15 @@ def test_in_a_batch_the_error_says_of_which_image() -> None:
 
 IMAGES = {
     "raises": (fails, "the VAE failed on candidate 0 to candidate 5: RuntimeError: the weights are gone"),
-    "nan": (with_last(NAN), "the VAE gave NaN or infinite values for candidate 5"),
-    "infinity": (with_last(INFINITY), "the VAE gave NaN or infinite values for candidate 5"),
+    "nan": (lambda images: images * NAN, "the VAE gave NaN or infinite values for candidate 0, as some do"),
+    "infinity": (lambda images: images / 0, "the VAE gave NaN or infinite values for candidate 0, as some do"),
     "too few": (lambda images: images[1:], "the VAE gave values of shape [5, 8, 8, 3] for candidate 0 to candidate 5"),
     "no batch": (lambda images: images[0], "the VAE gave values of shape [8, 8, 3] for candidate 0 to candidate 5"),
     "gray": (lambda images: images[..., :1], "the VAE gave values of shape [6, 8, 8, 1] for candidate 0 to candidate"),
     "sound": (lambda images: images.flatten(1), "the VAE gave values of shape [6, 192] for candidate 0 to candidate 5"),
+    "a list": (list, "the VAE gave a list for candidate 0 to candidate 5, not a tensor of images"),
+    "an array": (lambda images: images.numpy(), "the VAE gave a ndarray for candidate 0 to candidate 5, not a tensor"),
+    "nothing": (lambda images: None, "the VAE gave a NoneType for candidate 0 to candidate 5, not a tensor of images"),
 }
 
 

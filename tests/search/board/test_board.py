@@ -196,3 +196,13 @@ def test_there_need_not_be_a_server(boards: Any, monkeypatch: pytest.MonkeyPatch
     shown(board, [0.1])
     board.end("finished")
     assert kept.get(board.id).message()["stopped"] == "finished"
+
+
+def test_a_failed_candidate_has_its_reason_instead_of_a_score(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 4)
+    board.show([[candidate(0, 0.9).failing("why"), candidate(1, 0.5)]], {(0, 1): PICTURE})
+    entries = board.message()["candidates"][0]
+    assert [(entry["score"], entry["failed"]) for entry in entries] == [(None, "why"), (0.5, None)]
+    assert board.message()["best"] == [1]
+    assert board.tile(0, 0) is None
+    assert board.candidate(0, 0).to_dict()["score"] is None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from failing import SpoilingVAE, overflowing
 from node_calls import call
 from small_models import Brightness, SmallVAE, best_report, sample, search, small_model
 
@@ -33,13 +35,19 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def run(
-    node: str, batch: int = 1, verifier: Any = None, sampler_name: str = "euler", cached: bool = False, **settings: Any
+    node: str,
+    batch: int = 1,
+    verifier: Any = None,
+    sampler_name: str = "euler",
+    cached: bool = False,
+    spoil: Callable[[Any], Any] = lambda model: model,
+    **settings: Any,
 ) -> SimpleNamespace:
     """latent: what the sampler gives; reports: an image each; rows: that the network has seen.
 
-    cached: under a cache that makes candidates run one by one.
+    cached: under a cache that makes candidates run one by one. spoil: what is done to the MODEL.
     """
-    model = small_model("FLOW")
+    model = spoil(small_model("FLOW"))
     rows: list[int] = []
     forward = model.model.diffusion_model.forward
     model.model.diffusion_model.forward = lambda x, *given, **named: (rows.append(len(x)), forward(x, *given, **named))[
@@ -200,3 +208,26 @@ def test_earlier_runs_are_asked_once_for_each_candidate(monkeypatch: pytest.Monk
     found = search(small_model("FLOW"), candidates=23, batch_size=2)
     sample(found.model, steps=2)
     assert len(best_report(found).candidates) == len(asked) == len(set(asked)) == 23
+
+
+FAILING = {"network": {"spoil": overflowing}, "vae": {"vae": SpoilingVAE()}}
+
+
+@pytest.mark.parametrize("wrong", FAILING)
+def test_what_failed_does_not_run_again(page: Any, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (run("RandomSearch", candidates=12, **FAILING[wrong]) for _ in range(2))
+    reasons = [one.failed for one in first.reports[0].candidates]
+    assert any(reasons) and [one.failed for one in second.reports[0].candidates] == reasons
+    assert second.rows == STEPS, "only the winner"
+    monkeypatch.setattr(importlib.import_module("noise_search.search.host.starting").args, "fp32_vae", True)
+    third = run("RandomSearch", candidates=12, **FAILING[wrong])
+    assert third.rows == STEPS * (sum(map(bool, reasons)) + 1), "with other options they may not fail"
+
+
+@pytest.mark.parametrize(("batch", "pruning"), [(1, "progressive"), (2, "none"), (2, "progressive")])
+def test_failed_ones_of_a_race_and_of_a_batch_are_known(page: Any, batch: int, pruning: str) -> None:
+    settings = {"candidates": 10, "pruning": pruning, "vae": SpoilingVAE()}
+    first, second = (run("RandomSearch", batch, **settings) for _ in range(2))
+    assert second.rows < first.rows
+    for one, other in zip(first.reports, second.reports, strict=True):
+        assert [seen.failed for seen in one.candidates] == [seen.failed for seen in other.candidates]

@@ -189,3 +189,26 @@ def test_what_was_proven_of_the_call_is_on_the_page(tmp_path: Path) -> None:
     assert Page(path).outcomes.known == {"plain": 4, "race": "a guider"}
     again.forget()
     assert Page(path).outcomes.known == {}
+
+
+def test_a_failed_candidate_comes_back_with_its_reason(ledger: Ledger) -> None:
+    failed = Candidate({}, Recipe(7), 20, b"", failed="the VAE gave NaN or infinite values")
+    plain = Candidate({"clip": 1.5}, Recipe(8), 20, b"", is_one_color=True)
+    for each in (failed, plain):
+        ledger.page("a graph").add(each)
+    page = ledger.page("a graph")
+    assert [page.find(Recipe(seed)) for seed in (7, 8)] == [failed, plain]
+
+
+def test_lines_of_sound_candidates_are_those_of_older_versions(ledger: Ledger) -> None:
+    ledger.page("a graph").add(seen(Recipe(1)))
+    (file,) = files(ledger)
+    assert json.loads(file.read_bytes()).keys() == {"name", "scores", "nfe", "stopped_at_step", "thumbnail"}
+
+
+@pytest.mark.parametrize("reason", [b"3", b"null", b"[]", b'""'])
+def test_a_reason_that_is_none_is_no_candidate(ledger: Ledger, reason: bytes) -> None:
+    ledger.page("a graph").add(Candidate({}, Recipe(7), 20, b"", failed="why"))
+    (file,) = files(ledger)
+    file.write_bytes(file.read_bytes().replace(b'"why"', reason))
+    assert ledger.page("a graph").find(Recipe(7)) is None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import weakref
+from collections.abc import Callable
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -136,8 +138,11 @@ def test_only_a_few_are_there_as_images(dims: int, together: int) -> None:
     shown = images if dims == 2 else images[:, FRAMES // 2]
     assert [from_pil(picture).shape for picture in judged.pictures] == [image.shape for image in shown]
     latents[30] = torch.nan
-    with pytest.raises(importlib.import_module("noise_search.search.judging.decoding").DecodeError, match="for 30;"):
-        judging().Judge(SmallVAE(16, dims=dims), verifier, "", [latents.shape]).judge(latents, str)
+    judged = judging().Judge(SmallVAE(16, dims=dims), verifier, "", [latents.shape]).judge(latents, str)
+    assert [at for at, reason in enumerate(judged.failed) if reason] == [30]
+    assert (judged.scores[30], judged.pictures[30]) == ({}, None)
+    sound = [scores["watching"] for scores in judged.scores if scores]
+    assert sound == pytest.approx(expected[:30] + expected[31:], abs=1e-6)
 
 
 def test_an_error_names_the_candidate_of_the_frame() -> None:
@@ -172,3 +177,107 @@ def test_a_prediction_that_would_be_the_image_itself_is_refused(kind: str) -> No
         sample(found.model, steps=2)
     sample(found.model, steps=10)
     assert len(best_report(found).candidates) == 2
+
+
+class OnlyDecodes:
+    """A VAE of another pack. make: what `decode` gives, of the right images."""
+
+    def __init__(self, make: Callable[[Tensor, Tensor], Any] = lambda images, latents: images):
+        self._make = make
+        self._vae = SmallVAE(16, dims=3)
+
+    def decode(self, latents: Tensor) -> Any:
+        if latents.ndim == 4:
+            return self._make(self._vae.decode(latents.unsqueeze(2))[:, 0], latents)
+        return self._make(self._vae.decode(latents), latents)
+
+
+def one_at_a_time(images: Tensor, latents: Tensor) -> Tensor:
+    if len(latents) > 1:
+        raise RuntimeError("this engine has a batch size of 1")
+    return images
+
+
+def writes_into_the_latent(images: Tensor, latents: Tensor) -> Tensor:
+    latents.mul_(0)
+    return images
+
+
+DECODES = {
+    "nothing else": lambda images, latents: images,
+    "frames in a row": lambda images, latents: images.flatten(0, -4) if images.ndim == 5 else images,
+    "a frame each": lambda images, latents: images if images.ndim == 5 else images.unsqueeze(1),
+    "one at a time": one_at_a_time,
+    "only the first": lambda images, latents: images[:1],
+    "with transparency": lambda images, latents: torch.cat([images, images[..., :1]], -1),
+    "in half precision": lambda images, latents: images.half(),
+    "and writes": writes_into_the_latent,
+}
+
+
+@pytest.mark.parametrize("frames", [0, 1, 5])
+@pytest.mark.parametrize("decodes", DECODES)
+def test_a_vae_needs_nothing_but_decode(decodes: str, frames: int) -> None:
+    """frames: 0 for images."""
+    draw = torch.Generator().manual_seed(1)
+    latents = torch.rand((4, 16, frames, 8, 8) if frames else (4, 16, 8, 8), generator=draw)
+    before = latents.clone()
+    pattern = importlib.import_module("small_models").Brightness()
+    judge = judging().Judge(OnlyDecodes(DECODES[decodes]), pattern, "", [latents.shape])
+    assert judge.misfit() is None
+    judged = judge.judge(latents, str)
+    expected = judging().Judge(SmallVAE(16, dims=3 if frames else 2), pattern, "", [latents.shape]).judge(before, str)
+    assert [score["brightness"] for score in judged.scores] == pytest.approx(
+        [score["brightness"] for score in expected.scores], abs=1e-3
+    )
+    assert judged.failed == [""] * 4
+    assert torch.equal(latents, before), "the winner is made of these"
+
+
+def test_a_vae_that_takes_one_at_a_time_is_given_several_only_once(caplog: pytest.LogCaptureFixture) -> None:
+    asked: list[int] = []
+
+    def decode(images: Tensor, latents: Tensor) -> Tensor:
+        asked.append(len(latents))
+        return one_at_a_time(images, latents)
+
+    judge = judging().Judge(OnlyDecodes(decode), Watching(), "", [(1, 16, 8, 8)])
+    with caplog.at_level("INFO"):
+        for _ in range(3):
+            judge.judge(torch.rand(5, 16, 8, 8), str)
+    assert asked == [5, *[1] * 15]
+    assert caplog.text.count("takes one latent at a time") == 1
+
+
+@pytest.mark.parametrize(
+    "vae", [None, object(), "a name", SimpleNamespace(decode=None)], ids=lambda vae: type(vae).__name__
+)
+def test_what_does_not_decode_is_no_vae(vae: Any) -> None:
+    misfit = judging().Judge(vae, Watching(), "", [(1, 16, 8, 8)]).misfit()
+    assert f"The vae input holds a {type(vae).__name__}, without decode()" in misfit
+
+
+def test_a_vae_may_say_a_part_of_what_it_is() -> None:
+    channels = SimpleNamespace(decode=len, latent_channels=4)
+    assert judging().Judge(channels, Watching(), "", [(1, 4, 8, 8)]).misfit() is None
+    assert "4 channels" in judging().Judge(channels, Watching(), "", [(1, 16, 8, 8)]).misfit()
+    video = SimpleNamespace(decode=len, latent_dim=3)
+    assert judging().Judge(video, Watching(), "", [(1, 4, 5, 8, 8)]).misfit() is None
+    assert "does not fit" in judging().Judge(video, Watching(), "", [(1, 4, 8, 8)]).misfit()
+
+
+def test_a_prediction_that_can_not_be_decoded_fails_its_candidate() -> None:
+    class Comparing(Watching):
+        level = 0.5
+
+        def score_with_prediction(self, images: Tensor, predictions: Tensor, prompts: list[str]) -> Tensor:
+            assert torch.isfinite(predictions).all()
+            return (images - predictions).flatten(1).mean(1)
+
+    latents, x0 = torch.rand(4, 16, 8, 8), torch.rand(4, 16, 8, 8)
+    x0[1] = float("nan")
+    latents[2] = float("inf")
+    judged = judging().Judge(SmallVAE(16), Comparing(), "", [latents.shape]).judge(latents, str, {0.5: x0})
+    assert [bool(reason) for reason in judged.failed] == [False, True, True, False]
+    expected = (SmallVAE(16).decode(latents) - SmallVAE(16).decode(x0)).flatten(1).mean(1)
+    assert [judged.scores[at]["watching"] for at in (0, 3)] == pytest.approx([expected[0].item(), expected[3].item()])

@@ -178,3 +178,50 @@ def test_scores_of_something_else_are_not_used() -> None:
     run(started(kept_before=kept(page)), float)
     page.entries = {name: replace(seen, scores={"another": 1.0}) for name, seen in page.entries.items()}
     assert run(started(kept_before=kept(page)), float) == [0, 1, 2, 3, 4]
+
+
+LOOP_NAN = "the loop gave an image with NaN or infinite values"
+
+
+def run_failing(search: Any, fail: set[int], **how: Any) -> None:
+    while (index := search.wanted()) is not None:
+        search.begins(index)
+        made = module("loop.kept").Made(f"result {index}", False)
+        told = (how or {"failed": LOOP_NAN}) if index in fail else {}
+        search.add(index, float(index), torch.rand(8, 8, 3), made, **told)
+
+
+@pytest.mark.parametrize("how", [{"failed": LOOP_NAN}, {"is_one_color": True}], ids=["nan", "one color"])
+def test_a_candidate_that_failed_does_not_win(how: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    search = started(5)
+    run_failing(search, {0, 4}, **how)
+    report = search.found().reports[0]
+    assert (report.best.index, search.give_result()) == (3, "result 3")
+    assert [bool(one.failed) for one in report.candidates] == [True, False, False, False, True]
+    assert "2 of 5 candidates failed: the " in caplog.text
+
+
+def test_what_failed_before_does_not_run_again() -> None:
+    before = kept()
+    run_failing(started(4, before), {1, 2})
+    search = started(6, before)
+    assert run(search, float) == [4, 5]
+    assert [one.index for one in search.found().reports[0].candidates if one.failed] == [1, 2]
+
+
+def test_a_loop_in_which_the_first_and_most_others_failed_is_an_error() -> None:
+    failures = module("records.failures")
+    with pytest.raises(failures.CandidatesFailed, match=f"Close .node 9.: {LOOP_NAN} for candidate 0, as .* 4 of 5"):
+        run_failing(started(5), {0, 1, 2, 3})
+    with pytest.raises(failures.CandidatesFailed, match="8 of 8 candidates failed"):
+        run_failing(started(100), set(range(100)))
+
+
+def test_an_old_winner_that_fails_now_makes_all_run_again() -> None:
+    before = kept()
+    run(started(3, before), lambda index: float(index))
+    search = started(3, before)
+    assert search.wanted() == 2
+    search.begins(2)
+    search.add(2, 0.0, torch.rand(8, 8, 3), module("loop.kept").Made("", False), failed=LOOP_NAN)
+    assert run(search, lambda index: float(-index)) == [0, 1, 2]

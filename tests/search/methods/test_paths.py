@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
+from noise_search.search.methods.base import Enough
 from noise_search.search.methods.paths import cost, path_search, turns
 from noise_search.search.records.recipe import Path, Recipe
 from noise_search.search.records.recipe_text import parse_recipes
@@ -87,3 +90,46 @@ def test_a_path_survives_being_written_down() -> None:
 def test_what_is_not_a_recipe_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_recipes(text)
+
+
+FEW_TURNS = {"start": 0.5, "forward": 0.1, "backward": 0.4}
+
+
+def failing_rounds(*fail: int, fill: bool = False, most: int = 3) -> list[list[Recipe]]:
+    """The rounds when these of every round of paths fail."""
+
+    def scores(asked: list[Recipe]) -> list[float]:
+        return [-math.inf if len(asked) > 1 and at in fail else float(at) for at in range(len(asked))]
+
+    return run(scores, paths=most, branches=2, fill=fill, **FEW_TURNS)
+
+
+def test_nothing_goes_on_from_a_latent_that_failed() -> None:
+    rounds = failing_rounds(1, 2)
+    assert [len(asked) for asked in rounds] == [1, 3, 2, 1]
+    assert {recipe.before() for recipe in rounds[2]} == {rounds[1][0]}
+    assert [recipe.before() for recipe in rounds[3]] == [rounds[2][0]]
+
+
+def test_when_all_have_failed_there_is_no_further_round() -> None:
+    assert [len(asked) for asked in failing_rounds(0, 1, 2)] == [1, 3]
+
+
+def test_beside_other_images_as_many_are_asked_for_all_the_same() -> None:
+    rounds = failing_rounds(1, 2, fill=True)
+    assert [len(asked) for asked in rounds] == [1, 3, 6, 3]
+    assert {recipe.before() for recipe in rounds[2]} == {rounds[1][0]}
+    assert len(set(rounds[2])) == 6, "different turns of the sound one"
+    assert [len(asked) for asked in failing_rounds(*range(6), fill=True)] == [1, 3, 6, 3]
+
+
+def test_the_best_to_finish_when_people_have_seen_enough_has_not_failed() -> None:
+    algorithm = path_search(5, paths=2, branches=2, **FEW_TURNS)
+    next(algorithm)
+    paths = algorithm.send([0.0])
+    assert algorithm.throw(Enough([0.0, -math.inf, 0.1])) == [paths[1].finished()]
+    algorithm = path_search(5, paths=2, branches=2, **FEW_TURNS)
+    next(algorithm)
+    algorithm.send([0.0])
+    with pytest.raises(StopIteration):
+        algorithm.throw(Enough([0.0, -math.inf, -math.inf]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -190,3 +191,10 @@ def test_useless_early_scores_cost_no_more_than_the_trajectories_they_stop(budge
 def test_a_search_is_deterministic() -> None:
     assert plan(16, 20) == plan(16, 20)
     assert search(8, lambda final, _: final / 2, 3) == search(8, lambda final, _: final / 2, 3)
+
+
+def test_those_that_failed_are_stopped_first() -> None:
+    scores = {0: -math.inf, 1: -5.0, 2: 0.3, 3: -math.inf}
+    assert survivors(scores, 1) == [2]
+    assert survivors(scores, 2) == [1, 2]
+    assert survivors(scores, 3) == [0, 1, 2]

@@ -150,3 +150,13 @@ def test_norms_are_kept_along_a_path() -> None:
     for seed in range(20):
         recipe = recipe.moved(seed, 0.9)
     assert noise_of(recipe).norm() == pytest.approx(float(noise_of(Recipe(1)).norm()), rel=1e-6)
+
+
+def test_a_pivot_that_failed_gives_way_and_a_neighbour_that_failed_does_not_become_one() -> None:
+    algorithm = zero_order(5, iterations=3, neighbors=2, cosine=0.9)
+    next(algorithm)
+    first = algorithm.send([-math.inf])
+    second = algorithm.send([-math.inf, -math.inf, 0.1])
+    third = algorithm.send([-math.inf, -math.inf, 0.1, -math.inf, -math.inf])
+    assert [recipe.moves[:-1] for recipe in first] == [()] * 2
+    assert [recipe.moves[:-1] for recipe in [*second, *third]] == [first[1].moves] * 4

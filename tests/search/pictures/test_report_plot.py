@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageColor
 
 from made_reports import candidate, report_of
+from noise_search.search.pictures.drawing import GRID
 from noise_search.search.pictures.report_plot import BEST, HEIGHT, MOST_SHOWN, WIDTH, best_curve, labelled_candidates
 from noise_search.search.pictures.thumbnail import encode, from_pil, to_pil
 
@@ -112,3 +113,14 @@ def test_small_pictures_are_enlarged_by_whole_pixels(height: int, width: int, sh
 
 def test_all_pictures_of_a_report_have_one_size() -> None:
     assert len({picture.size for picture in labelled_candidates(report_of([-1e-12, 123456.789, 0.1]))}) == 1
+
+
+def test_failed_candidates_are_no_dots_and_come_last_without_a_picture() -> None:
+    whole = report_of([0.1, 0.9, 0.5])
+    failed = replace(replace(whole.candidates[1], thumbnail=b"").failing("why"), nfe=0)
+    report = replace(whole, candidates=(whole.candidates[0], failed, whole.candidates[2]))
+    pictures = labelled_candidates(report)
+    assert framed(pictures[0]) and pictures[2].getpixel((80, 80)) == ImageColor.getrgb(GRID)
+    curve = from_pil(best_curve(report))[TOP:]
+    without = replace(whole, candidates=(whole.candidates[0], replace(whole.candidates[2], index=1)))
+    assert torch.equal(curve, from_pil(best_curve(without))[TOP:])

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from made_reports import candidate, report_of
+from noise_search.search.records.failures import VAE_NAN
 from noise_search.search.records.recipe import Move, Recipe
 from noise_search.search.records.report import Report, one_or_many, recipes_json, reports_json
 
@@ -131,3 +132,15 @@ def test_a_candidate_that_was_stopped_is_never_the_best() -> None:
 def test_a_stopped_candidate_0_is_no_baseline() -> None:
     report = with_candidate(report_of([0.25, 0.5]), 0, stopped_at_step=8)
     assert parsed(reports_json([report]))["baseline"] == {"score": None}
+
+
+def test_a_failed_candidate_has_a_reason_instead_of_a_score() -> None:
+    whole = report_of([0.9, 0.2, 0.5])
+    report = replace(whole, candidates=(whole.candidates[0].failing(VAE_NAN), *whole.candidates[1:]))
+    read = parsed(reports_json([report]))
+    assert (read["candidates"][0]["score"], read["candidates"][0]["failed"]) == (None, VAE_NAN)
+    assert "failed" not in read["candidates"][1]
+    assert read["failed"] == f"1 of 3 candidates failed: {VAE_NAN} for candidate 0"
+    assert (read["best"]["index"], read["baseline"]["score"]) == (2, None)
+    assert report.nfe == whole.nfe, "it was paid for"
+    assert "failed" not in parsed(reports_json([whole]))
