@@ -55,7 +55,7 @@ class SearchReport(io.ComfyNode):
                 io.Float.Output(
                     display_name="scores",
                     is_output_list=True,
-                    tooltip="Every candidate's score, in the order they ran.",
+                    tooltip="Every candidate's score, in the order they ran; minus infinity for one that failed.",
                 ),
                 io.String.Output(
                     display_name="recipe",

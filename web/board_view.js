@@ -67,7 +67,7 @@ export class BoardView {
     const { board, image } = this.track;
     const order = ranked(board, image);
     this.drawNumbers(board, image);
-    this.note.textContent = note(board, order.length);
+    this.note.textContent = note(board, order);
     this.tiles.show(board, image, order);
     const entries = [...board.images[image].values()].sort((one, other) => one.index - other.index);
     const share = board.images.length;
@@ -103,10 +103,15 @@ function spending(board) {
   return parts.join(" · ");
 }
 
-function note(board, candidates) {
+function note(board, order) {
+  const candidates = order.length;
+  const failed = order.filter((entry) => entry.failed).length;
   if (board.stop_asked && !board.stopped) {
     return board.best.includes(null) ? texts().endingLater : texts().ending;
   }
-  if (candidates > MOST_TILES) return texts().mostAreShown(MOST_TILES, candidates);
-  return candidates || board.stopped ? "" : texts().firstToCome;
+  const notes = [];
+  if (failed) notes.push(texts().someFailed(failed, candidates));
+  if (candidates > MOST_TILES) notes.push(texts().mostAreShown(MOST_TILES, candidates));
+  if (!candidates && !board.stopped) notes.push(texts().firstToCome);
+  return notes.join(" ");
 }

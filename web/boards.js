@@ -46,16 +46,17 @@ export function lose(id) {
   if (board) boards.set(id, { ...board, stopped: "interrupted" });
 }
 
-/** The candidates of an image as people want to see them: finished ones first, each kind by score. */
+/** The candidates of an image as people want to see them: finished ones first, failed ones last, each kind by score. */
 export function ranked(board, image) {
-  const kind = (entry) => (entry.running ? 1 : entry.step === null ? 0 : 2);
+  const kind = (entry) => (entry.failed ? 3 : entry.running ? 1 : entry.step === null ? 0 : 2);
   return [...board.images[image].values()].sort((one, other) => kind(one) - kind(other) || other.score - one.score);
 }
 
 /** Whether this is the image without search, on few steps or in full. */
 export const isBaseline = (entry) => entry.index === 0 || entry.repeats === 0;
 
-/** The image without search, when it ran to its end. */
+/** The image without search, when it ran to its end and has not failed. */
 export function baseline(board, image) {
-  return [...board.images[image].values()].find((entry) => isBaseline(entry) && entry.step === null && !entry.running);
+  const isThere = (entry) => entry.step === null && !entry.running && !entry.failed;
+  return [...board.images[image].values()].find((entry) => isBaseline(entry) && isThere(entry));
 }

@@ -20,19 +20,19 @@ export class Curve {
     this.element.append(svg, this.high, this.low, this.end);
   }
 
-  /** entries: candidates in the order they ran. total: NFE at the right edge. best: the winner's index. */
+  /** entries: candidates in the order they ran; those that failed only cost something. total: NFE at the right edge. best: the winner's index. */
   draw(entries, total, best, baseline) {
     const counted = entries.filter((entry) => !entry.running);
-    this.element.classList.toggle("empty", counted.length === 0);
-    if (!counted.length) return;
+    const scores = counted.filter((entry) => !entry.failed).map((entry) => entry.score);
+    this.element.classList.toggle("empty", scores.length === 0);
+    if (!scores.length) return;
     const unit = counted.some((entry) => entry.nfe) ? "NFE" : texts().candidates;
-    const scores = counted.map((entry) => entry.score);
     const axes = new Axes(Math.min(...scores), Math.max(...scores));
     const points = [];
     let spent = 0;
     for (const entry of counted) {
       spent += unit === "NFE" ? entry.nfe : 1;
-      points.push({ entry, spent });
+      if (!entry.failed) points.push({ entry, spent });
     }
     axes.total = Math.max(total, spent);
     const winner = points.filter(({ entry }) => entry.index === best);

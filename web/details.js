@@ -4,6 +4,7 @@ import { complain } from "./notice.js";
 import { recipePanel } from "./recipe.js";
 import { candidate, pictureURL } from "./server.js";
 import { texts } from "./texts.js";
+import { reason } from "./tiles.js";
 
 /** Show a candidate large, with its scores and its recipe; the arrow keys go to the next and to the one before. */
 export async function openDetails(board, image, index) {
@@ -64,7 +65,8 @@ class Details {
     try {
       const details = await candidate(this.board.board, this.image, entry.index);
       this.at = at;
-      this.picture.src = pictureURL("picture", this.board.board, this.image, entry);
+      this.picture.hidden = Boolean(entry.failed);
+      if (!entry.failed) this.picture.src = pictureURL("picture", this.board.board, this.image, entry);
       this.facts.replaceChildren(...this.describe(entry, details));
       if (!this.dialog.contains(document.activeElement)) this.dialog.focus(); // what had it may be gone
       return true;
@@ -97,10 +99,11 @@ function table({ score, scores, nfe }) {
 
 function remarks(entry, details) {
   const remarks = [];
+  if (entry.failed) remarks.push(texts().hasFailed(reason(entry)));
   if (isBaseline(entry)) remarks.push(texts().ownNoise);
   if (entry.repeats !== null) remarks.push(texts().repeated(entry.repeats));
-  if (entry.step !== null) remarks.push(texts().notFinal(entry.step));
-  if (!details.preview) remarks.push(texts().smallPicture);
+  if (entry.step !== null && !entry.failed) remarks.push(texts().notFinal(entry.step));
+  if (!details.preview && !entry.failed) remarks.push(texts().smallPicture);
   if (details.recipe) remarks.push(texts().replay);
   return remarks;
 }

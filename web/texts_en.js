@@ -22,6 +22,7 @@ export const english = {
   endingLater: "Nothing is finished yet: the search ends as soon as something is.",
   mostAreShown: (most, count) => `The best ${most} of ${count} are shown.`,
   firstToCome: "The first candidates are on their way.",
+  someFailed: (count, candidates) => `${count} of ${candidates} candidates failed; point at one to see why.`,
 
   spent: {
     trajectories: (done, total) => `${done} of ${total} trajectories`,
@@ -49,6 +50,16 @@ export const english = {
   inFull: (index) => `candidate ${index} in full`,
   stillRunning: (steps) => `still running, judged after ${steps} steps`,
   afterSteps: (steps) => `after ${steps} steps`,
+  failed: "failed",
+  failedBecause: (reason) => `failed: ${reason}`,
+  hasFailed: (reason) => `Failed, and out of the search: ${reason}.`,
+  reasons: {
+    // by what search/records/failures.py says
+    "the sampler gave NaN or infinite values": "the sampler gave NaN or infinite values",
+    "the VAE gave NaN or infinite values": "the VAE gave NaN or infinite values",
+    "the loop gave an image with NaN or infinite values": "the loop gave an image with NaN or infinite values",
+    "the image came out in one single color": "the image came out in one single color",
+  },
 
   score: "Score",
   placeByScore: (place, count) => `${place} of ${count} by score`,

@@ -21,6 +21,7 @@ export const chinese = {
   endingLater: "还没有完成的候选：有一个完成，搜索就结束。",
   mostAreShown: (most, count) => `显示 ${count} 个中最好的 ${most} 个。`,
   firstToCome: "第一批候选正在生成。",
+  someFailed: (count, candidates) => `${candidates} 个候选中有 ${count} 个失败；指向它可以看到原因。`,
 
   spent: {
     trajectories: (done, total) => `${done}/${total} 次完整采样`,
@@ -48,6 +49,15 @@ export const chinese = {
   inFull: (index) => `候选 ${index} 的完整运行`,
   stillRunning: (steps) => `仍在运行，${steps} 步后评分`,
   afterSteps: (steps) => `停在 ${steps} 步后`,
+  failed: "失败",
+  failedBecause: (reason) => `失败：${reason}`,
+  hasFailed: (reason) => `失败，不参加比较：${reason}。`,
+  reasons: {
+    "the sampler gave NaN or infinite values": "采样器给出 NaN 或无穷大",
+    "the VAE gave NaN or infinite values": "VAE 给出 NaN 或无穷大",
+    "the loop gave an image with NaN or infinite values": "循环给出的图像含有 NaN 或无穷大",
+    "the image came out in one single color": "图像只有一种颜色",
+  },
 
   score: "分数",
   placeByScore: (place, count) => `按分数第 ${place}，共 ${count} 个`,

@@ -67,21 +67,26 @@ class Tile {
   }
 
   show(board, image, entry) {
-    this.source = pictureURL("tile", board.board, image, entry);
+    this.source = entry.failed ? "" : pictureURL("tile", board.board, image, entry); // there may be none
+    this.picture.hidden = !this.source;
     this.load();
     const isBest = entry.index === board.best[image];
-    this.score.textContent = digits(entry.score);
+    this.score.textContent = entry.failed ? texts().failed : digits(entry.score);
     this.tag.textContent = tag(entry, isBest);
     this.element.classList.toggle("best", isBest);
     this.element.classList.toggle("stopped", entry.step !== null && !entry.running);
     this.element.classList.toggle("running", entry.running);
+    this.element.classList.toggle("failed", Boolean(entry.failed));
     this.element.title = describe(entry, isBest);
   }
 
   load() {
-    if (this.isNear && this.picture.getAttribute("src") !== this.source) this.picture.src = this.source;
+    if (this.source && this.isNear && this.picture.getAttribute("src") !== this.source) this.picture.src = this.source;
   }
 }
+
+/** Why a candidate failed, in the language of the front end where the reason is a known one. */
+export const reason = (entry) => texts().reasons[entry.failed] ?? entry.failed;
 
 function tag(entry, isBest) {
   if (isBaseline(entry)) return isBest ? texts().bestIsNoSearch : texts().noSearch;
@@ -90,7 +95,8 @@ function tag(entry, isBest) {
 }
 
 function describe(entry, isBest) {
-  const facts = [texts().candidate(entry.index), texts().scored(digits(entry.score))];
+  const outcome = entry.failed ? texts().failedBecause(reason(entry)) : texts().scored(digits(entry.score));
+  const facts = [texts().candidate(entry.index), outcome];
   if (entry.nfe) facts.push(`${entry.nfe} NFE`);
   if (isBest) facts.push(texts().bestSoFar);
   if (isBaseline(entry)) facts.push(texts().imageWithoutSearch);

@@ -232,5 +232,5 @@ def _entry(shown: _Shown) -> dict[str, Any]:
         "step": candidate.stopped_at_step,
         "running": shown.running,
         "repeats": candidate.repeats,
-        "failed": candidate.failed or None,
+        **({"failed": candidate.failed} if candidate.failed else {}),
     }

@@ -357,6 +357,35 @@ def test_the_board_is_in_the_language_of_comfyui(boards: Boards, language: str) 
     expect(dialog).to_have_count(0)
 
 
+FAIL_THE_SECOND = """async () => {
+    const { api } = await import("/scripts/api.js");
+    const search = app.rootGraph.nodes.find(node => node.type === "RandomSearch");
+    const workflow = new URLSearchParams({ workflow: app.rootGraph.id });
+    const [board] = await (await api.fetchApi(`/noise_search/boards?${workflow}`)).json();
+    const reason = "the VAE gave NaN or infinite values";
+    const candidates = board.candidates[0].map((entry) =>
+        entry.index === 1 ? { ...entry, score: null, failed: reason } : entry);
+    const best = candidates.reduce((one, other) => (other.score ?? -9) > (one.score ?? -9) ? other : one).index;
+    const detail = { ...board, board: "failing", prompt: "another", best: [best], candidates: [candidates] };
+    api.dispatchEvent(new CustomEvent("noise_search.board", { detail }));
+}"""
+
+
+def test_a_failed_candidate_is_the_last_tile_and_says_why(boards: Boards) -> None:
+    small(boards, seed=24_000)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    expect(boards.tiles()).to_have_count(4)
+    boards.page.evaluate(FAIL_THE_SECOND)
+    last = boards.tiles().nth(3)
+    expect(last).to_have_class(re.compile("failed"))
+    expect(last.locator(".value")).to_have_text("failed")
+    expect(last).to_have_attribute("title", re.compile("Candidate 1 · failed: the VAE gave NaN or infinite values"))
+    expect(last.locator("img")).to_be_hidden()
+    expect(boards.of()).to_contain_text("1 of 4 candidates failed; point at one to see why.")
+    assert boards.of().locator(".curve .dots").get_attribute("d").count("M") == 3
+
+
 def test_every_language_has_the_same_texts(page: Frontend) -> None:
     english, chinese = page.page.evaluate(SHAPES_OF_TEXTS)
     assert english == chinese

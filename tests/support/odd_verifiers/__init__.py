@@ -1,4 +1,4 @@
-"""Custom nodes for tests: verifiers that behave oddly, and conditioning of any width for models without text."""
+"""Custom nodes for tests: verifiers and VAEs that behave oddly, and conditioning of any width."""
 
 import torch
 
@@ -53,4 +53,37 @@ class RandomConditioning:
         return ([[torch.randn(1, 8, width, generator=draw), extra]],)
 
 
-NODE_CLASS_MAPPINGS = {"TestOddVerifier": LoadOddVerifier, "TestRandomConditioning": RandomConditioning}
+class OddVAE:
+    """Has `decode` and nothing else; spoils the images of those that are asked for after so many others, by number."""
+
+    def __init__(self, vae, value: float, spoiled: list[int]):
+        self._vae, self._value, self._spoiled = vae, value, spoiled
+        self._seen: dict[int, int] = {}
+
+    def decode(self, samples: torch.Tensor) -> torch.Tensor:
+        images = self._vae.decode(samples).clone()
+        for image, latent in zip(images, samples, strict=True):
+            number = self._seen.setdefault(hash(latent.numpy().tobytes()), len(self._seen))
+            if number in self._spoiled:
+                image.fill_(self._value)
+        return images
+
+
+class MakeOddVAE:
+    RETURN_TYPES = ("VAE",)
+    FUNCTION = "make"
+    CATEGORY = "noise search tests"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {"required": {"vae": ("VAE",), "value": ("STRING",), "spoiled": ("STRING",)}}
+
+    def make(self, vae, value: str, spoiled: str) -> tuple[OddVAE]:
+        return (OddVAE(vae, float(value), [int(number) for number in spoiled.split()]),)
+
+
+NODE_CLASS_MAPPINGS = {
+    "TestOddVerifier": LoadOddVerifier,
+    "TestRandomConditioning": RandomConditioning,
+    "TestOddVAE": MakeOddVAE,
+}
