@@ -107,18 +107,27 @@ class _Searching(Wrappers):
             )
 
     def _passes_through(self, call: SamplerCall) -> bool:
-        """True for a sampler that continues another's work; raises ValueError when there is nothing to search."""
+        """True, with a line in the log, for a sampler that is given no noise, as one that continues another's work is.
+
+        Raises ValueError when there is nothing to sample.
+        """
         if call.steps < 1:
             logging.info("%s: this sampler has no steps, so there is nothing to search.", self.plan.title)
             return True
         if torch.count_nonzero(call.noise):
             return False
-        if _starts_from_pure_noise(call):
-            raise ValueError(
-                f"{self.plan.title}: no noise to search. The sampler starts from pure noise but adds none: enable "
-                "add_noise, or connect a noise other than Disable Noise."
+        if torch.count_nonzero(call.latent_image) or not _starts_from_pure_noise(call):
+            logging.info(
+                "%s: this sampler is given no noise (a second stage, or a latent that has noise in it), so it runs "
+                "without a search.",
+                self.plan.title,
             )
-        logging.info("%s: this sampler adds no noise (a second stage), so it runs without a search.", self.plan.title)
+        else:
+            logging.warning(
+                "%s: this sampler is given no noise and an empty latent, so it runs without a search. To search, "
+                "enable add_noise, or connect a noise other than Disable Noise.",
+                self.plan.title,
+            )
         return True
 
 

@@ -439,10 +439,30 @@ def test_a_schedule_without_steps_passes_through() -> None:
     assert found.search.runs == []
 
 
-def test_no_noise_is_refused() -> None:
-    found = search(small_model("EPS"))
-    with pytest.raises(ValueError, match="no noise to search"):
-        sample(found.model, disable_noise=True)
+@pytest.mark.parametrize("kind", ["EPS", "FLOW"])
+def test_no_noise_and_an_empty_latent_run_as_without_a_search(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    model = small_model(kind)
+    found = search(model)
+    assert torch.equal(sample(found.model, disable_noise=True), sample(model, disable_noise=True))
+    assert found.search.runs == []
+    (line,) = [record for record in caplog.records if "without a search" in record.message]
+    assert line.levelname == "WARNING"
+    assert "enable add_noise" in line.message
+
+
+@pytest.mark.parametrize("name", ["noise by hand", "an inverted image"])
+def test_noise_in_the_latent_is_passed_over(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    model = small_model("EPS")
+    draw = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    noisy = draw * 14.6 if name == "noise by hand" else 0.2 + draw.cumsum(-1)
+    found = search(model)
+    given = {"disable_noise": True, "latent": {"samples": noisy}}
+    assert torch.equal(sample(found.model, **given), sample(model, **given))
+    assert found.search.runs == []
+    (line,) = [record for record in caplog.records if "without a search" in record.message]
+    assert line.levelname == "INFO"
+    assert line.message.startswith("Random Search (node 1): ")
 
 
 @pytest.mark.parametrize("vae", [SmallVAE(16), SmallVAE(4, dims=1), SmallVAE(4, dims=3)])
