@@ -1,5 +1,6 @@
 """A recipe's noise again, for any sampler."""
 
+import logging
 from typing import Any
 
 from comfy_api.latest import io
@@ -31,6 +32,11 @@ class ReplayNoise(io.ComfyNode):
                     "or a list with one for each.",
                 ),
                 io.Model.Input("model", optional=True, tooltip="The model, when the sampler is a KSampler."),
+                io.Noise.Input(
+                    "noise",
+                    optional=True,
+                    tooltip="For a recipe that names a noise: the node that gave the sampler its noise in that run.",
+                ),
             ],
             outputs=[
                 io.Noise.Output(display_name="noise", tooltip="For SamplerCustomAdvanced."),
@@ -44,13 +50,15 @@ class ReplayNoise(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, recipe: str, model: Any = None) -> io.NodeOutput:
+    def execute(cls, recipe: str, model: Any = None, noise: Any = None) -> io.NodeOutput:
         title = f"Replay Noise (node {cls.hidden.unique_id})"
         try:
             recipes = parse_recipes(recipe)
         except RecipeError as error:
             raise RecipeError(f"{title}: {error}") from error
+        if noise is not None and not any(recipe.kind for recipe in recipes):
+            logging.info("%s: the recipe names no noise, so the connected one is not used.", title)
         patched = ExecutionBlocker(f"{title}: connect a model to use its MODEL output.")
         if model is not None:
-            patched = put_replay_on(model, recipes, title)
-        return io.NodeOutput(RecipeNoise(recipes, title), patched, recipes[0].seed)
+            patched = put_replay_on(model, recipes, title, noise)
+        return io.NodeOutput(RecipeNoise(recipes, title, noise), patched, recipes[0].seed)

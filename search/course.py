@@ -93,7 +93,15 @@ class Course(Generic[Kept]):
         for asking in self._asking:
             asking.close()
 
-    def report(self, image: int, steps: int, seconds: Seconds, extra_nfe: int = 0, earlier_nfe: int = 0) -> Report:
+    def report(
+        self,
+        image: int,
+        steps: int,
+        seconds: Seconds,
+        extra_nfe: int = 0,
+        earlier_nfe: int = 0,
+        notes: tuple[str, ...] = (),
+    ) -> Report:
         """Of one image. steps: the sampler's."""
         return Report(
             algorithm=self.plan.name,
@@ -104,4 +112,5 @@ class Course(Generic[Kept]):
             seconds=seconds,
             extra_nfe=extra_nfe,
             earlier_nfe=earlier_nfe,
+            notes=notes,
         )

@@ -125,5 +125,13 @@ class Driver:
         way = side_by_side([won.way for won in winners], self.call.steps)
         seconds = Seconds(**self.spent.seconds, total=self.course.stopping.limit.elapsed)
         nfe = zip(self.spent.extra_nfe, self.spent.earlier_nfe, strict=True)
-        reports = [self.course.report(image, self.call.steps, seconds, *spent) for image, spent in enumerate(nfe)]
+        notes = self._notes()
+        reports = [
+            self.course.report(image, self.call.steps, seconds, *spent, notes=notes) for image, spent in enumerate(nfe)
+        ]
         return Outcome(reports, latents, x0, way)
+
+    def _notes(self) -> tuple[str, ...]:
+        """What people have to know of the winners' seeds."""
+        note = self.trajectories.source.note
+        return (note,) if note and self.trajectories.together.follows_seed else ()

@@ -110,7 +110,7 @@ class Evaluator:
         seen = (stopped or {}) | self._looks(run, grid, stopped or {})
         candidates = [
             [
-                self._candidate(recipes[image], nfe[image], seen[grid.row(image, at)], run.finished.steps)
+                self._candidate(recipes[image], image, nfe[image], seen[grid.row(image, at)], run.finished.steps)
                 for at, (recipes, nfe) in enumerate(zip(run.recipes, run.finished.nfe, strict=True))
             ]
             for image in range(grid.images)
@@ -161,7 +161,7 @@ class Evaluator:
         nfe = self.trajectories.spent
         racers = [
             [
-                self._candidate(candidates[row // grid.images][image], nfe[row], racing.latest[row])
+                self._candidate(candidates[row // grid.images][image], image, nfe[row], racing.latest[row])
                 for row in grid.of_image(image, range(len(nfe)))
             ]
             for image in range(grid.images)
@@ -172,7 +172,10 @@ class Evaluator:
     def _known(self, asked: Round, seen: list[list[Candidate]]) -> Judged[Result]:
         """What earlier runs have recorded, as of this run. seen: of each candidate, one an image."""
         grid = self._grid
-        images = [list(map(self._again, *pairs)) for pairs in zip(zip(*asked.candidates), zip(*seen))]
+        images = [
+            [self._again(recipe, one, image) for recipe, one in zip(*pairs, strict=True)]
+            for image, pairs in enumerate(zip(zip(*asked.candidates), zip(*seen)))
+        ]
         self.spent.earlier_nfe = [
             nfe + sum(one.nfe for one in image) for nfe, image in zip(self.spent.earlier_nfe, images, strict=True)
         ]
@@ -185,8 +188,8 @@ class Evaluator:
         }
         return Judged(asked.candidates, images, [[None] * len(seen) for _ in images], pictures)
 
-    def _again(self, recipe: Recipe, seen: Candidate) -> Candidate:
-        return replace(seen, recipe=self._own(recipe), round=self.course.rounds)
+    def _again(self, recipe: Recipe, seen: Candidate, image: int) -> Candidate:
+        return replace(seen, recipe=self._own(recipe, image), round=self.course.rounds)
 
     def _noted(self, run: Run, race: Race | None = None, stopped: dict[int, Look] | None = None) -> Judged[Result]:
         """Judged, and kept for later runs."""
@@ -223,11 +226,11 @@ class Evaluator:
         self.spent.seconds["decoding"] += decoding
         self.spent.seconds["scoring"] += scoring
 
-    def _candidate(self, recipe: Recipe, nfe: int, look: Look, steps: int = 0) -> Candidate:
+    def _candidate(self, recipe: Recipe, image: int, nfe: int, look: Look, steps: int = 0) -> Candidate:
         """steps: the solver's on the last stretch of the recipe."""
         return Candidate(
             scores=look.scores,
-            recipe=self._own(recipe),
+            recipe=self._own(recipe, image),
             nfe=nfe,
             thumbnail=look.thumbnail,
             stopped_at_step=steps if recipe.is_open else look.step,
@@ -236,9 +239,9 @@ class Evaluator:
             is_one_color=look.is_one_color,
         )
 
-    def _own(self, recipe: Recipe) -> Recipe | None:
+    def _own(self, recipe: Recipe, image: int) -> Recipe | None:
         source, together = self.trajectories.source, self.trajectories.together
-        return recipe if together.follows_seed and source.recreates(recipe) else None
+        return source.told(recipe, image) if together.follows_seed else None
 
     def _name_in(self, grid: Grid) -> Callable[[int], str]:
         """What to call the candidate in a row."""

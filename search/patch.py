@@ -24,28 +24,33 @@ from .judging.judge import Judge
 from .plan import Plan
 from .results import Run, Search, fingerprint
 from .sampling.call import SamplerCall
+from .sampling.draws import latent_of
 from .sampling.levels import Levels, thin
 from .sampling.listening import tell
 from .sampling.source import NoiseSource
 from .sampling.wrappers import Wrappers
 
 
-def put_on(model: Any, plan: Plan, vae: Any, verifier: Verifier, prompt: str) -> tuple[Any, Search]:
-    """A clone of MODEL that searches in every sampler it goes into, and the SEARCH that will hold the reports."""
+def put_on(model: Any, plan: Plan, vae: Any, verifier: Verifier, prompt: str, noise: Any = None) -> tuple[Any, Search]:
+    """A clone of MODEL that searches in every sampler it goes into, and the SEARCH that will hold the reports.
+
+    noise: the NOISE object that the sampler gets as well; it is asked for other seeds where it is not ComfyUI's.
+    """
     search = Search(plan.title)
-    return _Searching(plan, vae, verifier, prompt, search).put_on(model, plan.title), search
+    return _Searching(plan, vae, verifier, prompt, search, noise).put_on(model, plan.title), search
 
 
 class _Searching(Wrappers):
     """Runs a search where the sampler would have run once."""
 
-    def __init__(self, plan: Plan, vae: Any, verifier: Verifier, prompt: str, search: Search):
+    def __init__(self, plan: Plan, vae: Any, verifier: Verifier, prompt: str, search: Search, noise: Any):
         super().__init__()
         self.plan = plan
         self.vae = vae
         self.verifier = verifier
         self.prompt = prompt
         self.search = search
+        self.noise = noise
 
     def run(self, call: SamplerCall) -> Tensor | None:
         if self._passes_through(call):
@@ -73,8 +78,11 @@ class _Searching(Wrappers):
 
     def _search(self, call: SamplerCall, judge: Judge) -> tuple[Outcome, Board]:
         """With what earlier runs know; without, when that does not hold any more."""
-        source = NoiseSource(call.noise, call.seed, call.shapes)
-        known = Known(page_of(call, self.plan.node, self.plan.title), self.plan.title, parts(self.verifier))
+        source = NoiseSource(call.noise, call.seed, call.shapes, latent_of(call.latent_image, call.shapes), self.noise)
+        if source.note:
+            logging.warning("%s: %s", self.plan.title, source.note)
+        page = page_of(call, self.plan.node, self.plan.title, source.name)
+        known = Known(page, self.plan.title, parts(self.verifier))
         while True:
             driver = Driver(self.plan, call, judge, source, known)
             try:

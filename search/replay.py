@@ -8,45 +8,64 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .records.recipe import Recipe
+from .records.recipe import WORKFLOW, Recipe
 from .sampling.call import Finished, SamplerCall
+from .sampling.draws import latent_of
 from .sampling.listening import side_by_side, tell
-from .sampling.source import HostNoise, NoiseSource, for_batch
+from .sampling.source import HostNoise, NoiseSource, check_kinds, for_batch, replay_draws
 from .sampling.trajectories import Trajectories
 from .sampling.wrappers import Wrappers
 
 
-def put_replay_on(model: Any, recipes: Sequence[Recipe], title: str) -> Any:
+def put_replay_on(model: Any, recipes: Sequence[Recipe], title: str, noise: Any = None) -> Any:
     """A clone of MODEL whose sampler ignores its own seed and follows the recipe.
 
-    recipes: one for all images of a batch, or one for each.
+    recipes: one for all images of a batch, or one for each. noise: the NOISE object that the search had. Raises
+    ValueError when a recipe needs another one.
     """
-    return _Replay(recipes, title).put_on(model, title)
+    check_kinds(recipes, noise, title)
+    return _Replay(recipes, title, noise).put_on(model, title)
 
 
 class _Replay(Wrappers):
     """Runs the recipes instead of the sampler's own noise."""
 
-    def __init__(self, recipes: Sequence[Recipe], title: str):
+    def __init__(self, recipes: Sequence[Recipe], title: str, noise: Any):
         super().__init__()
         self.recipes = recipes
         self.title = title
+        self.noise = noise
 
     def run(self, call: SamplerCall) -> Tensor | None:
         if not torch.count_nonzero(call.noise):
             return None
         wanted = for_batch(self.recipes, len(call.noise), self.title)
-        done = {recipe: self._replay(call, recipe) for recipe in dict.fromkeys(wanted)}
+        source = self._source(call)
+        done = {recipe: self._replay(call, source, recipe) for recipe in dict.fromkeys(wanted)}
         x0 = torch.stack([done[recipe].x0[0, item] for item, recipe in enumerate(wanted)])
         latents = torch.stack([done[recipe].latents[0, item] for item, recipe in enumerate(wanted)])
         ways = [[(x0[0, item], x[0, item]) for x0, x in done[recipe].way] for item, recipe in enumerate(wanted)]
         tell(call, side_by_side(ways, call.steps), x0, latents, call.steps)
         return latents
 
-    def _replay(self, call: SamplerCall, recipe: Recipe) -> Finished:
+    def _source(self, call: SamplerCall) -> HostNoise:
+        """Of recipes of every kind; raises ValueError when one starts from noise that this sampler was not given."""
+        own = NoiseSource(call.noise, call.seed, call.shapes)
+        latent = latent_of(call.latent_image, call.shapes)
+        draws = replay_draws(call.shapes, call.noise.dtype, own.places, latent, self.noise)
+
+        def workflow(seed: int) -> Tensor:
+            if seed != call.seed:
+                raise ValueError(
+                    f"{self.title}: the recipe goes on from the workflow's own noise for the seed {seed}. Set the "
+                    f"sampler back to that seed, from {call.seed}."
+                )
+            return own.base("", seed)
+
+        return HostNoise(call.shapes, draws | {WORKFLOW: workflow})
+
+    def _replay(self, call: SamplerCall, source: HostNoise, recipe: Recipe) -> Finished:
         """The recipe for every image of the batch, as the search ran it, stretch by stretch."""
-        places = NoiseSource(call.noise, call.seed, call.shapes).places
-        source = HostNoise(call.shapes, call.noise.dtype, places)
         trajectories = Trajectories(call, source, batch_size=1, progress=lambda *_: False)
         for part in recipe.way():
             finished = trajectories.run([[part] * source.items])

@@ -45,7 +45,7 @@ class SearchNode(io.ComfyNode):
             category=CATEGORY,
             description=description,
             search_aliases=aliases,
-            inputs=[*_common(), *cls.settings(), *_limits(), *patience, frames_input(), search_steps_input()],
+            inputs=[*_common(), *cls.settings(), *_limits(), *patience, frames_input(), search_steps_input(), _noise()],
             outputs=_outputs(),
             hidden=[io.Hidden.unique_id],
         )
@@ -62,6 +62,7 @@ class SearchNode(io.ComfyNode):
         patience: int = 0,
         frames: int = FRAMES,
         search_steps: int = 0,
+        noise: Any = None,
         **settings: Any,
     ) -> io.NodeOutput:
         title = f"{cls.TITLE} (node {cls.hidden.unique_id})"
@@ -71,7 +72,7 @@ class SearchNode(io.ComfyNode):
             plan = Plan(title, cls.METHOD(**settings), limits, frames, cls.hidden.unique_id)
         if get_executing_context() is None:  # no prompt is running that the sampler's text could be read from
             require(verifier, prompt, title)
-        return io.NodeOutput(*put_on(model, plan, vae, known(verifier, title), prompt))
+        return io.NodeOutput(*put_on(model, plan, vae, known(verifier, title), prompt, noise))
 
 
 def _common() -> list[io.Input]:
@@ -85,6 +86,16 @@ def _common() -> list[io.Input]:
             "generated."
         ),
     ]
+
+
+def _noise() -> io.Input:
+    return io.Noise.Input(
+        "noise",
+        optional=True,
+        tooltip="Only for noise of other packs (pyramid, Perlin, variations): the node that goes into the sampler's "
+        "noise, connected here as well. Candidates are then drawn by it, with its seed + i. Without it they start from "
+        "ComfyUI's own noise.",
+    )
 
 
 def _limits() -> list[io.Input]:

@@ -122,7 +122,7 @@ class Page:
 
 
 def _name(recipe: Recipe, place: Place) -> str:
-    return json.dumps([recipe, place])
+    return json.dumps([recipe if recipe.kind else recipe[:-1], place])
 
 
 def _line(name: str, seen: Candidate) -> bytes:

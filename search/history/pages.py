@@ -26,17 +26,18 @@ def ledger() -> Ledger:
     return Ledger(Path(folder_paths.get_system_user_directory(FOLDER)))
 
 
-def page_of(call: SamplerCall, search: str, title: str) -> Page:
+def page_of(call: SamplerCall, search: str, title: str, draws: str = "") -> Page:
     """The page of a sampler call in the node that is executing; one in memory where the graph is not known.
 
-    search: the id of the search node on its MODEL, title its name in messages. A node may call its sampler several
+    search: the id of the search node on its MODEL, title its name in messages. draws: how a seed becomes noise, where
+    that is not ComfyUI's way for a whole batch. A node may call its sampler several
     times (tiles, faces), so the latents it works on are part of what makes a page.
     """
     prompt, (sampler, _) = PROMPTS.executing()
     if prompt is None or not {sampler, search} <= prompt.nodes.keys():
         return Page(None)
     key = _result(sampler_key(DynamicPrompt(prompt.nodes), prompt.id, sampler, search, title))
-    return Page(None) if key is None else ledger().page(f"{key} {_digest(call)}")
+    return Page(None) if key is None else ledger().page(f"{key} {_digest(call)} {draws}".rstrip())
 
 
 def _result(coroutine: Coroutine[Any, Any, str | None]) -> str | None:

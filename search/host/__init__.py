@@ -14,14 +14,15 @@ comfy.memory_management: loop/cache
 comfy.model_base: host/strangers, patch, steps/schedules
 comfy.model_management: host/memory, sampling/rows, steps/adaptive
 comfy.model_patcher: host/strangers
-comfy.nested_tensor: sampling/listening, sampling/noise_objects, sampling/source
+comfy.nested_tensor: sampling/draws, sampling/listening, sampling/noise_objects, sampling/source
 comfy.patcher_extension: host/strangers, sampling/crosstalk, sampling/wrappers, steps/adaptive, steps/on_model
-comfy.sample: sampling/source, steps/adaptive
+comfy.sample: sampling/draws, steps/adaptive
 comfy.sampler_helpers: host/strangers
 comfy.samplers: host/strangers, sampling/call, sampling/conditioning, sampling/crosstalk, sampling/rows,
     sampling/sharing, sampling/together, steps/adaptive, steps/on_model, steps/schedules, steps/solver_cost
 comfy.sd1_clip: host/prompt_text
-comfy.utils: judging/decoding, loop/search, results, sampling/listening, sampling/source, steps/adaptive
+comfy.utils: judging/decoding, loop/search, results, sampling/draws, sampling/listening, sampling/source,
+    steps/adaptive
 comfy_execution.caching: loop/cache
 comfy_execution.graph: history/keys, history/pages, host/graph, host/positive, host/prompt_text, loop/body,
     loop/search

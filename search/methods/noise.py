@@ -20,10 +20,16 @@ def candidate_seed(seed: int, index: int) -> int:
 
 
 def neighbor(pivot: Tensor, cosine: float, generator: torch.Generator) -> Tensor:
-    """A noise on the sphere through `pivot`, at the given cosine to it.
+    """A noise near `pivot` in a random direction, see toward."""
+    draw = torch.randn((pivot.numel(),), generator=generator, dtype=torch.float32, device=generator.device)
+    return toward(pivot, cosine, draw)
 
-    y = |n| (c u + sqrt(1 - c^2) w), u = n / |n|, w a random unit direction orthogonal to u (zero-order search,
-    Ma et al. 2025, arXiv 2501.09732, section 3.2, on the sphere).
+
+def toward(pivot: Tensor, cosine: float, noise: Tensor) -> Tensor:
+    """A noise on the sphere through `pivot`, at the given cosine to it, on the way to another noise of its size.
+
+    y = |n| (c u + sqrt(1 - c^2) w), u = n / |n|, w the unit direction orthogonal to u in which the other noise lies
+    (zero-order search, Ma et al. 2025, arXiv 2501.09732, section 3.2, on the sphere).
 
     pivot: one noise, any shape. cosine: -1..1; 1 is the pivot itself, 0 unrelated.
     Returns the pivot's shape, dtype and norm.
@@ -31,8 +37,7 @@ def neighbor(pivot: Tensor, cosine: float, generator: torch.Generator) -> Tensor
     flat = pivot.double().flatten()
     norm = flat.norm()
     unit = flat / norm
-    draw = torch.randn(flat.shape, generator=generator, dtype=torch.float32, device=generator.device)
-    direction = draw.to(flat)
+    direction = noise.flatten().to(flat)
     direction = direction - (direction @ unit) * unit
     direction = direction / direction.norm()
     moved = norm * (cosine * unit + math.sqrt(1 - cosine**2) * direction)

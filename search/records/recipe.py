@@ -33,12 +33,26 @@ class Path(NamedTuple):
         return self.turns[-1].down if self.turns else self.start
 
 
+PLAIN = "ComfyUI's own"
+WORKFLOW = "the workflow's own"
+ONE_PER_IMAGE = "one seed an image"
+ONE_FOR_ALL = "one seed for all images"
+KINDS = ("", PLAIN, WORKFLOW, ONE_PER_IMAGE, ONE_FOR_ALL)
+
+
 class Recipe(NamedTuple):
-    """A base seed, as typed into a KSampler, the moves made from its noise, and the path if it took one."""
+    """A base seed, as typed into a KSampler, the moves made from its noise, and the path if it took one.
+
+    kind: how the seed becomes noise, where that is not ComfyUI's draw in a stock sampler of this workflow. PLAIN: that
+    draw, in a workflow whose own noise is another. WORKFLOW: the noise that the workflow itself brings for this seed.
+    ONE_PER_IMAGE: image b of a batch from seed + b. ONE_FOR_ALL: all images from the seed. Else the class of a NOISE
+    object that was asked for this seed.
+    """
 
     seed: int
     moves: tuple[Move, ...] = ()
     path: Path | None = None
+    kind: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -75,7 +89,7 @@ class Recipe(NamedTuple):
         return self._replace(path=self.path._replace(turns=self.path.turns[:-1]))
 
     def to_dict(self) -> dict[str, Any]:
-        plain = {"seed": self.seed, "moves": [move._asdict() for move in self.moves]}
-        if self.path is None:
-            return plain
-        return plain | {"path": {"start": self.path.start, "turns": [turn._asdict() for turn in self.path.turns]}}
+        told: dict[str, Any] = {"seed": self.seed, "moves": [move._asdict() for move in self.moves]}
+        if self.path is not None:
+            told["path"] = {"start": self.path.start, "turns": [turn._asdict() for turn in self.path.turns]}
+        return told | ({"noise": self.kind} if self.kind else {})

@@ -8,7 +8,7 @@ from typing import Any
 from .recipe import Move, Path, Recipe, Turn
 
 SEEDS = 2**64
-RECIPE_KEYS = ({"seed", "moves"}, {"seed", "moves", "path"})
+NEEDED, OPTIONAL = {"seed", "moves"}, {"path", "noise"}
 
 
 class RecipeError(ValueError):
@@ -40,10 +40,18 @@ def _recipe(value: Any) -> Recipe:
         raise RecipeError(
             "null is not a recipe: that candidate's noise came from the workflow, and no seed recreates it."
         )
-    if not isinstance(value, dict) or not isinstance(value.get("moves"), list) or set(value) not in RECIPE_KEYS:
+    if not isinstance(value, dict) or not isinstance(value.get("moves"), list) or set(value) - OPTIONAL != NEEDED:
         raise RecipeError(f'a recipe looks like {{"seed": 7, "moves": []}}, not {_shorten(json.dumps(value))}.')
     path = _path(value["path"]) if "path" in value else None
-    return Recipe(_seed(value["seed"]), tuple(_move(move) for move in value["moves"]), path)
+    return Recipe(_seed(value["seed"]), tuple(_move(move) for move in value["moves"]), path, _kind(value))
+
+
+def _kind(value: dict[str, Any]) -> str:
+    if "noise" not in value:
+        return ""
+    if not isinstance(value["noise"], str) or not value["noise"]:
+        raise RecipeError(f"a recipe's noise is a name, not {_shorten(json.dumps(value['noise']))}.")
+    return value["noise"]
 
 
 def _move(value: Any) -> Move:

@@ -31,6 +31,7 @@ class Report:
     extra_nfe: denoiser predictions beside those of the candidates: for some that were given up when people had seen
     enough, or for the best one's image when only its score was known. earlier_nfe: those of the candidates' that an
     earlier run has spent. prompt: what it was judged by, where that is the text that the sampler draws.
+    notes: sentences on what does not hold here, and else holds for every search.
     """
 
     algorithm: str
@@ -42,6 +43,7 @@ class Report:
     extra_nfe: int = 0
     earlier_nfe: int = 0
     prompt: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def best(self) -> Candidate:
@@ -79,6 +81,7 @@ class Report:
                 "candidates": [candidate.to_dict() for candidate in self.candidates],
                 "stopped": self.stopped,
                 **({"prompt": self.prompt} if self.prompt else {}),
+                **({"notes": list(self.notes)} if self.notes else {}),
             }
             | ({"failed": self.failed} if self.failed else {})
         )
@@ -86,8 +89,8 @@ class Report:
     def winner(self) -> dict[str, Any]:
         """The best candidate and what it took to find it, as plain JSON values: what a saved picture carries."""
         report = self.to_dict()
-        kept = ("algorithm", "seed", "sampler_steps", "nfe", "seconds", "stopped", "baseline", "best")
-        winner = {key: report[key] for key in kept}
+        kept = ("algorithm", "seed", "sampler_steps", "nfe", "seconds", "stopped", "baseline", "best", "notes")
+        winner = {key: report[key] for key in kept if key in report}
         return winner | {
             "candidates": len(self.candidates),
             "best": winner["best"] | {"scores": _finite(self.best.scores), "nfe": self.best.nfe},

@@ -1,124 +1,208 @@
-"""Noises as the host draws them: from a seed, for the latent a sampler was given."""
+"""Noises of recipes, for the latent a sampler was given."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
 import comfy.nested_tensor
-import comfy.sample
 import comfy.utils
 import torch
 from torch import Tensor
 
-from ..methods.noise import neighbor
-from ..records.recipe import Move, Recipe
+from ..methods.noise import neighbor, toward
+from ..records.recipe import KINDS, PLAIN, WORKFLOW, Move, Recipe
+from .draws import Draw, HostDraw, ImageDraw, ObjectDraw, Shapes, ask, drawn, find_places
 
-MOST_PLACES = 64  # how far to look for a latent's place in the batch it was taken from
-Shapes = Sequence[Sequence[int]]
+NO_SEED = (
+    "No seed gives the images of candidates after number 0 in this workflow: its noise is not ComfyUI's own draw from "
+    "the sampler's seed. Use Replay Noise with the recipe."
+)
+CONNECT = (
+    "Where the noise comes out of a node, connect that to the search node as well: candidates are then of its kind."
+)
 
 
 class HostNoise:
-    """The host's own draw from a seed, and the noise of a recipe.
+    """The noise of any recipe. shapes: the latent's, batch first; more than one for a packed latent (video with audio).
 
-    shapes: the latent's, batch first; more than one for a packed latent (video with audio).
-    places: the latent's batch_index, when it was taken from a larger batch.
+    draws: how a seed becomes noise, by the kind of a recipe. note: a sentence that people need beside the recipes.
     """
 
-    def __init__(self, shapes: Shapes, dtype: torch.dtype, places: list[int] | None = None):
+    note = ""
+
+    def __init__(self, shapes: Shapes, draws: Mapping[str, Callable[[int], Tensor]]):
         self.shapes = [tuple(shape) for shape in shapes]
-        self.dtype = dtype
-        self.places = places
+        self.draws = draws
 
     @property
     def items(self) -> int:
         """Images in the user's batch, each an independent problem."""
         return self.shapes[0][0]
 
-    def recreates(self, recipe: Recipe) -> bool:
-        """Whether the recipe gives the same noise anywhere."""
-        return True
-
-    def base(self, seed: int) -> Tensor:
-        """What a stock sampler with this seed starts from, [B, ...]."""
-        empty = [torch.zeros(shape, dtype=self.dtype) for shape in self.shapes]
-        if len(empty) == 1:
-            noise: Any = comfy.sample.prepare_noise(empty[0], seed, self.places)
-            return noise
-        nested = comfy.sample.prepare_noise(comfy.nested_tensor.NestedTensor(empty), seed, self.places)
-        return comfy.utils.pack_latents(nested.unbind())[0]
+    def told(self, recipe: Recipe, image: int) -> Recipe | None:
+        """The recipe as people need it for this image; None when none gives the same noise anywhere."""
+        return recipe
 
     def draw(self, recipes: Sequence[Recipe]) -> Tensor:
         """One noise for each image of a batch, [B, ...]: image b by recipes[b].
 
-        Leaves torch's random state as the host's own draw does, for the solvers that use it.
+        Leaves torch's random state as the draw itself does, for the solvers that use it.
         """
-        bases = {seed: self.base(seed) for seed in {recipe.seed for recipe in recipes}}
-        return torch.stack([reduce(_move, recipe.moves, bases[recipe.seed][b]) for b, recipe in enumerate(recipes)])
+        bases = {start: self.base(*start) for start in {(recipe.kind, recipe.seed) for recipe in recipes}}
+        return torch.stack(
+            [self._moved(bases[recipe.kind, recipe.seed][b], recipe, b) for b, recipe in enumerate(recipes)]
+        )
+
+    def base(self, kind: str, seed: int) -> Tensor:
+        """What a sampler with this seed starts from, [B, ...]."""
+        return self.draws[kind](seed)
+
+    def _moved(self, noise: Tensor, recipe: Recipe, image: int) -> Tensor:
+        draw = self.draws[recipe.kind]
+
+        def move(noise: Tensor, step: Move) -> Tensor:
+            if isinstance(draw, ObjectDraw):  # towards another noise of that kind
+                return toward(noise, step.cosine, draw(step.seed)[image])
+            return neighbor(noise, step.cosine, torch.Generator().manual_seed(step.seed))
+
+        return reduce(move, recipe.moves, noise)
 
 
 class NoiseSource(HostNoise):
     """Recreates the noise of any recipe within one sampler call, also where the workflow brought its own noise.
 
-    noise: [B, ...], what the sampler was given: candidate 0. seed: the sampler's.
+    given: [B, ...], what the sampler was given: candidate 0. seed: the sampler's. latent: what it works on, for the
+    NOISE object that people have connected to the search, if they have.
+
+    seeded: whether another seed gives another noise of the same kind. kind: of its recipes, where it is not ComfyUI's
+    own draw. differs: of each image, whether a stock sampler would start from another noise.
     """
 
-    def __init__(self, noise: Tensor, seed: int, shapes: Shapes):
-        super().__init__(shapes, noise.dtype)
-        self.given = noise
+    def __init__(
+        self, given: Tensor, seed: int, shapes: Shapes, latent: dict[str, Any] | None = None, noise: Any = None
+    ):
+        self.given = given.cpu()
         self.seed = seed
         self.random_state = torch.get_rng_state()
-        self.seeded = self._recognise()
-
-    def recreates(self, recipe: Recipe) -> bool:
-        """Not when the workflow brought its own noise and the recipe starts from that."""
-        return self.seeded or recipe.seed != self.seed
-
-    def base(self, seed: int) -> Tensor:
-        if seed == self.seed and not self.seeded:
-            torch.set_rng_state(self.random_state)
-            return self.given.cpu()
-        return super().base(seed)
-
-    def _recognise(self) -> bool:
-        """Whether the given noise is the host's draw from the seed, at the places of a latent's batch_index."""
-        given = self.given.cpu()
+        stock = HostDraw([tuple(shape) for shape in shapes], given.dtype)
         try:
-            if torch.equal(super().base(self.seed), given):
-                return True
-            self.places = self._places(given)
-            return self.places is not None and torch.equal(super().base(self.seed), given)
+            found = _recognise(self.given, seed, stock, latent, noise)
+            self.differs = [not torch.equal(*pair) for pair in zip(stock(seed), self.given, strict=True)]
         finally:
             torch.set_rng_state(self.random_state)
+        self.seeded = not isinstance(found, str)
+        own: Draw = stock if isinstance(found, str) else found
+        super().__init__(shapes, {"": own})
+        self.kind = own.kind
+        self.places = own.places if isinstance(own, HostDraw) else None
+        self.note = f"{NO_SEED} {found}" if isinstance(found, str) else ""
 
-    def _places(self, given: Tensor) -> list[int] | None:
-        single = [(1, *shape[1:]) for shape in self.shapes]
-        draws = HostNoise(single, self.dtype, list(range(MOST_PLACES))).base(self.seed)
-        found = [next((i for i, draw in enumerate(draws) if torch.equal(draw, item)), None) for item in given]
-        places = [place for place in found if place is not None]
-        return places if len(places) == len(found) else None
+    @property
+    def name(self) -> str:
+        """Of how it draws, where that is not a stock sampler's way for a whole batch."""
+        return self.kind or (f"places {self.places}" if self.places else "")
+
+    def told(self, recipe: Recipe, image: int) -> Recipe | None:
+        if self.seeded:
+            return recipe._replace(kind=self.kind) if self.differs[image] else recipe
+        if recipe.seed != self.seed:
+            return recipe._replace(kind=PLAIN)
+        return recipe._replace(kind=WORKFLOW) if recipe.moves or recipe.path else None
+
+    def base(self, kind: str, seed: int) -> Tensor:
+        if seed == self.seed and not self.seeded:
+            torch.set_rng_state(self.random_state)
+            return self.given
+        return super().base(kind, seed)
+
+
+def _recognise(
+    given: Tensor, seed: int, stock: HostDraw, latent: dict[str, Any] | None, noise: Any
+) -> HostDraw | ImageDraw | ObjectDraw | str:
+    """How the noise was drawn from the seed; what to say to people when that is not known."""
+    plain: list[HostDraw | ImageDraw] = [stock]
+    if len(given) > 1:
+        plain += [ImageDraw(stock.shapes, stock.dtype, step) for step in (1, 0)]
+    for draw in plain:
+        if torch.equal(draw(seed), given):
+            return draw
+    asked = CONNECT if noise is None or latent is None else ask(noise, given, seed, latent)
+    if isinstance(asked, ObjectDraw):
+        return asked
+    places = find_places(given, seed, stock.shapes, stock.dtype)
+    taken = HostDraw(stock.shapes, stock.dtype, places)
+    if places is not None and torch.equal(taken(seed), given):
+        return taken
+    return asked if noise is None else f"The noise that is connected to the search does not help: {asked}."
 
 
 class RecipeNoise:
     """Recipes as an object for the host's NOISE sockets: one for all images of a batch, or one for each.
 
-    title: of the node they come from, in messages.
+    title: of the node they come from, in messages. noise: the NOISE object of the workflow that the recipes come from.
     """
 
-    def __init__(self, recipes: Sequence[Recipe], title: str = "Replay Noise"):
+    def __init__(self, recipes: Sequence[Recipe], title: str = "Replay Noise", noise: Any = None):
+        check_kinds(recipes, noise, title)
         self.recipes = recipes
         self.title = title
+        self.noise = noise
         self.seed = recipes[0].seed
 
     def generate_noise(self, latent: dict[str, Any]) -> Any:
         samples = latent["samples"]
         parts = samples.unbind() if samples.is_nested else [samples]
-        host = HostNoise([part.shape for part in parts], parts[0].dtype, latent.get("batch_index"))
-        noise = host.draw(for_batch(self.recipes, len(parts[0]), self.title))
+        shapes, dtype, places = [part.shape for part in parts], parts[0].dtype, latent.get("batch_index")
+        wanted = for_batch(self.recipes, len(parts[0]), self.title)
+        host = HostNoise(
+            shapes, replay_draws(shapes, dtype, places, latent, self.noise) | {WORKFLOW: self._workflow(latent)}
+        )
+        noise = host.draw(wanted)
         if not samples.is_nested:
             return noise
         return comfy.nested_tensor.NestedTensor(comfy.utils.unpack_latents(noise, host.shapes))
+
+    def _workflow(self, latent: dict[str, Any]) -> Callable[[int], Tensor]:
+        def draw(seed: int) -> Tensor:
+            if self.noise is None:
+                raise ValueError(f"{self.title}: {_connect(WORKFLOW)}")
+            return drawn(self.noise, latent)
+
+        return draw
+
+
+def replay_draws(
+    shapes: Shapes, dtype: torch.dtype, places: list[int] | None, latent: dict[str, Any], noise: Any
+) -> dict[str, Callable[[int], Tensor]]:
+    """The draws of every kind of recipe that does not start from the workflow's own noise."""
+    draws: list[Draw] = [HostDraw(shapes, dtype, places), HostDraw(shapes, dtype, None, PLAIN)]
+    draws += [
+        ImageDraw(shapes, dtype),
+        ImageDraw(shapes, dtype, 0),
+        *([] if noise is None else [ObjectDraw(noise, latent)]),
+    ]
+    return {draw.kind: draw for draw in draws}
+
+
+def check_kinds(recipes: Sequence[Recipe], noise: Any, title: str) -> None:
+    """Raises ValueError when a recipe's noise is that of a NOISE object, and it is not this one."""
+    for kind in {recipe.kind for recipe in recipes}.difference(KINDS):
+        if noise is None:
+            raise ValueError(f"{title}: {_connect(kind)}")
+        if type(noise).__name__ != kind:
+            raise ValueError(
+                f"{title}: the recipe's noise is of the kind {kind}, and what is connected to `noise` is "
+                f"{type(noise).__name__}. Connect the node that the search had."
+            )
+
+
+def _connect(kind: str) -> str:
+    return (
+        f"the recipe's noise is of the kind {kind}, which ComfyUI does not draw. Connect the node that gave the "
+        "sampler its noise to the input `noise`."
+    )
 
 
 def for_batch(recipes: Sequence[Recipe], items: int, title: str) -> Sequence[Recipe]:
@@ -128,7 +212,3 @@ def for_batch(recipes: Sequence[Recipe], items: int, title: str) -> Sequence[Rec
             f"{title}: there are {len(recipes)} recipes for a batch of {items} images. Give one, or one for each image."
         )
     return recipes if len(recipes) == items else [recipes[0]] * items
-
-
-def _move(noise: Tensor, move: Move) -> Tensor:
-    return neighbor(noise, move.cosine, torch.Generator().manual_seed(move.seed))
