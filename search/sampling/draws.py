@@ -90,7 +90,12 @@ class ObjectDraw:
 
 def drawn(noise: Any, latent: dict[str, Any]) -> Tensor:
     """What a NOISE object gives for a latent, as samplers see it: [B, ...], parts of it packed, on the CPU."""
-    return _packed(noise.generate_noise(copy.copy(latent))).cpu()
+    samples = latent["samples"]
+    if samples.is_nested:
+        samples = comfy.nested_tensor.NestedTensor([part.clone() for part in samples.unbind()])
+    else:
+        samples = samples.clone()
+    return _packed(noise.generate_noise({**latent, "samples": samples})).cpu()
 
 
 def ask(noise: Any, given: Tensor, seed: int, latent: dict[str, Any]) -> ObjectDraw | str:
@@ -124,7 +129,7 @@ def find_places(given: Tensor, seed: int, shapes: Shapes, dtype: torch.dtype) ->
     first = given.flatten(1)[:, :size]
     generator = torch.Generator().manual_seed(seed)
     found: dict[int, int] = {}
-    for place in range(min(MOST_PLACES, max(SURE_PLACES, MOST_NUMBERS // max(size, 1)))):
+    for place in range(min(MOST_PLACES, max(SURE_PLACES, MOST_NUMBERS // size))):
         image = torch.randn(shape, generator=generator).to(dtype).flatten()
         for item in (first[:, 0] == image[0]).nonzero().flatten().tolist():
             if torch.equal(first[item], image):

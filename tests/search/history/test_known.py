@@ -30,7 +30,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
     """One page for every search of the test, as if the graph around them were the same."""
     patch = importlib.import_module("noise_search.search.patch")
     page = importlib.import_module("noise_search.search.history.ledger").Page(None)
-    monkeypatch.setattr(patch, "page_of", lambda call, search, title: page)
+    monkeypatch.setattr(patch, "page_of", lambda *_: page)
     return page
 
 
@@ -193,10 +193,10 @@ def test_keep_best_while_new_candidates_run_makes_a_winner_of_an_earlier_run(
 
 
 def test_a_noise_of_the_workflow_keeps_having_no_recipe(page: Any) -> None:
-    source = importlib.import_module("noise_search.search.sampling.source").NoiseSource
+    source = importlib.import_module("noise_search.search.sampling.source")
     run("RandomSearch", candidates=4)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(source, "_recognise", lambda self: False)
+        patched.setattr(source, "_recognise", lambda *_: "It is unknown.")
         found = run("RandomSearch", candidates=4)
     assert [candidate.recipe is None for candidate in found.reports[0].candidates] == [True, False, False, False]
 
