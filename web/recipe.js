@@ -9,7 +9,8 @@ export function recipePanel(recipe) {
   const text = element("textarea", { class: "recipe", readonly: true, rows: 3, spellcheck: "false" });
   text.value = JSON.stringify(recipe);
   const copying = button(texts().copyRecipe, () => copy(text, copying));
-  return element("div", { class: "recipe-panel" }, text, copying);
+  const noise = recipe.noise ? element("p", { class: "hint" }, texts().otherNoise(recipe.noise)) : null;
+  return element("div", { class: "recipe-panel" }, noise, text, copying);
 }
 
 async function copy(text, pressed) {

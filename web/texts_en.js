@@ -73,5 +73,6 @@ export const english = {
   copyRecipe: "Copy recipe",
   copied: "Copied",
   noRecipe: "No recipe: the noise came from the workflow, and no seed recreates it.",
+  otherNoise: (kind) => `No seed for a stock sampler: its noise is of another kind (${kind}).`,
   savedWith: "Found by the search that this workflow was saved with:",
 };

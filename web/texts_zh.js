@@ -71,5 +71,6 @@ export const chinese = {
   copyRecipe: "复制配方",
   copied: "已复制",
   noRecipe: "没有配方：噪波来自工作流，没有种子能重新生成它。",
+  otherNoise: (kind) => `不是原版采样器的种子：噪波是另一种（${kind}）。`,
   savedWith: "保存此工作流的那次搜索找到了：",
 };
