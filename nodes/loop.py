@@ -10,7 +10,7 @@ from comfy_execution.utils import get_executing_context
 from ..search import methods
 from ..search.history.keys import loop_key
 from ..search.history.ledger import Page
-from ..search.history.pages import ledger
+from ..search.history.pages import page
 from ..search.loop.body import INDEX, NOISE, SEED, Body, Flow, read_body
 from ..search.loop.copies import run_graph
 from ..search.loop.kept import Kept
@@ -210,4 +210,4 @@ async def _kept(title: str, prompt: DynamicPrompt, flow: Flow, body: Body, insid
     results = None
     if not inside and is_link(body.result):
         results = await loop_key(prompt, run, flow.open_id, flow.item, body.result, title)
-    return Kept(ledger().page(scores), results and f"{results} from {flow.seed}", by_number=INDEX in body.reads)
+    return Kept(page(scores), results and f"{results} from {flow.seed}", by_number=INDEX in body.reads)

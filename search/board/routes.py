@@ -22,7 +22,7 @@ FOR_EVER = {"Cache-Control": "private, max-age=86400, immutable"}  # a board's i
 def register() -> None:
     """Add the routes to ComfyUI's server, and follow the prompts that it is given."""
     server = PROMPTS.server = PromptServer.instance
-    server.add_on_prompt_handler(PROMPTS.on_prompt)
+    server.app.on_startup.append(_follow)
     routes = server.routes
     routes.get(BASE)(_of_workflow)
     routes.get(ONE)(_board)
@@ -30,6 +30,11 @@ def register() -> None:
     routes.get(CANDIDATE)(_candidate)
     routes.get(CANDIDATE + "/tile")(_tile)
     routes.get(CANDIDATE + "/picture")(_picture)
+
+
+async def _follow(_app: web.Application) -> None:
+    """When all packs are loaded: a prompt comes here when they have made their changes to it."""
+    PROMPTS.server.add_on_prompt_handler(PROMPTS.on_prompt)
 
 
 async def _of_workflow(request: web.Request) -> web.Response:

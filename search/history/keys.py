@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from comfy_execution.graph import DynamicPrompt
 from comfy_execution.graph_utils import is_link
 from execution import IsChangedCache
 
-from ..host.graph import Link, upstream
+from ..host.graph import Link, givers, is_plain, upstream
 from ..plan import which_noises
 
 
@@ -29,49 +29,75 @@ async def loop_key(
 
     None, with a line in the log, when a node says that it gives something else each time.
     """
-    value = prompt.get_node(open_id)["inputs"].get("value")
-    before_open = upstream(prompt, [value[0]]) if is_link(value) else []
-    nodes = [*before_open, *upstream(prompt, [link[0]], stop=open_id)]
-    keys = await _keys(prompt, prompt_id, nodes, {open_id: "Search Loop Open"}, title)
-    if keys is None:
+    given = {name: value for name, value in prompt.get_node(open_id)["inputs"].items() if name == "value"}
+    keys = _Keys(prompt, prompt_id, title)
+    keys.known[open_id] = "Search Loop Open"
+    nodes = [*_before(prompt, open_id, given), *upstream(prompt, [link[0]], stop=open_id, made=True)]
+    if not await keys.add(nodes):
         return None
-    return _digest([comfyui_version.__version__, keys[link[0]], link[1], _input_key(value, keys), item])
+    key = [comfyui_version.__version__, keys.known[link[0]], link[1], keys.of_inputs(open_id, given), item]
+    return _digest(key)
 
 
 async def sampler_key(prompt: DynamicPrompt, prompt_id: str, sampler: str, search: str, title: str) -> str | None:
     """The same for a sampler with a search on its MODEL. search: that node's id; its settings count as far as they say
     how candidates are judged.
     """
-    node, noises = prompt.get_node(search), which_noises()
-    judging = {name: value for name, value in node["inputs"].items() if name.split(".")[0] not in noises}
-    before = upstream(prompt, [value[0] for value in judging.values() if is_link(value)])
-    keys = await _keys(prompt, prompt_id, before, {}, title)
-    if keys is None:
+    inputs, noises = prompt.get_node(search)["inputs"], which_noises()
+    judging = {name: value for name, value in inputs.items() if name.split(".")[0] not in noises}
+    keys = _Keys(prompt, prompt_id, title)
+    if not await keys.add(_before(prompt, search, judging)):
         return None
-    keys[search] = _digest({name: _input_key(value, keys) for name, value in judging.items()})
-    rest = [node for node in upstream(prompt, [sampler], stop=search) if node not in keys]
-    keys = await _keys(prompt, prompt_id, rest, keys, title)
-    return None if keys is None else _digest([comfyui_version.__version__, keys[sampler]])
+    keys.known[search] = _digest(keys.of_inputs(search, judging))
+    if not await keys.add(upstream(prompt, [sampler], stop=search, made=True)):
+        return None
+    return _digest([comfyui_version.__version__, keys.known[sampler]])
 
 
-async def _keys(
-    prompt: DynamicPrompt, prompt_id: str, nodes: Iterable[str], known: dict[str, str], title: str
-) -> dict[str, str] | None:
-    """A key of each node, with those that are known. nodes: each after those it depends on."""
-    keys = dict(known)
-    changes = IsChangedCache(prompt_id, prompt, None)  # pyright: ignore[reportArgumentType]  the host takes None
-    for node_id in nodes:
-        node = prompt.get_node(node_id)
-        changed = await changes.get(node_id)
-        if _is_never_the_same(changed):
-            logging.info(
-                "%s: node %s (%s) may give something else each time, so nothing is kept for the next run.",
-                *(title, node_id, node["class_type"]),
-            )
-            return None
-        inputs = {name: _input_key(given, keys) for name, given in node["inputs"].items()}
-        keys[node_id] = _digest([node["class_type"], changed, inputs])
-    return keys
+def _before(prompt: DynamicPrompt, node_id: str, inputs: Mapping[str, Any]) -> list[str]:
+    """What these inputs of a node depend on."""
+    linked = [value[0] for value in inputs.values() if is_link(value)]
+    return upstream(prompt, [*linked, *givers(prompt, node_id, inputs)], made=True)
+
+
+class _Keys:
+    """The keys of nodes, by id; ids are no part of them. known: those that there are."""
+
+    def __init__(self, prompt: DynamicPrompt, prompt_id: str, title: str):
+        self.prompt = prompt
+        self.title = title
+        self.known: dict[str, str] = {}
+        self._changes = IsChangedCache(prompt_id, prompt, None)  # pyright: ignore[reportArgumentType]  the host takes None
+
+    async def add(self, nodes: Iterable[str]) -> bool:
+        """Of these nodes, each after those it depends on. False, with a line in the log, where one has no key."""
+        for node_id in nodes:
+            if node_id in self.known:
+                continue
+            node = self.prompt.get_node(node_id)
+            changed = await self._changes.get(node_id)
+            has_objects = not all(map(is_plain, node["inputs"].values()))
+            if _is_never_the_same(changed) or (has_objects and self.prompt.get_parent_node_id(node_id) is None):
+                logging.info(
+                    "%s: node %s (%s) may give something else each time, so nothing is kept for the next run.",
+                    *(self.title, self.prompt.get_display_node_id(node_id), node["class_type"]),
+                )
+                return False
+            self.known[node_id] = _digest([node["class_type"], changed, self.of_inputs(node_id, node["inputs"])])
+        return True
+
+    def of_inputs(self, node_id: str, inputs: Mapping[str, Any]) -> list[Any]:
+        """Links as what they come from, values as they are. Objects as the node that has made them: what it has
+        expanded into are the same nodes in the same order each time, with the same objects."""
+        plain = {name: _input_key(value, self.known) for name, value in inputs.items() if is_plain(value)}
+        objects = sorted(inputs.keys() - plain.keys())
+        made = [[self.known[giver], self._number(node_id)] for giver in givers(self.prompt, node_id, inputs)]
+        return [plain, objects, made]
+
+    def _number(self, node_id: str) -> int:
+        """Its place among the nodes that the same one has expanded into."""
+        parents = self.prompt.ephemeral_parents
+        return [node for node, parent in parents.items() if parent == parents[node_id]].index(node_id)
 
 
 def _is_never_the_same(changed: Any) -> bool:

@@ -11,19 +11,25 @@ from typing import Any
 
 import folder_paths
 import torch
-from comfy_execution.graph import DynamicPrompt
 from torch import Tensor
 
+from ..host.graph import is_candidate, running
 from ..host.prompts import PROMPTS
 from ..sampling.call import SamplerCall
 from .keys import sampler_key
 from .ledger import Ledger, Page
 
 FOLDER = "noise_search"  # in ComfyUI's user folder, out of the browser's reach
+FORMAT = 2  # of what pages hold; those of another are not read. In the first, candidates may have heard of each other
 
 
 def ledger() -> Ledger:
     return Ledger(Path(folder_paths.get_system_user_directory(FOLDER)))
+
+
+def page(key: str) -> Page:
+    """On disk. key: any text, the same exactly when a recipe would score the same."""
+    return ledger().page(f"{FORMAT} {key}")
 
 
 def page_of(call: SamplerCall, search: str, title: str, draws: str = "") -> Page:
@@ -34,10 +40,13 @@ def page_of(call: SamplerCall, search: str, title: str, draws: str = "") -> Page
     times (tiles, faces), so the latents it works on are part of what makes a page.
     """
     prompt, (sampler, _) = PROMPTS.executing()
-    if prompt is None or not {sampler, search} <= prompt.nodes.keys():
+    graph = prompt and running(prompt.id)
+    if prompt is None or graph is None or not (graph.has_node(sampler) and graph.has_node(search)):
         return Page(None)
-    key = _result(sampler_key(DynamicPrompt(prompt.nodes), prompt.id, sampler, search, title))
-    return Page(None) if key is None else ledger().page(f"{key} {_digest(call)} {draws}".rstrip())
+    if is_candidate(graph, sampler):  # the loop keeps its own
+        return Page(None)
+    key = _result(sampler_key(graph, prompt.id, sampler, search, title))
+    return Page(None) if key is None else page(f"{key} {_digest(call)} {draws}".rstrip())
 
 
 def _result(coroutine: Coroutine[Any, Any, str | None]) -> str | None:

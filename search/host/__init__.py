@@ -1,4 +1,4 @@
-"""ComfyUI beside its sampling: prompts, graph, memory. No other room reaches into those three.
+"""ComfyUI beside its sampling: prompts, their texts, graph, memory. No other room reaches into those.
 
 What search touches of ComfyUI, and who does; tests/search/host/test_host.py says which is gone after an update.
 
@@ -23,11 +23,13 @@ comfy.samplers: host/strangers, sampling/call, sampling/conditioning, sampling/c
 comfy.sd1_clip: host/prompt_text
 comfy.utils: judging/decoding, loop/search, results, sampling/draws, sampling/listening, sampling/source,
     steps/adaptive
+comfy_api.internal: host/converted
+comfy_api.latest._io: host/converted
 comfy_execution.caching: loop/cache
-comfy_execution.graph: history/keys, history/pages, host/graph, host/positive, host/prompt_text, loop/body,
-    loop/search
+comfy_execution.graph: history/keys, host/converted, host/graph, host/positive, host/prompt_text, host/prompts,
+    loop/body, loop/search
 comfy_execution.graph_utils: history/keys, host/graph, host/positive, loop/body, loop/copies
-comfy_execution.progress: board/board, host/prompt_text, loop/search
+comfy_execution.progress: board/board, host/graph, host/prompt_text, loop/search
 comfy_execution.utils: host/prompt_text, host/prompts
 comfy_extras.nodes_align_your_steps: steps/schedules
 comfy_extras.nodes_custom_sampler: steps/schedules
@@ -35,6 +37,6 @@ comfy_extras.nodes_gits: steps/schedules
 comfyui_version: history/keys
 execution: history/keys
 folder_paths: history/keys, history/pages, host/strangers
-nodes: host/graph, host/positive
+nodes: host/converted, host/graph, host/positive
 server: board/routes
 """

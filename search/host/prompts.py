@@ -13,11 +13,13 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any
+from typing import Any, NamedTuple
 
+from comfy_execution.graph import DynamicPrompt
 from comfy_execution.utils import get_executing_context
 
-from .graph import held, signature
+from .converted import replaced
+from .graph import expanders, held, is_candidate, running, signature
 
 KEY = "noise_search"
 PROMPTS_KEPT = 32  # beside those still in the queue: a prompt comes here a moment before it is queued
@@ -25,20 +27,29 @@ WINNERS_KEPT = 256  # samplers whose winners are remembered
 Winners = list[dict[str, Any]]  # plain JSON values, one an image
 
 
+class Place(NamedTuple):
+    """Where a search runs. queued: the node of the queued prompt: the sampler, or what has expanded into one. node: the
+    sampler. item: its place in the list that ComfyUI runs it for."""
+
+    queued: str
+    node: str
+    item: int
+
+
 @dataclass
 class Prompt:
     """A queued prompt. workflow: the id of the front end's workflow it was made from, None when a program made it.
 
-    nodes: in API format, by id. metadata: its extra_pnginfo, None when it was queued without. found: the winners, by
-    sampler node and place in the list that ComfyUI runs that node for. ran: those of them that were found in this
-    prompt; a node that samples several times, such as tiles, has the winners of all its searches.
+    nodes: in API format, by id. metadata: its extra_pnginfo, None when it was queued without. found: the winners. ran:
+    those of them that were found in this prompt; a node that samples several times, such as tiles, has the winners of
+    all its searches.
     """
 
     id: str
     nodes: Mapping[str, Any]
     metadata: dict[str, Any] | None
-    found: dict[tuple[str, int], Winners] = field(default_factory=dict)
-    ran: set[tuple[str, int]] = field(default_factory=set)
+    found: dict[Place, Winners] = field(default_factory=dict)
+    ran: set[Place] = field(default_factory=set)
 
     @property
     def workflow(self) -> str | None:
@@ -48,6 +59,18 @@ class Prompt:
     def boards(self) -> set[str]:
         """The ids of the boards on which its winners were found, in this prompt or before."""
         return {winner["board"] for found in self.found.values() for winner in found}
+
+    def of(self, queued: str) -> dict[Place, Winners]:
+        """The winners of a node of the queued prompt."""
+        return {place: winners for place, winners in self.found.items() if place.queued == queued}
+
+    def outdate(self, place: Place) -> None:
+        """Drop what was known of a sampler before this prompt. Where that sampler was not known, its node may have
+        expanded into others of the same with other ids: then all that was known of the node goes."""
+        known = self.of(place.queued).keys() - self.ran
+        for old in {place} if place in known else known:
+            del self.found[old]
+        self.publish()
 
     def publish(self) -> None:
         """Put all winners into the metadata, and into the workflow there, where the front end finds them again."""
@@ -70,7 +93,7 @@ class Prompts:
     def __init__(self) -> None:
         self.server: Any = None
         self._prompts: OrderedDict[str, Prompt] = OrderedDict()
-        self._winners: OrderedDict[tuple[str, str], dict[int, Winners]] = OrderedDict()
+        self._winners: OrderedDict[tuple[str, str], dict[Place, Winners]] = OrderedDict()
         self._lock = threading.Lock()
 
     def on_prompt(self, body: Any) -> Any:
@@ -82,12 +105,13 @@ class Prompts:
         metadata = held(held(body, "extra_data"), "extra_pnginfo")
         prompt = Prompt(body["prompt_id"], nodes, metadata if isinstance(metadata, dict) else None)
         with self._lock:
-            for node in {node for node, _ in self._winners if node in nodes}:
-                for place, winners in self._winners.get((node, signature(nodes, node)), {}).items():
-                    prompt.found[node, place] = winners
-            prompt.publish()
             self._prompts[prompt.id] = prompt
             self._forget()
+            known = {node for node, _ in self._winners if node in nodes}
+            after = replaced(nodes, self.server) if known else nodes
+            for node in known:
+                prompt.found |= self._winners.get((node, signature(after, node)), {})
+            prompt.publish()
         return body
 
     def begin(self) -> Prompt | None:
@@ -95,11 +119,11 @@ class Prompts:
 
         What was known of the node that is executing does not hold any more: it searches again.
         """
-        prompt, place = self.executing()
-        if prompt is not None and place not in prompt.ran:
+        prompt, executing = self.executing()
+        place = prompt and _place(_graph(prompt), executing)
+        if prompt is not None and place is not None and place not in prompt.ran:
             with self._lock:
-                prompt.found.pop(place, None)
-                prompt.publish()
+                prompt.outdate(place)
         return prompt
 
     def record(self, winners: Sequence[Mapping[str, Any]], where: tuple[str, int] | None = None) -> None:
@@ -108,16 +132,17 @@ class Prompts:
         where: the id of another node that it has run for, and its place in the list which that node runs for.
         """
         prompt, executing = self.executing()
-        node, place = where or executing
-        if prompt is None or node not in prompt.nodes:  # a loop's copy, whose result may never be used
+        place = prompt and _place(_graph(prompt), where or executing)
+        if prompt is None or place is None:
             return
+        nodes = _graph(prompt).get_original_prompt()
         with self._lock:
-            earlier = prompt.found[node, place] if (node, place) in prompt.ran else []
-            prompt.found[node, place] = [*earlier, *({"sampler": node, **winner} for winner in winners)]
-            prompt.ran.add((node, place))
+            earlier = prompt.found[place] if place in prompt.ran else []
+            prompt.found[place] = [*earlier, *({"sampler": place.queued, **winner} for winner in winners)]
+            prompt.ran.add(place)
             prompt.publish()
-            key = (node, signature(prompt.nodes, node))
-            self._winners.setdefault(key, {})[place] = prompt.found[node, place]
+            key = (place.queued, signature(nodes, place.queued))
+            self._winners[key] = prompt.of(place.queued)
             self._winners.move_to_end(key)
             while len(self._winners) > WINNERS_KEPT:
                 self._winners.popitem(last=False)
@@ -154,6 +179,18 @@ class Prompts:
         needed = set.union(*self._queue(), list(self._prompts)[-PROMPTS_KEPT:])
         for prompt_id in [known for known in self._prompts if known not in needed]:
             del self._prompts[prompt_id]
+
+
+def _graph(prompt: Prompt) -> DynamicPrompt:
+    return running(prompt.id) or DynamicPrompt(prompt.nodes)
+
+
+def _place(graph: DynamicPrompt, where: tuple[str, int]) -> Place | None:
+    """where: an id, and a place in a list. None for a loop's candidate, whose result may never be used."""
+    node, item = where
+    if not graph.has_node(node) or is_candidate(graph, node):
+        return None
+    return Place([node, *expanders(graph, node)][-1], node, item)
 
 
 PROMPTS = Prompts()

@@ -29,7 +29,8 @@ class Queue:
 @pytest.fixture
 def prompts() -> Any:
     made = importlib.import_module("noise_search.search.host.prompts").Prompts()
-    made.server = SimpleNamespace(prompt_queue=Queue())
+    manager = importlib.import_module("app.node_replace_manager").NodeReplaceManager()
+    made.server = SimpleNamespace(prompt_queue=Queue(), node_replace_manager=manager)
     return made
 
 
