@@ -48,7 +48,7 @@ def _as(kind: Any, value: Any) -> Any:
         value = value.get("__value__", value)
     try:
         for name, type_ in TYPES.items():
-            if kind == name:  # other packs have types that are equal to every one
+            if kind == name:
                 value = type_(value)
     except (ValueError, TypeError, OverflowError):
         return value

@@ -107,7 +107,7 @@ class Prompts:
         with self._lock:
             self._prompts[prompt.id] = prompt
             self._forget()
-            known = {node for node, _ in self._winners if node in nodes}
+            known = dict.fromkeys(node for node, _ in self._winners if node in nodes)
             after = replaced(nodes, self.server) if known else nodes
             for node in known:
                 prompt.found |= self._winners.get((node, signature(after, node)), {})

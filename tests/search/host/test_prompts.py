@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,3 +121,77 @@ def test_old_prompts_and_winners_are_let_go(prompts: Any, monkeypatch: pytest.Mo
     assert len(prompts.of_workflow("a workflow")) == module.PROMPTS_KEPT
     known = [seed for seed in range(module.PROMPTS_KEPT + 5) if carried(queued(prompts, changed("3", seed=seed)))]
     assert known == [module.PROMPTS_KEPT + 2, module.PROMPTS_KEPT + 3, module.PROMPTS_KEPT + 4]
+
+
+Parents = dict[str, str]  # nodes that came while the prompt ran, and what has expanded into each
+
+
+@pytest.fixture
+def progress() -> Iterator[Any]:
+    module = importlib.import_module("comfy_execution.progress")
+    before = module.global_progress_registry
+    yield module
+    module.global_progress_registry = before
+
+
+def run(prompts: Any, progress: Any, body: dict[str, Any], parents: Parents, samplers: Sequence[str]) -> None:
+    """As when these samplers search in this prompt, one after the other."""
+    graph = importlib.import_module("comfy_execution.graph").DynamicPrompt(body["prompt"])
+    for node, parent in parents.items():
+        graph.add_ephemeral_node(node, {"class_type": "Anything", "inputs": {}}, parent, parent)
+    progress.reset_progress_state(body["prompt_id"], graph)
+    utils = importlib.import_module("comfy_execution.utils")
+    for sampler in samplers:
+        with utils.CurrentNodeContext(body["prompt_id"], sampler, 0):
+            prompts.begin()
+            prompts.record([{**WINNERS[0], "by": sampler}])
+
+
+def by(body: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(winner["sampler"], winner["by"]) for winner in carried(body) or []]
+
+
+@pytest.mark.parametrize("parents", [{"3.a": "3"}, {"3.x": "3", "3.x.y": "3.x", "3.a": "3.x.y"}])
+def test_a_winner_in_an_expanded_node_belongs_to_the_node_that_was_queued(
+    prompts: Any, progress: Any, parents: Parents
+) -> None:
+    body = queued(prompts)
+    run(prompts, progress, body, parents, ["3.a"])
+    assert by(body) == by(queued(prompts)) == [("3", "3.a")]
+    assert by(queued(prompts, changed("3", seed=6))) == []
+
+
+def test_all_samplers_of_an_expanded_node_are_kept(prompts: Any, progress: Any) -> None:
+    body = queued(prompts)
+    run(prompts, progress, body, {"3.a": "3", "3.b": "3.a"}, ["3.a", "3.b"])
+    assert by(body) == by(queued(prompts)) == [("3", "3.a"), ("3", "3.b")]
+
+
+def test_a_node_that_expands_into_other_ids_leaves_none_of_before(prompts: Any, progress: Any) -> None:
+    run(prompts, progress, queued(prompts), {"3.a": "3", "3.b": "3"}, ["3.a", "3.b"])
+    body = queued(prompts)
+    run(prompts, progress, body, {"3.c": "3", "3.d": "3"}, ["3.c", "3.d"])
+    assert by(body) == by(queued(prompts)) == [("3", "3.c"), ("3", "3.d")]
+
+
+def test_a_sampler_that_is_cached_beside_one_that_searches_again_keeps_its_winner(prompts: Any, progress: Any) -> None:
+    run(prompts, progress, queued(prompts), {"3.a": "3", "3.b": "3"}, ["3.a", "3.b"])
+    body = queued(prompts)
+    run(prompts, progress, body, {"3.a": "3", "3.b": "3"}, ["3.b"])
+    assert sorted(by(body)) == [("3", "3.a"), ("3", "3.b")]
+
+
+def test_a_loops_candidate_leaves_nothing_also_where_it_expands(prompts: Any, progress: Any) -> None:
+    nodes = NODES | {"9": {"class_type": "SearchLoopClose", "inputs": {}}}
+    body = queued(prompts, nodes)
+    run(prompts, progress, body, {"9.a": "9", "9.a.b": "9.a"}, ["9.a", "9.a.b"])
+    assert by(body) == []
+    run(prompts, progress, body, {}, ["9"])
+    assert by(body) == [("9", "9")]
+
+
+def test_a_prompt_that_comes_back_converted_is_the_same(prompts: Any) -> None:
+    sent, body = changed("3", seed="5", cfg="7"), queued(prompts, changed("3", seed="5", cfg="7"))
+    body["prompt"]["3"]["inputs"] |= {"seed": 5, "cfg": 7.0}  # as ComfyUI does where it stands
+    record(prompts, body)
+    assert carried(queued(prompts, sent)) == [{"sampler": "3", **WINNERS[0]}]
