@@ -39,7 +39,7 @@ WITHOUT_OWN = {
         "search/judging/decoding.py",
     ),
     "tests/search/history/test_known.py": ("search/board/watch.py",),
-    "tests/search/loop/test_body.py": ("search/history/keys.py", "search/host/graph.py"),
+    "tests/search/loop/test_body.py": ("search/host/graph.py",),
     "tests/nodes/test_candidates.py": ("search/sampling/noise_objects.py",),
     "tests/nodes/test_contract.py": ("nodes/types.py",),
     "tests/nodes/test_step_scheduler.py": (
@@ -65,7 +65,6 @@ WITHOUT_OWN = {
     "tests/nodes/verifiers/test_loaders.py": ("nodes/verifiers/ensemble.py", "nodes/verifiers/vlm.py"),
     "tests/server/test_verifiers.py": ("nodes/verifiers/distribution.py",),
     "tests/server/test_board.py": ("search/board/routes.py",),
-    "tests/server/test_known.py": ("search/history/pages.py",),
     "tests/server/test_loop.py": ("nodes/loop_parts.py", "search/loop/copies.py"),
     "tests/server/test_loop_kept.py": ("search/loop/kept.py",),
     "tests/verifiers/test_parity.py": (
