@@ -89,7 +89,8 @@ class NoiseSource(HostNoise):
         stock = HostDraw([tuple(shape) for shape in shapes], given.dtype)
         try:
             found = _recognise(self.given, seed, stock, latent, noise)
-            self.differs = [not torch.equal(*pair) for pair in zip(stock(seed), self.given, strict=True)]
+            is_object = isinstance(found, ObjectDraw)  # of which one seed tells nothing about others
+            self.differs = [is_object or not torch.equal(*pair) for pair in zip(stock(seed), self.given, strict=True)]
         finally:
             torch.set_rng_state(self.random_state)
         self.seeded = not isinstance(found, str)

@@ -21,3 +21,7 @@ def test_a_recipe_without_moves_is_its_seed() -> None:
 
 def test_equal_recipes_are_one_key() -> None:
     assert len({Recipe(7, (Move(1, 0.5),)), Recipe(7, (Move(1, 0.5),)), Recipe(7)}) == 2
+
+
+def test_a_seed_that_stands_for_another_noise_says_so() -> None:
+    assert Recipe(7, kind="Pyramid").to_dict() == {"seed": 7, "moves": [], "noise": "Pyramid"}

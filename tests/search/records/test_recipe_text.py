@@ -24,3 +24,18 @@ def test_true_and_false_are_no_seeds(place: str, seed: bool) -> None:
     assert parse_recipes(with_seed(place, int(seed)))
     with pytest.raises(RecipeError, match=f"a seed is a whole number .*, not {json.dumps(seed)}"):
         parse_recipes(with_seed(place, seed))
+
+
+@pytest.mark.parametrize("kind", ["Pyramid", "ComfyUI's own"])
+@pytest.mark.parametrize("rest", [{}, {"path": {"start": 0.1, "turns": []}}])
+def test_what_draws_the_noise_is_read(kind: str, rest: dict[str, Any]) -> None:
+    told = {"seed": 7, "moves": [], **rest, "noise": kind}
+    (recipe,) = parse_recipes(json.dumps(told))
+    assert recipe.kind == kind
+    assert recipe.to_dict() == told
+
+
+@pytest.mark.parametrize("kind", ["", 3, None, ["Pyramid"]])
+def test_a_noise_without_a_name_is_refused(kind: Any) -> None:
+    with pytest.raises(RecipeError, match="a recipe's noise is a name"):
+        parse_recipes(json.dumps({"seed": 7, "moves": [], "noise": kind}))

@@ -67,6 +67,12 @@ def test_a_report_is_exactly_this() -> None:
     }
 
 
+def test_notes_are_told_where_there_are_some() -> None:
+    report = replace(report_of([0.25, 0.5]), notes=("No seed gives it.",))
+    assert report.to_dict()["notes"] == report.winner()["notes"] == ["No seed gives it."]
+    assert "notes" not in report_of([0.25]).winner()
+
+
 def test_best_is_the_highest_score_and_of_equal_ones_the_first() -> None:
     assert report_of([0.1, 0.7, 0.3, 0.7]).best.index == 1
     assert report_of([0.5, 0.5]).best.index == 0

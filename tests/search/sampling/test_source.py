@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from foreign_noises import DrawnBefore, ImageSeeds, Mixed, Pyramid, Stateful, Uniform, Variation, host_draw
+from node_calls import NODE_ID, call
 from noise_search.search.methods.paths import PathSearch
 from noise_search.search.methods.random_search import RandomSearch
 from noise_search.search.methods.zero_order import ZeroOrder
@@ -66,9 +67,17 @@ def moved(latent: dict[str, Any]) -> dict[str, Any]:
     return {"samples": latent["samples"] + 0.3, "noise_mask": mask}
 
 
-@pytest.mark.parametrize("sampler", ["euler", "euler_ancestral"])
-@pytest.mark.parametrize("latent", [ONE, THREE, moved(THREE)])
-@pytest.mark.parametrize("make", [Pyramid, Uniform, Variation])
+@pytest.mark.parametrize(
+    ("make", "latent", "sampler"),
+    [
+        (Pyramid, ONE, "euler"),
+        (Pyramid, THREE, "euler_ancestral"),
+        (Uniform, moved(THREE), "euler"),
+        (Uniform, ONE, "dpmpp_2m_sde"),
+        (Variation, moved(ONE), "euler_ancestral"),
+        (Variation, THREE, "euler"),
+    ],
+)
 def test_candidates_are_drawn_by_the_users_object(make: Any, latent: dict[str, Any], sampler: str) -> None:
     model = small_model("EPS")
     found = searching(model, make(7))
@@ -168,6 +177,16 @@ def test_seeds_counted_by_image(step: int, shape: tuple[int, ...]) -> None:
         assert torch.allclose(again, result, atol=1e-4)
 
 
+def test_every_recipe_of_an_object_names_it() -> None:
+    """Also of an image that ComfyUI would have drawn alike: moves go another way."""
+    source = importlib.import_module("noise_search.search.sampling.source").NoiseSource
+    noise = ImageSeeds(7, 3)
+    found = source(noise.generate_noise(THREE), 7, [(3, 4, 8, 8)], THREE, noise)
+    assert [found.told(parse_recipes('{"seed": 8, "moves": []}')[0], image).kind for image in range(3)] == [
+        "ImageSeeds"
+    ] * 3
+
+
 @pytest.mark.parametrize("connected", [False, True])
 @pytest.mark.parametrize("name", ["stateful", "drawn before", "mixed"])
 def test_what_can_not_be_asked_is_said(name: str, connected: bool, caplog: pytest.LogCaptureFixture) -> None:
@@ -255,3 +274,29 @@ def test_looking_at_noise_leaves_torchs_random_state() -> None:
         before = torch.get_rng_state()
         source(given, 7, [given.shape], THREE, noise)
         assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("node", ["RandomSearch", "ZeroOrderSearch", "PathSearch"])
+def test_the_nodes_take_the_noise(node: str) -> None:
+    settings = {
+        "RandomSearch": {"candidates": 4},
+        "ZeroOrderSearch": {"iterations": 2, "neighbors": 2, "cosine": 0.9},
+        "PathSearch": {"paths": 2, "branches": 2, "start": 0.5, "forward": 0.2, "backward": 0.4},
+    }[node]
+    model = small_model("EPS")
+    inputs = {"vae": SmallVAE(), "verifier": Brightness(), "prompt": "", "noise": Pyramid(7)}
+    searched, search = call(node, model=model, **inputs, **settings)
+    result = guided(searched, Pyramid(7))
+    recipe = recipes_json(search.runs[0].reports)
+    _, again, seed = call("ReplayNoise", recipe=recipe, model=model, noise=Pyramid(3))
+    assert torch.allclose(guided(again, Pyramid(50)), result, atol=1e-4)
+    assert seed == json.loads(recipe)["seed"]
+    with pytest.raises(ValueError, match=f"node {NODE_ID}.*kind Pyramid"):
+        call("ReplayNoise", recipe=recipe, model=model)
+
+
+def test_a_noise_that_the_recipe_does_not_name_is_not_used_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    noise, _, _ = call("ReplayNoise", recipe='{"seed": 7, "moves": []}', noise=Pyramid(7))
+    assert torch.equal(noise.generate_noise(ONE), host_draw(ONE["samples"], 7))
+    assert "the connected one is not used" in caplog.text
