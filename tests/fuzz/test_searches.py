@@ -17,6 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from failing import SpoilingVAE
 from node_calls import call
 from noise_search.search.records.report import recipes_json, reports_json
 from noise_search.search.steps.pilot import Pilot, Stage
@@ -167,6 +168,20 @@ def test_whoever_has_seen_enough_gets_an_image_that_its_recipe_makes_again(case:
     with at_step(case, step, press_keep_best):
         found = ran(case)
     assert found.reports[0].stopped in ("user", "finished")
+    assert_consistent(case, found)
+
+
+@given(cases(), st.sampled_from([float("nan"), 0.0]), st.integers(1, 40))
+@MANY
+def test_where_some_candidates_fail_another_wins_or_an_error_says_why(case: Case, value: float, step: int) -> None:
+    vae = SpoilingVAE(value, channels=16 if case.video else 4, dims=3 if case.video else 2)
+    try:
+        with at_step(case, step, press_keep_best):
+            found = ran(case, vae=vae)
+    except RuntimeError as error:
+        assert "candidates failed: the VAE gave NaN" in str(error) or "single color" in str(error)
+        return
+    assert not any(report.best.failed for report in found.reports)
     assert_consistent(case, found)
 
 

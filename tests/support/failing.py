@@ -21,8 +21,8 @@ def unlucky(values: Tensor) -> bool:
 class SpoilingVAE(SmallVAE):
     """Puts `value` in the place of some images. everything: of all."""
 
-    def __init__(self, value: float = NAN, everything: bool = False):
-        super().__init__()
+    def __init__(self, value: float = NAN, everything: bool = False, channels: int = 4, dims: int = 2):
+        super().__init__(channels, dims)
         self.value, self.everything = value, everything
 
     def decode(self, latents: Tensor) -> Tensor:
