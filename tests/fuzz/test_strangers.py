@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stranger_graphs import TITLE, Ran, StrangerGraph, stranger_graph
+from stranger_graphs import Ran, StrangerGraph, stranger_graph
 from strangers import DRAWER
 
 pytestmark = pytest.mark.usefixtures("comfy")
@@ -68,7 +68,7 @@ def check(graph: StrangerGraph, caplog: pytest.LogCaptureFixture) -> str:
     try:
         found = graph.run(model, graph.user_seed)
     except Exception as error:
-        return check_error(error, plain)
+        return check_error(graph, error, plain)
     assert not isinstance(plain, Exception), f"it runs, but without a search it does not: {plain!r}"
     said = "\n".join(record.getMessage() for record in caplog.records)
     if not search.runs:
@@ -84,12 +84,14 @@ def check(graph: StrangerGraph, caplog: pytest.LogCaptureFixture) -> str:
     return sorted(ended)[0]
 
 
-def check_error(error: Exception, plain: Ran | Exception) -> str:
+def check_error(graph: StrangerGraph, error: Exception, plain: Ran | Exception) -> str:
     if isinstance(plain, Exception):
-        assert type(error) is type(plain) or str(error).startswith(TITLE), f"{error!r}, without a search {plain!r}"
+        assert type(error) is type(plain) or str(error).startswith(graph.title), (
+            f"{error!r}, without a search {plain!r}"
+        )
         return "an error that stands without a search as well"
-    assert str(error).startswith(TITLE), f"an error that does not name the search: {error!r}"
-    assert len(str(error)) > len(TITLE) + 20, f"an error that does not say why: {error!r}"
+    assert str(error).startswith(graph.title), f"an error that does not name the search: {error!r}"
+    assert len(str(error)) > len(graph.title) + 20, f"an error that does not say why: {error!r}"
     return "a clear error"
 
 

@@ -15,7 +15,7 @@ from in_process import Darkness
 from small_models import Brightness, SmallVAE, conditioning, made_plan, small_model, small_unet
 from strangers import DRAWER, Keeper, Stranger
 
-TITLE = "The Search (node 9)"
+TITLES = {"random": "Random Search", "zero-order": "Zero-Order Search", "paths": "Path Search"}
 HOW_MANY = (1, 4, 4, 3)  # graphs with none, one, two, three strangers, in proportion
 SOLVERS = (
     *("euler", "euler", "heun", "dpm_2", "lms", "dpmpp_2m", "uni_pc", "ddim", "dpm_fast"),
@@ -89,10 +89,14 @@ class StrangerGraph:
         return {"brightness": Brightness, "darkness": Darkness}[self.verifier]()
 
     @property
+    def title(self) -> str:
+        return TITLES[self.method[0]]
+
+    @property
     def plan(self) -> Any:
         methods = importlib.import_module("noise_search.search.methods")
         name, settings = self.method
-        return made_plan(TITLE, methods.registered()[name](**settings), **self.limits)
+        return made_plan(f"{self.title} (node 9)", methods.registered()[name](**settings), **self.limits)
 
     def searching(self) -> tuple[Any, Any]:
         """The MODEL with the search on it, and its SEARCH."""
