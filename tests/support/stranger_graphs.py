@@ -36,7 +36,8 @@ class Ran(NamedTuple):
 
 @dataclass(frozen=True)
 class StrangerGraph:
-    """form: the node that samples. method: its name and settings; limits: as Limits has them."""
+    """form: the node that samples. method: its name and settings; limits: as Limits has them.
+    tells_noise: whether a stranger's NOISE goes into the search node as well."""
 
     seed: int
     strangers: tuple[Stranger, ...]
@@ -50,6 +51,7 @@ class StrangerGraph:
     method: tuple[str, dict[str, Any]]
     limits: dict[str, int]
     verifier: str
+    tells_noise: bool
 
     def __str__(self) -> str:
         told = [f"{name}={getattr(self, name)!r}" for name in self.__dataclass_fields__ if name != "strangers"]
@@ -101,11 +103,16 @@ class StrangerGraph:
     def searching(self) -> tuple[Any, Any]:
         """The MODEL with the search on it, and its SEARCH."""
         patch = importlib.import_module("noise_search.search.patch")
-        return patch.put_on(self.base, self.plan, self.vae, self.judge, "")
+        return patch.put_on(self.base, self.plan, self.vae, self.judge, "", self._told_noise)
 
     def replaying(self, recipes: list[Any]) -> Any:
         replay = importlib.import_module("noise_search.search.replay")
-        return replay.put_replay_on(self.base, recipes, "Replay Noise")
+        return replay.put_replay_on(self.base, recipes, "Replay Noise", self._told_noise)
+
+    @property
+    def _told_noise(self) -> Any:
+        noise = self.on("noise")
+        return noise.make(self.user_seed) if noise and self.tells_noise else None
 
     def scores(self, samples: Tensor) -> list[float]:
         images = self.vae.decode(samples.float())
@@ -196,6 +203,7 @@ def stranger_graph(seed: int) -> StrangerGraph:
             "patience": rng.choice((0, 0, 0, 3)),
         },
         rng.choice(("brightness", "darkness")),
+        rng.random() < 0.6,
     )
 
 
