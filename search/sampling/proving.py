@@ -136,7 +136,8 @@ class Proving:
                 known, beside = 0, self.trajectories.spent_beside()
             first = replace(first, beside=[*first.beside, *beside])
             self.outcomes.keep(name, known)
-        together.follows_seed = bool(known)
+        if not known:  # of another stretch it may be unknown, as noise after the last prediction is not seen
+            together.follows_seed = False
         return first
 
     def _known(self, kind: str) -> int:

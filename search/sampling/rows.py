@@ -108,7 +108,7 @@ class Rows:
         )
         for recipes, ended in zip(starting, samples.unflatten(0, (count, -1)), strict=True):
             if recipes[0].is_open:
-                stretches.keep(recipes, ended, self.sigmas[-1])
+                stretches.keep(recipes, ended, self.sigmas[-1], noise)
         return samples
 
     def predict_noise(

@@ -70,8 +70,16 @@ class Stretches:
         x = torch.stack([self._from(item, recipe) for item, recipe in enumerate(recipes)]).to(like)
         return self.levels.as_noise(x, self.schedule(recipes[0], self.sigmas)[0].to(like), image, full)
 
-    def keep(self, recipes: Sequence[Recipe], samples: Tensor, sigma: Tensor) -> None:
-        """Remember where open recipes have ended. samples: [B, ...], as the host's sampler returns them."""
+    def keep(self, recipes: Sequence[Recipe], samples: Tensor, sigma: Tensor, like: Tensor) -> None:
+        """Remember where open recipes have ended. samples: [B, ...], as the host's sampler returns them.
+
+        Raises ValueError when they have another size than the latent that the sampler was given.
+        """
+        if samples.shape != like.shape:
+            raise ValueError(
+                "Path Search: this sampler changes the size of the latent on its way, so a path can not turn back from "
+                "there. Use Random Search, or a sampler that keeps the size."
+            )
         held = self.levels.unscaled(samples, sigma).float().cpu()
         for item, recipe in enumerate(recipes):
             self._next[item, recipe] = held[item]

@@ -128,8 +128,9 @@ class Trajectories:
 
     def spent_beside(self) -> list[list[int]]:
         """The predictions of the last call, when it has come to nothing."""
-        images = self.source.items
-        return [self.spent[at : at + images] for at in range(0, len(self.spent), images)]
+        images, watched = self.source.items, self.rows.beside
+        spent = [self.spent[at : at + images] for at in range(0, len(self.spent), images)]
+        return [*spent, watched] if any(watched) else spent
 
     def next_round(self) -> None:
         self.stretches.next_round()

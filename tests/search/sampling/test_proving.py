@@ -13,7 +13,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from small_models import best_report, conditioning, raced, sample, search, small_unet
+from small_models import (
+    Brightness,
+    SmallVAE,
+    best_report,
+    conditioning,
+    made_plan,
+    raced,
+    sample,
+    search,
+    small_unet,
+)
 
 pytestmark = pytest.mark.usefixtures("comfy")
 STEPS, CANDIDATES = 6, 5
@@ -320,3 +330,43 @@ def test_a_solver_that_has_nothing_but_sample() -> None:
     found = search(model, candidates=4)
     result = custom(found.model, Bare())
     assert is_close(result, custom(model, Bare(), best_report(found).best.recipe.seed))
+
+
+def along_paths(own: Any) -> Any:
+    """The report of a search over paths with this solver."""
+    paths = importlib.import_module("noise_search.search.methods.paths").PathSearch(2, 2, 0.11, 0.78, 0.81)
+    patch = importlib.import_module("noise_search.search.patch")
+    model, found = patch.put_on(small_unet(), made_plan("Path Search", paths), SmallVAE(), Brightness(), "")
+    custom(model, own)
+    return found.runs[-1].reports[0]
+
+
+def test_what_one_stretch_of_a_path_does_not_show_of_a_solver_another_has_shown() -> None:
+    """A short stretch has its noise after the last prediction, where it can not be seen."""
+    generator = torch.Generator()
+    generator.seed()
+    report = along_paths(solver(lambda x: torch.randn(x.shape, generator=generator)))
+    assert {candidate.recipe for candidate in report.candidates} == {None}
+
+
+def test_a_path_does_not_turn_back_where_the_latent_has_grown() -> None:
+    def grow(model: Any, x: Tensor, sigmas: Tensor, extra_args: Any = None, **_: Any) -> Tensor:
+        for sigma, after in pairwise(sigmas):
+            x = x + (x - model(x, sigma * x.new_ones(len(x)), **(extra_args or {}))) / sigma * (after - sigma)
+        return torch.nn.functional.interpolate(x, scale_factor=2)
+
+    with pytest.raises(ValueError, match=r"Path Search: this sampler changes the size of the latent.*Random Search"):
+        along_paths(importlib.import_module("comfy.samplers").KSAMPLER(grow))
+
+
+def test_rows_that_only_the_proof_still_needs_are_counted_when_it_fails() -> None:
+    """What is cut in a race is predicted on for the proof; then that fails, in the last steps."""
+    model = made(late)
+    rows: list[int] = []
+    model.model.diffusion_model.register_forward_hook(lambda _network, given, _out: rows.append(len(given[0])))
+    latent = {"samples": torch.zeros(3, 4, 8, 8)}
+    for candidates in (3, 6):
+        rows.clear()
+        found = raced(model, candidates=candidates)
+        sample(found.model, seed=3, latent=latent, steps=STEPS)
+        assert sum(report.nfe for report in found.search.runs[-1].reports) == sum(rows) / 2
