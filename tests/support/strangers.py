@@ -24,7 +24,7 @@ class Stranger(NamedTuple):
     the samples of each sampler call.
     needs_unet: whether it reaches into ComfyUI's UNet. has_own_chance: whether the seed does not decide what it does.
     by_torch: whether it draws from torch's random state as it is. counts: whether a prediction is one of the network.
-    fails_late: whether it fails when the network has predicted.
+    fails_late: whether it may fail, on rows it did not expect, when the network has predicted.
     """
 
     name: str
@@ -187,8 +187,8 @@ ON_MODEL = (
     Stranger("the last row before guidance", "goes by rows", "model", last_before_guidance),
     Stranger("rows with numbers in the network", "goes by rows", "model", in_place_of_forward(numbered)),
     Stranger("a network of two places", "goes by rows", "model", in_place_of_forward(fixed_buffer)),
-    Stranger("momentum", "has a state", "model", momentum),
-    Stranger("cache in the network", "has a state", "model", step_cache, needs_unet=True),
+    Stranger("momentum", "has a state", "model", momentum, fails_late=True),
+    Stranger("cache in the network", "has a state", "model", step_cache, needs_unet=True, fails_late=True),
     Stranger("an engine for one image", "one image", "model", in_place_of_forward(refusing)),
     Stranger(
         "guidance by one noise level",
