@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from .sampling.call import SamplerCall
 from .sampling.levels import thin
 from .sampling.listening import Step, shows, side_by_side
 from .sampling.source import NoiseSource
+from .sampling.together import NOT_BY_SEED
 from .sampling.trajectories import Trajectories
 
 
@@ -87,6 +89,8 @@ class Driver:
             self.watch.end("interrupted", "ended early")
             raise
         self.watch.took(self.course.stopping.limit, self.spent.seconds)
+        if not self.trajectories.together.follows_seed:
+            logging.warning("%s: %s", self.plan.title, NOT_BY_SEED)
         self.watch.end(self.course.stopping.word)
         return self._outcome()
 
@@ -104,6 +108,7 @@ class Driver:
 
     def _take(self, judged: Judged[Result]) -> None:
         self.course.take(judged)
+        self._notes()
         self.watch.judged(judged.pictures)
 
     def _progress(self, steps: int, x0: Tensor, x: Tensor) -> bool:
@@ -132,6 +137,7 @@ class Driver:
         return Outcome(reports, latents, x0, way)
 
     def _notes(self) -> tuple[str, ...]:
-        """What people have to know of the winners' seeds."""
-        note = self.trajectories.source.note
-        return (note,) if note and self.trajectories.together.follows_seed else ()
+        """What people have to know of this search, on the board and in the report."""
+        together = self.trajectories.together
+        seeds = self.trajectories.source.note if together.follows_seed else NOT_BY_SEED
+        return self.watch.notes([seeds] if seeds else [])

@@ -109,7 +109,7 @@ function note(board, order) {
   if (board.stop_asked && !board.stopped) {
     return board.best.includes(null) ? texts().endingLater : texts().ending;
   }
-  const notes = [];
+  const notes = [...board.notes];
   if (failed) notes.push(texts().someFailed(failed, candidates));
   if (candidates > MOST_TILES) notes.push(texts().mostAreShown(MOST_TILES, candidates));
   if (!candidates && !board.stopped) notes.push(texts().firstToCome);

@@ -87,7 +87,7 @@ class Board:
 
     node: the search node's id in the prompt; of a loop's copy of it, the board is on the node that was copied.
     trajectories: what the search costs. images: those of a batch, each searched by itself. unit: what trajectories are
-    called.
+    called. notes: sentences on what does not hold of this search, and else holds for every one.
     """
 
     def __init__(
@@ -108,13 +108,17 @@ class Board:
         self.stopped: str | None = None
         self.seconds = 0.0  # that it took, once it has stopped
         self.nfe = 0
-        prompt = PROMPTS.begin()
-        self.prompt = prompt and prompt.id
-        self.workflow = prompt and prompt.workflow
+        self.notes: list[str] = []
+        self._prompt = PROMPTS.begin()
         self._images = [_OnBoard(max(PREVIEWS_KEPT // images, 1)) for _ in range(images)]
         self._revision = 0
         self._told = _Told()
         self._lock = threading.RLock()
+
+    @property
+    def prompt(self) -> str | None:
+        """The id of the prompt it belongs to, where that came through the server."""
+        return self._prompt and self._prompt.id
 
     @property
     def candidates(self) -> int:
@@ -175,7 +179,7 @@ class Board:
             return {
                 "board": self.id,
                 "node": self.node,
-                "workflow": self.workflow,
+                "workflow": self._prompt and self._prompt.workflow,
                 "prompt": self.prompt,
                 "algorithm": self.algorithm,
                 "unit": self.unit,
@@ -185,6 +189,7 @@ class Board:
                 "total": self.remaining.trajectories,
                 "nfe": self.nfe,
                 "seconds": {"spent": self.seconds if ended else self.remaining.elapsed, "left": left},
+                "notes": self.notes,
                 "stop_asked": self.stop_asked,
                 "stopped": self.stopped,
                 "best": [image.best for image in self._images],

@@ -68,10 +68,20 @@ class Watch:
             return
         self.alone_because = because
         if self.asked.races:
-            text = "%s: no pruning, because with %s candidates can only run one by one."
-            logging.warning(text, self.title, because)
+            logging.warning("%s: %s", self.title, self._alone)
         elif self.asked.batch_size != 1:
-            logging.info("%s: with %s candidates can only run one by one.", self.title, because)
+            logging.info("%s: %s", self.title, self._alone)
+
+    @property
+    def _alone(self) -> str:
+        because = f"with {self.alone_because} candidates can only run one by one."
+        return f"no pruning, because {because}" if self.asked.races else because
+
+    def notes(self, seeds: Sequence[str]) -> tuple[str, ...]:
+        """Sentences for the board and the report. seeds: those on the seeds of the candidates."""
+        is_told = self.alone_because and (self.asked.races or self.asked.batch_size != 1)
+        self.board.notes = [*([self._alone[0].upper() + self._alone[1:]] if is_told else []), *seeds]
+        return tuple(self.board.notes)
 
     def took(self, limit: TimeLimit, seconds: Mapping[str, float]) -> None:
         """Say what has taken the search past its limit: a round runs to its end, and nothing ends a call of others."""

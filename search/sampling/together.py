@@ -14,6 +14,9 @@ from .crosstalk import crosstalk
 from .sharing import Shared, share
 
 MOST_TOGETHER = 8  # candidates in one call when the batch size is automatic
+NOT_BY_SEED = (
+    "No seed and no recipe gives these images again: the sampler's own noise does not follow the seed that it is given."
+)
 SPARE_MEMORY = 1.5  # the host's own factor when it decides how much to batch (samplers.py)
 
 
