@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from typing import Any
 
 import torch
@@ -97,7 +98,9 @@ def _nothing(latent: Any, why: str) -> io.NodeOutput:
     """The latent goes on; why there is nothing to report is on the pictures, in the report and in the log."""
     logging.info("Search Report: no search. %s", why)
     picture = from_pil(report_plot.nothing("No search", why)).unsqueeze(0)
-    return io.NodeOutput(latent, picture, picture, [], "null", 0, json.dumps({"note": f"No search. {why}"}, indent=2))
+    report = json.dumps({"note": f"No search. {why}"}, indent=2)
+    # ComfyUI fails on an empty list beside other inputs of a node, so there is a score that is no number
+    return io.NodeOutput(latent, picture, picture, [math.nan], "null", 0, report)
 
 
 def _total_nfe(reports: list[Report]) -> int:

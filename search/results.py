@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import weakref
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import comfy.utils
 from torch import Tensor
 
+from .host.prompts import PROMPTS
 from .records.report import Report
 
 CANDIDATES_KEPT = 4096  # of all runs together; each has a thumbnail of some kilobytes
@@ -43,20 +45,27 @@ class Search:
         self.runs = runs
 
     def runs_of(self, latents: Any) -> list[Run]:
-        """The run whose result these latents are; the only one there is, whatever became of its result since. Of
-        latents that are no run's result all that the last sampler node has run, or all of its prompt when other nodes
-        have searched there too: parts of a picture, or what was made into another one. None when nothing has searched.
+        """The run whose result these latents are. Of latents that are no run's result, all runs of the prompt that is
+        executing: parts of a picture, or what was made into another one; with those that ComfyUI has kept from an
+        earlier prompt. None when nothing has searched.
         """
-        if not self.runs:
-            return []
         same = [run for run in self.runs if run.result() is latents]
         if not same and isinstance(latents, Tensor):  # the host has copied it, to another device or precision
-            known = fingerprint(latents)
+            known = fingerprint(latents) if self.runs else b""
             same = [run for run in self.runs if run.fingerprint == known]
         if same:
             return same[-1:]
-        prompt = self.runs[-1].place[0]
-        return [run for run in self.runs if run.place[0] == prompt]
+        prompt, _ = PROMPTS.executing()
+        if prompt is None:
+            return [run for run in self.runs if run.place[0] == ""]
+        kept = {place.node for place in prompt.found}
+        latest = {run.place[1]: run.place[0] for run in self.runs}  # the last prompt in which a node has searched
+        return [run for run in self.runs if run.place[0] == prompt.id or self._is_kept(run, kept, latest)]
+
+    def _is_kept(self, run: Run, kept: Collection[str], latest: Mapping[str, str]) -> bool:
+        """Whether the node's result of an earlier prompt is what this one goes on with."""
+        prompt, node = run.place
+        return node in kept and latest[node] == prompt
 
     @property
     def why_not(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import re
 from typing import Any
 
@@ -74,7 +75,8 @@ def test_where_nothing_has_searched_the_latent_goes_on(connected: bool, why: str
     assert passed is latent
     assert plot.shape[0] == candidates.shape[0] == 1
     assert plot.min() < 0.5, "it says so"
-    assert (scores, recipe, nfe) == ([], "null", 0)
+    assert len(scores) == 1 and math.isnan(scores[0])
+    assert (recipe, nfe) == ("null", 0)
     assert re.search(why, json.loads(report)["note"])
 
 

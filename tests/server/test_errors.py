@@ -8,7 +8,8 @@ import pytest
 
 import tiny_files
 from comfy_client import Client, Event, NodeError, Result
-from shapes_graph import SEED, ShapesGraph, reports
+from comfy_graph import Node
+from shapes_graph import SEED, ShapesGraph, difference, pictures, reports
 
 
 def failed(client: Client, graph: ShapesGraph, status: str = "error") -> NodeError:
@@ -101,22 +102,63 @@ def test_a_sampler_that_adds_no_noise_runs_as_without_a_search(client: Client, n
     client.run(graph).check()
 
 
-def test_a_schedule_without_a_step_passes_through(client: Client) -> None:
+def no_steps(graph: ShapesGraph, model: Node, kind: str) -> Node:
+    if kind == "denoise 0":
+        return graph.ksampler(model, denoise=0.0)
+    if kind == "starts when it has ended":
+        return graph.advanced(model, start_at_step=9)
+    if kind == "ends before it starts":
+        return graph.advanced(model, start_at_step=3, end_at_step=2)
+    sigmas = graph.node("BasicScheduler", model=model, scheduler="simple", steps=4, denoise=1.0)
+    parts = graph.node("SplitSigmas", sigmas=sigmas, step=0 if kind == "split at 0" else 4)
+    split = parts.out(0 if kind == "split at 0" else 1)
+    return graph.guided(graph.basic_guider(model), sigmas=split)
+
+
+@pytest.mark.parametrize(
+    "kind", ["denoise 0", "starts when it has ended", "ends before it starts", "split at 0", "split at the end"]
+)
+def test_a_sampler_without_a_step_gives_what_it_gives_without_search(client: Client, kind: str) -> None:
     graph = ShapesGraph()
     search = graph.search()
-    sigmas = graph.node("BasicScheduler", model=search, scheduler="simple", steps=4, denoise=1.0)
-    only_the_first = graph.node("SplitSigmas", sigmas=sigmas, step=0)
-    graph.saved(graph.guided(graph.basic_guider(search), sigmas=only_the_first))
+    sampled = no_steps(graph, search, kind)
+    report = graph.node("SearchReport", latent=sampled, search=search.out(1))
+    shown = graph.node("PreviewAny", source=report.out(6))
+    saved, stock = graph.saved(report), graph.saved(no_steps(graph, graph.loader, kind))
+    drawn = graph.node("SaveImage", images=report.out(1), filename_prefix="plot")
+    result = client.run(graph).check()
+    assert difference(pictures(client, result, saved), pictures(client, result, stock)) == 0
+    (told,) = reports(result, shown)
+    assert "run at least one step (check add_noise, denoise" in told["note"]
+    assert len(client.images(result, drawn)) == 1
+
+
+def test_a_report_tells_nothing_of_an_earlier_prompt(client: Client) -> None:
+    """One search node, which ComfyUI keeps: first with a sampler that samples, then with one that does not."""
+    graph = ShapesGraph()
+    search = graph.search()
+    graph.report(graph.ksampler(search), search)
     client.run(graph).check()
-
-
-def test_a_report_of_a_sampler_that_does_nothing(client: Client) -> None:
-    """With denoise 0 the host returns the latent without sampling: it goes on, and the report says why."""
     graph = ShapesGraph()
     search = graph.search()
     shown = graph.report(graph.ksampler(search, denoise=0.0), search)
-    (report,) = reports(client.run(graph).check(), shown)
-    assert "run at least one step (check add_noise, denoise" in report["note"]
+    (told,) = reports(client.run(graph).check(), shown)
+    assert told.keys() == {"note"}
+
+
+def test_a_report_where_the_search_is_bypassed(client: Client) -> None:
+    """The front end then puts the loader's MODEL into the sampler, and leaves out the link from `search`."""
+    graph = ShapesGraph()
+    sampled = graph.ksampler(graph.loader)
+    report = graph.node("SearchReport", latent=sampled)
+    saved, stock = graph.saved(report), graph.saved(sampled)
+    shown = [graph.node("PreviewAny", source=report.out(at)) for at in (3, 4, 5, 6)]
+    drawn = [graph.node("SaveImage", images=report.out(at), filename_prefix="drawn") for at in (1, 2)]
+    result = client.run(graph).check()
+    assert difference(pictures(client, result, saved), pictures(client, result, stock)) == 0
+    assert [result.text(node) for node in shown[:3]] == ["nan", "null", "0"]
+    assert "Nothing is connected to `search`" in reports(result, shown[3])[0]["note"]
+    assert [len(client.images(result, node)) for node in drawn] == [1, 1]
 
 
 def test_a_search_on_a_search(client: Client) -> None:
