@@ -29,7 +29,6 @@ WITHOUT_OWN = {
         "search/records/grid.py",
         "search/patch.py",
         "search/sampling/trajectories.py",
-        "search/sampling/wrappers.py",
     ),
     "tests/search/test_replay.py": ("nodes/replay.py",),
     "tests/search/methods/test_paths_on_models.py": ("search/sampling/levels.py", "search/sampling/stretches.py"),

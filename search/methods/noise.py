@@ -14,9 +14,12 @@ HOST_SEEDS = 2**64
 def candidate_seed(seed: int, index: int) -> int:
     """Seed of candidate `index` of a search that starts at `seed`; 0 gives `seed` itself.
 
-    Stays below 2**50 where the start does, so that it can be typed into a stock KSampler.
+    Stays below 2**50 where the start does, so that it can be typed into a stock KSampler. Passes over the largest seed,
+    with which ComfyUI's solvers on the CPU fail.
     """
-    return (seed + index) % (BROWSER_SEEDS if seed < BROWSER_SEEDS else HOST_SEEDS)
+    largest = HOST_SEEDS - 1
+    skipped = int(seed < largest <= seed + index)
+    return (seed + index + skipped) % (BROWSER_SEEDS if seed < BROWSER_SEEDS else HOST_SEEDS)
 
 
 def neighbor(pivot: Tensor, cosine: float, generator: torch.Generator) -> Tensor:
@@ -32,10 +35,12 @@ def toward(pivot: Tensor, cosine: float, noise: Tensor) -> Tensor:
     (zero-order search, Ma et al. 2025, arXiv 2501.09732, section 3.2, on the sphere).
 
     pivot: one noise, any shape. cosine: -1..1; 1 is the pivot itself, 0 unrelated.
-    Returns the pivot's shape, dtype and norm.
+    Returns the pivot's shape, dtype and norm; the pivot itself where that is 0.
     """
     flat = pivot.double().flatten()
     norm = flat.norm()
+    if not norm:
+        return pivot
     unit = flat / norm
     direction = noise.flatten().to(flat)
     direction = direction - (direction @ unit) * unit

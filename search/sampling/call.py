@@ -49,7 +49,11 @@ class Hooks:
 
 @dataclass(frozen=True)
 class SamplerCall:
-    """What the OUTER_SAMPLE wrapper is given: one call of the user's sampler."""
+    """What the OUTER_SAMPLE wrapper is given: one call of the user's sampler.
+
+    seed: as recipes have it, 0 to 2^64 - 1. given_seed: as the sampler was given it; None for solvers that draw on from
+    torch's random state.
+    """
 
     executor: Callable[..., Tensor]
     guider: comfy.samplers.CFGGuider
@@ -61,8 +65,13 @@ class SamplerCall:
     callback: Callable[..., None] | None
     disable_pbar: bool
     seed: int
+    given_seed: int | None
     extra: dict[str, Any] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)
+
+    def passed(self, seed: int) -> int | None:
+        """What the sampler is given for a recipe's seed."""
+        return self.given_seed if self.given_seed is None or seed == self.seed else seed
 
     @property
     def steps(self) -> int:

@@ -23,6 +23,19 @@ SEEDS = 2**64
 Shapes = Sequence[Sequence[int]]
 
 
+class RandomState:
+    """torch's own, from which solvers draw that are given no seed."""
+
+    def __init__(self) -> None:
+        self.cpu = torch.get_rng_state()
+        self.gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+
+    def restore(self) -> None:
+        torch.set_rng_state(self.cpu)
+        if self.gpus:
+            torch.cuda.set_rng_state_all(self.gpus)
+
+
 class Draw(Protocol):
     """Noise [B, ...] of a seed, on the CPU. kind: what a recipe calls it, see Recipe."""
 

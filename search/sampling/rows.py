@@ -98,7 +98,8 @@ class Rows:
         self.trajectories.spent = [0] * (count * self.images)
         fix_batch(guider.conds, self.images)
         if self.shared is not None:
-            seeds = [[step_seed(recipe) for recipe in recipes] for recipes in starting]
+            passed = self.trajectories.call.passed
+            seeds = [[passed(step_seed(recipe)) for recipe in recipes] for recipes in starting]
             self.shared.start(noises, seeds, self.sigmas)
         rows = torch.cat(noises)
         self.alive, self.last = torch.arange(len(rows), device=rows.device), torch.empty_like(rows)

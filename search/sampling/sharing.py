@@ -86,14 +86,18 @@ class Shared:
             self.step_noise.start(noises, seeds, sigmas)
 
 
-def share(sampler: comfy.samplers.Sampler, patcher: Any, sigmas: Tensor, ndim: int, masked: bool) -> Shared | None:
+def share(
+    sampler: comfy.samplers.Sampler, patcher: Any, sigmas: Tensor, ndim: int, masked: bool, seeded: bool = True
+) -> Shared | None:
     """How candidates can share calls of this sampler, or None when each has to run alone.
 
     patcher: the MODEL. sigmas: the schedule [steps + 1]. ndim: dimensions of the latent. masked: with a noise mask.
+    seeded: whether the solver is given a seed; else it draws from torch's random state, which is one for all.
     """
-    toy = _Toy(patcher, _toy_schedule(sigmas).to(patcher.load_device), ndim, masked)
-    makers = [None, gaussian, brownian_cpu, brownian_device] if _takes_step_noise(sampler) else [None]
-    if len(makers) == 1 and not is_known(sampler):
+    toy = _Toy(patcher, _toy_schedule(sigmas).to(patcher.load_device), ndim, masked, seeded)
+    takes = seeded and _takes_step_noise(sampler)
+    makers = [None, gaussian, brownian_cpu, brownian_device] if takes else [None]
+    if seeded and len(makers) == 1 and not is_known(sampler):
         return Shared(sampler)
     with torch.random.fork_rng():
         try:
@@ -129,10 +133,11 @@ class _Toy:
 
     seeds = (11, 23)
 
-    def __init__(self, patcher: Any, sigmas: Tensor, ndim: int, masked: bool):
+    def __init__(self, patcher: Any, sigmas: Tensor, ndim: int, masked: bool, seeded: bool):
         shape = (1, *[TOY_SIDE] * (ndim - 1))
         draw = torch.Generator().manual_seed(0)
         self.guider = ToyGuider(patcher)
+        self.seeded = seeded
         self.sigmas = sigmas
         self.noises = [torch.randn(shape, generator=draw).to(sigmas.device) * scale for scale in (1.0, 1.5)]
         self.latent = torch.full(shape, 0.5, device=sigmas.device)
@@ -151,7 +156,8 @@ class _Toy:
         rows = len(noise)
         latent = self.latent.expand(rows, *self.latent.shape[1:]).clone()
         mask = None if self.mask is None else self.mask.expand_as(latent).clone()
-        extra_args = {"model_options": {"transformer_options": {"sample_sigmas": self.sigmas}}, "seed": seed}
+        options = {"transformer_options": {"sample_sigmas": self.sigmas}}
+        extra_args = {"model_options": options, "seed": seed if self.seeded else None}
         return sampler.sample(self.guider, self.sigmas.clone(), extra_args, None, noise.clone(), latent, mask, True)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..methods.noise import neighbor, toward
 from ..records.recipe import KINDS, PLAIN, WORKFLOW, Move, Recipe
-from .draws import Draw, HostDraw, ImageDraw, ObjectDraw, Shapes, ask, drawn, find_places
+from .draws import Draw, HostDraw, ImageDraw, ObjectDraw, RandomState, Shapes, ask, drawn, find_places
 
 NO_SEED = (
     "No seed gives the images of candidates after number 0 in this workflow: its noise is not ComfyUI's own draw from "
@@ -85,14 +85,14 @@ class NoiseSource(HostNoise):
     ):
         self.given = given.cpu()
         self.seed = seed
-        self.random_state = torch.get_rng_state()
+        self.random_state = RandomState()
         stock = HostDraw([tuple(shape) for shape in shapes], given.dtype)
         try:
             found = _recognise(self.given, seed, stock, latent, noise)
             is_object = isinstance(found, ObjectDraw)  # of which one seed tells nothing about others
             self.differs = [is_object or not torch.equal(*pair) for pair in zip(stock(seed), self.given, strict=True)]
         finally:
-            torch.set_rng_state(self.random_state)
+            self.random_state.restore()
         self.seeded = not isinstance(found, str)
         own: Draw = stock if isinstance(found, str) else found
         super().__init__(shapes, {"": own})
@@ -114,7 +114,7 @@ class NoiseSource(HostNoise):
 
     def base(self, kind: str, seed: int) -> Tensor:
         if seed == self.seed and not self.seeded:
-            torch.set_rng_state(self.random_state)
+            self.random_state.restore()
             return self.given
         return super().base(kind, seed)
 

@@ -82,5 +82,7 @@ def _sharing(
     if found:
         return None, found
     masked = call.denoise_mask is not None
-    shared = share(call.sampler, call.guider.model_patcher, call.sigmas, call.noise.ndim, masked)
+    shared = share(
+        call.sampler, call.guider.model_patcher, call.sigmas, call.noise.ndim, masked, call.given_seed is not None
+    )
     return shared, "" if shared else "this sampler"

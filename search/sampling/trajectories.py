@@ -102,7 +102,7 @@ class Trajectories:
                 call.denoise_mask,
                 None,  # the callback is replaced where the rows are
                 True,  # one progress bar over the whole search instead, the driver's
-                step_seed(candidates[0][0]),
+                call.passed(step_seed(candidates[0][0])),
                 **call.extra,
             )
         return rows.finished(samples)

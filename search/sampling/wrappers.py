@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from .call import Hooks, SamplerCall
+from .draws import SEEDS, HostDraw, RandomState
 
 KEY = "noise_search"
 SCHEDULE_KEY = "noise_search_schedule"  # of a Step Scheduler
@@ -56,21 +58,23 @@ class Wrappers:
         seed=None,
         **extra,
     ) -> Tensor:
-        call = SamplerCall(
-            executor,
-            executor.class_obj,
-            noise,
-            latent_image,
-            sampler,
-            sigmas,
-            denoise_mask,
-            callback,
-            disable_pbar,
-            0 if seed is None else seed,
-            extra,
-            self.hooks,
+        latents = self.run(
+            SamplerCall(
+                executor=executor,
+                guider=executor.class_obj,
+                noise=noise,
+                latent_image=_each(latent_image, noise),
+                sampler=sampler,
+                sigmas=sigmas,
+                denoise_mask=None if denoise_mask is None else _each(denoise_mask, noise),
+                callback=callback,
+                disable_pbar=disable_pbar,
+                seed=_seed_of(seed, noise, extra),
+                given_seed=seed if seed is None else int(seed),
+                extra=_for_each(extra, noise),
+                hooks=self.hooks,
+            )
         )
-        latents = self.run(call)
         if latents is not None:
             return latents
         return executor(noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed, **extra)
@@ -80,3 +84,27 @@ class Wrappers:
 
     def _predict_noise(self, executor, x, timestep, model_options=None, seed=None) -> Tensor:
         return self.hooks.predicting(executor, x, timestep, model_options or {}, seed)
+
+
+def _seed_of(seed: Any, noise: Tensor, extra: dict[str, Any]) -> int:
+    """The seed as recipes have it, 0 to 2^64 - 1. Without one, that which the noise was drawn with, else 0."""
+    if seed is not None:
+        return int(seed) % SEEDS
+    shapes = _for_each(extra, noise).get("latent_shapes") or [noise.shape]
+    state, drawn_with = RandomState(), torch.initial_seed()
+    is_drawn = torch.equal(HostDraw(shapes, noise.dtype)(drawn_with), noise.cpu())
+    state.restore()
+    return drawn_with if is_drawn else 0
+
+
+def _each(part: Tensor, noise: Tensor) -> Tensor:
+    """What is there once for all images of a larger batch of noise, once for each: a solver would do that."""
+    return part.expand(len(noise), *part.shape[1:]) if len(part) == 1 else part
+
+
+def _for_each(extra: dict[str, Any], noise: Tensor) -> dict[str, Any]:
+    """The same for the shapes of latents."""
+    if "latent_shapes" not in extra:
+        return extra
+    shapes = [(len(noise), *shape[1:]) if shape[0] == 1 else tuple(shape) for shape in extra["latent_shapes"] or []]
+    return {**extra, "latent_shapes": shapes}

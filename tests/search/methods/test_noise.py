@@ -53,6 +53,10 @@ def test_a_pivot_that_is_not_contiguous() -> None:
     assert torch.equal(neighbor(pivot, 0.9, generator()), neighbor(pivot.contiguous(), 0.9, generator()))
 
 
+def test_no_noise_has_no_neighbours() -> None:
+    assert torch.equal(neighbor(torch.zeros(4, 8, 8), 0.9, generator()), torch.zeros(4, 8, 8))
+
+
 def test_cosine_1_is_the_pivot_itself() -> None:
     pivot = noise(4, 8, 8)
     assert torch.allclose(neighbor(pivot, 1.0, generator()), pivot, atol=1e-6)
@@ -119,6 +123,9 @@ def test_candidate_0_has_the_seed_itself_and_no_two_share_one(seed: int) -> None
         (2**50 - 2, 3, 1),
         (2**50, 1, 2**50 + 1),
         (2**64 - 1, 1, 0),
+        (2**64 - 2, 1, 0),
+        (2**64 - 3, 1, 2**64 - 2),
+        (2**64 - 3, 2, 0),
     ],
 )
 def test_seeds_count_up_and_wrap(seed: int, index: int, expected: int) -> None:
