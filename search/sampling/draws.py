@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import FrozenInstanceError, dataclass
 from typing import Any, Protocol
 
+import comfy.model_management
 import comfy.nested_tensor
 import comfy.sample
 import comfy.utils
@@ -17,7 +18,7 @@ from torch import Tensor
 from ..records.recipe import ONE_FOR_ALL, ONE_PER_IMAGE
 
 MOST_PLACES = 4096  # how far to look for a latent's place in the batch it was taken from, where that is not too much:
-MOST_NUMBERS = 2**31  # some seconds
+MOST_NUMBERS = 2**29  # two to six seconds
 SURE_PLACES = 64  # of any size
 SEEDS = 2**64
 Shapes = Sequence[Sequence[int]]
@@ -96,9 +97,19 @@ class ObjectDraw:
         return type(self.noise).__name__
 
     def __call__(self, seed: int) -> Tensor:
-        seeded = copy.copy(self.noise)
+        return drawn(_with_seed(self.noise, seed), self.latent)
+
+
+def _with_seed(noise: Any, seed: int) -> Any:
+    """A copy; of a frozen dataclass and of a tuple with names as well."""
+    if hasattr(noise, "_replace"):
+        return noise._replace(seed=seed)
+    seeded = copy.copy(noise)
+    try:
         seeded.seed = seed
-        return drawn(seeded, self.latent)
+    except FrozenInstanceError:
+        object.__setattr__(seeded, "seed", seed)
+    return seeded
 
 
 def drawn(noise: Any, latent: dict[str, Any]) -> Tensor:
@@ -143,6 +154,7 @@ def find_places(given: Tensor, seed: int, shapes: Shapes, dtype: torch.dtype) ->
     generator = torch.Generator().manual_seed(seed)
     found: dict[int, int] = {}
     for place in range(min(MOST_PLACES, max(SURE_PLACES, MOST_NUMBERS // size))):
+        comfy.model_management.throw_exception_if_processing_interrupted()
         image = torch.randn(shape, generator=generator).to(dtype).flatten()
         for item in (first[:, 0] == image[0]).nonzero().flatten().tolist():
             if torch.equal(first[item], image):

@@ -24,22 +24,22 @@ from ..host.strangers import is_known
 
 StepNoise = Callable[[Tensor, Tensor], Tensor]
 # (candidate's noise [B, ...], its seed, sigmas) -> what the solver would draw for this candidate alone
-StepNoiseMaker = Callable[[Tensor, int, Tensor], StepNoise]
-Seeds = Sequence[int]  # of one candidate, an item of the user's batch each
+StepNoiseMaker = Callable[[Tensor, int | None, Tensor], StepNoise]
+Seeds = Sequence[int | None]  # as the sampler is given them; of one candidate, an item of the user's batch each
 
 TOY_SIDE = 4
 TOLERANCE = 1e-4
 
 
-def gaussian(noise: Tensor, seed: int, sigmas: Tensor) -> StepNoise:
+def gaussian(noise: Tensor, seed: int | None, sigmas: Tensor) -> StepNoise:
     return k_diffusion.default_noise_sampler(noise, seed=seed)
 
 
-def brownian_cpu(noise: Tensor, seed: int, sigmas: Tensor) -> StepNoise:
+def brownian_cpu(noise: Tensor, seed: int | None, sigmas: Tensor) -> StepNoise:
     return k_diffusion.BrownianTreeNoiseSampler(noise, *_range(sigmas), seed=seed, cpu=True)
 
 
-def brownian_device(noise: Tensor, seed: int, sigmas: Tensor) -> StepNoise:
+def brownian_device(noise: Tensor, seed: int | None, sigmas: Tensor) -> StepNoise:
     return k_diffusion.BrownianTreeNoiseSampler(noise, *_range(sigmas), seed=seed, cpu=False)
 
 
@@ -64,7 +64,7 @@ class RowNoise:
         return torch.cat([candidate(sigma, sigma_next) for candidate in self.candidates])
 
 
-def _by_item(draws: dict[int, StepNoise], seeds: Seeds) -> StepNoise:
+def _by_item(draws: dict[int | None, StepNoise], seeds: Seeds) -> StepNoise:
     """For item b of a batch what the draw of its own seed has there."""
 
     def draw(sigma: Tensor, sigma_next: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,6 +28,25 @@ class Pyramid:
             coarse = torch.randn(*front, max(height >> level, 1), max(width >> level, 1), generator=draw)
             total = total + torch.nn.functional.interpolate(coarse, size=(height, width)) * 0.8**level
         return total / total.std()
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """An object that can not be changed."""
+
+    seed: int
+
+    def generate_noise(self, latent: dict[str, Any]) -> Tensor:
+        return host_draw(latent["samples"], self.seed).sign()
+
+
+class Named(NamedTuple):
+    """As Frozen, of another make."""
+
+    seed: int
+
+    def generate_noise(self, latent: dict[str, Any]) -> Tensor:
+        return host_draw(latent["samples"], self.seed).tanh()
 
 
 class Uniform:

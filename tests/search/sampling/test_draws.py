@@ -10,7 +10,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from foreign_noises import DrawnBefore, ImageSeeds, Mixed, Pyramid, Seedless, Stateful, Uniform, Variation, host_draw
+from foreign_noises import (
+    DrawnBefore,
+    Frozen,
+    ImageSeeds,
+    Mixed,
+    Named,
+    Pyramid,
+    Seedless,
+    Stateful,
+    Uniform,
+    Variation,
+    host_draw,
+)
 
 pytestmark = pytest.mark.usefixtures("comfy")
 SHAPE = (2, 4, 8, 8)
@@ -32,6 +44,20 @@ def test_a_noise_that_its_seed_decides_can_be_asked(draws: Any, noise: Any) -> N
     noise.seed = before
     assert torch.equal(draw(12), expected)
     assert noise.seed == 7, "the user's object stays as it is"
+
+
+@pytest.mark.parametrize("noise", [Frozen(7), Named(7)])
+def test_objects_that_do_not_change_are_asked_as_copies(draws: Any, noise: Any) -> None:
+    draw = draws.ask(noise, noise.generate_noise(LATENT), 7, LATENT)
+    assert torch.equal(draw(12), type(noise)(12).generate_noise(LATENT))
+    assert noise.seed == 7
+
+
+def test_an_interrupt_ends_the_look_for_places(draws: Any) -> None:
+    management = importlib.import_module("comfy.model_management")
+    management.interrupt_current_processing()
+    with pytest.raises(management.InterruptProcessingException):
+        draws.find_places(torch.rand(1, 4, 8, 8), 7, [(1, 4, 8, 8)], torch.float32)
 
 
 @pytest.mark.parametrize(
