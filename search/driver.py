@@ -28,7 +28,7 @@ from .sampling.call import SamplerCall
 from .sampling.levels import thin
 from .sampling.listening import Step, shows, side_by_side
 from .sampling.source import NoiseSource
-from .sampling.together import NOT_BY_SEED
+from .sampling.together import BATCH_CHANGES, NOT_BY_SEED
 from .sampling.trajectories import Trajectories
 
 
@@ -140,4 +140,5 @@ class Driver:
         """What people have to know of this search, on the board and in the report."""
         together = self.trajectories.together
         seeds = self.trajectories.source.note if together.follows_seed else NOT_BY_SEED
-        return self.watch.notes([seeds] if seeds else [])
+        told = [seeds, BATCH_CHANGES if self.spent.is_beside_others else ""]
+        return self.watch.notes([note for note in told if note])

@@ -29,13 +29,17 @@ from .sampling.trajectories import Cutting, Trajectories
 
 class Spent:
     """What a search has cost: seconds by what they went to, steps of all candidates together, and of each image the NFE
-    beside its candidates (given up, or run again) and those of its candidates that earlier runs have spent."""
+    beside its candidates (given up, or run again) and those of its candidates that earlier runs have spent.
+
+    is_beside_others: whether images were what they are only beside the others of their batch.
+    """
 
     def __init__(self, images: int):
         self.seconds = {"sampling": 0.0, "decoding": 0.0, "scoring": 0.0}
         self.steps = 0
         self.extra_nfe = [0] * images
         self.earlier_nfe = [0] * images
+        self.is_beside_others = False
 
     def beside(self, nfe: Sequence[Sequence[int]]) -> None:
         """Predictions [candidates][images] of no candidate's."""
@@ -110,7 +114,7 @@ class Evaluator:
         seen = (stopped or {}) | self._looks(run, grid, stopped or {})
         candidates = [
             [
-                self._candidate(recipes[image], image, nfe[image], seen[grid.row(image, at)], run.finished.steps)
+                self._candidate(recipes, image, nfe[image], seen[grid.row(image, at)], run.finished.steps)
                 for at, (recipes, nfe) in enumerate(zip(run.recipes, run.finished.nfe, strict=True))
             ]
             for image in range(grid.images)
@@ -161,7 +165,7 @@ class Evaluator:
         nfe = self.trajectories.spent
         racers = [
             [
-                self._candidate(candidates[row // grid.images][image], image, nfe[row], racing.latest[row])
+                self._candidate(candidates[row // grid.images], image, nfe[row], racing.latest[row])
                 for row in grid.of_image(image, range(len(nfe)))
             ]
             for image in range(grid.images)
@@ -173,8 +177,8 @@ class Evaluator:
         """What earlier runs have recorded, as of this run. seen: of each candidate, one an image."""
         grid = self._grid
         images = [
-            [self._again(recipe, one, image) for recipe, one in zip(*pairs, strict=True)]
-            for image, pairs in enumerate(zip(zip(*asked.candidates), zip(*seen)))
+            [self._again(recipes, own[image], image) for recipes, own in zip(asked.candidates, seen, strict=True)]
+            for image in range(grid.images)
         ]
         self.spent.earlier_nfe = [
             nfe + sum(one.nfe for one in image) for nfe, image in zip(self.spent.earlier_nfe, images, strict=True)
@@ -188,8 +192,8 @@ class Evaluator:
         }
         return Judged(asked.candidates, images, [[None] * len(seen) for _ in images], pictures)
 
-    def _again(self, recipe: Recipe, seen: Candidate, image: int) -> Candidate:
-        return replace(seen, recipe=self._own(recipe, image), round=self.course.rounds)
+    def _again(self, recipes: Recipes, seen: Candidate, image: int) -> Candidate:
+        return replace(seen, recipe=self._own(recipes, image), round=self.course.rounds)
 
     def _noted(self, run: Run, race: Race | None = None, stopped: dict[int, Look] | None = None) -> Judged[Result]:
         """Judged, and kept for later runs."""
@@ -226,22 +230,26 @@ class Evaluator:
         self.spent.seconds["decoding"] += decoding
         self.spent.seconds["scoring"] += scoring
 
-    def _candidate(self, recipe: Recipe, image: int, nfe: int, look: Look, steps: int = 0) -> Candidate:
+    def _candidate(self, recipes: Recipes, image: int, nfe: int, look: Look, steps: int = 0) -> Candidate:
         """steps: the solver's on the last stretch of the recipe."""
         return Candidate(
             scores=look.scores,
-            recipe=self._own(recipe, image),
+            recipe=self._own(recipes, image),
             nfe=nfe,
             thumbnail=look.thumbnail,
-            stopped_at_step=steps if recipe.is_open else look.step,
+            stopped_at_step=steps if recipes[image].is_open else look.step,
             round=self.course.rounds,
             failed=look.failed,
             is_one_color=look.is_one_color,
         )
 
-    def _own(self, recipe: Recipe, image: int) -> Recipe | None:
+    def _own(self, recipes: Recipes, image: int) -> Recipe | None:
+        """The recipe of one image of a candidate, as people are told it; None when nothing gives it again."""
         source, together = self.trajectories.source, self.trajectories.together
-        return source.told(recipe, image) if together.follows_seed else None
+        if together.images_may_mix and len(set(recipes)) > 1:
+            self.spent.is_beside_others = True
+            return None
+        return source.told(recipes[image], image) if together.follows_seed else None
 
     def _name_in(self, grid: Grid) -> Callable[[int], str]:
         """What to call the candidate in a row."""

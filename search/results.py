@@ -17,17 +17,17 @@ from .records.report import Report
 CANDIDATES_KEPT = 4096  # of all runs together; each has a thumbnail of some kilobytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """One sampler call that searched: what came of it, by which it is known, and a report an image.
 
-    place: the prompt and the node in which it ran, empty where ComfyUI runs none.
+    place: the prompt, the node in which it ran and for which entry of a list; empty where ComfyUI runs none.
     """
 
     result: weakref.ref[Tensor]
     fingerprint: bytes
     reports: list[Report]
-    place: tuple[str, str] = ("", "")
+    place: tuple[str, str, int] = ("", "", 0)
 
 
 @dataclass
@@ -45,16 +45,17 @@ class Search:
         self.runs = runs
 
     def runs_of(self, latents: Any) -> list[Run]:
-        """The run whose result these latents are. Of latents that are no run's result, all runs of the prompt that is
-        executing: parts of a picture, or what was made into another one; with those that ComfyUI has kept from an
-        earlier prompt. None when nothing has searched.
+        """The run whose result these latents are, after those that the same node had made before it.
+
+        Of latents that are no run's result all runs of the prompt that is executing: parts of a picture, or what was
+        made into another one; with those that ComfyUI has kept from an earlier prompt. None when nothing has searched.
         """
         same = [run for run in self.runs if run.result() is latents]
         if not same and isinstance(latents, Tensor):  # the host has copied it, to another device or precision
             known = fingerprint(latents) if self.runs else b""
             same = [run for run in self.runs if run.fingerprint == known]
         if same:
-            return same[-1:]
+            return self._in_one_node(same[-1])
         prompt, _ = PROMPTS.executing()
         if prompt is None:
             return [run for run in self.runs if run.place[0] == ""]
@@ -62,9 +63,15 @@ class Search:
         latest = {run.place[1]: run.place[0] for run in self.runs}  # the last prompt in which a node has searched
         return [run for run in self.runs if run.place[0] == prompt.id or self._is_kept(run, kept, latest)]
 
+    def _in_one_node(self, last: Run) -> list[Run]:
+        """The run with those before it in the same run of the node, whose result it may have gone on with."""
+        if not last.place[0]:
+            return [last]
+        return [run for run in self.runs[: self.runs.index(last) + 1] if run.place == last.place]
+
     def _is_kept(self, run: Run, kept: Collection[str], latest: Mapping[str, str]) -> bool:
         """Whether the node's result of an earlier prompt is what this one goes on with."""
-        prompt, node = run.place
+        prompt, node, _ = run.place
         return node in kept and latest[node] == prompt
 
     @property

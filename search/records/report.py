@@ -105,7 +105,8 @@ def reports_json(reports: list[Report], indent: int | None = 2, parts: Sequence[
     told = [report.to_dict() for report in reports]
     numbers = [number for number, count in enumerate(parts, start=1) for _ in range(count)]
     if len(parts) > 1:
-        told = [{"part": number, "parts": len(parts), **one} for number, one in zip(numbers, told, strict=True)]
+        of = {"parts": len(parts), "note": "No seed alone gives the whole picture: it was sampled in several parts."}
+        told = [{"part": number, **of, **one} for number, one in zip(numbers, told, strict=True)]
     return one_or_many(told, indent)
 
 

@@ -119,9 +119,12 @@ class Witness(Watcher):
         prediction[self.rows] = got.to(prediction)
         return prediction
 
-    def close(self) -> None:
-        """Raises Apart when there was less to predict than alone."""
-        if self.at < len(self.recording.seen):
+    def close(self, ended: Tensor, alone: Tensor) -> None:
+        """ended, alone: what the sampler gave out for the candidate among others, and alone [B, ...].
+
+        Raises Apart when that is not the same, or there was less to predict than alone.
+        """
+        if self.at < len(self.recording.seen) or not self._is_same(ended, alone):
             raise Apart
 
     def _is_same(self, one: Tensor, other: Tensor) -> bool:

@@ -64,7 +64,7 @@ class Proving:
         try:
             others = self.trajectories.once(candidates[1:], watcher=witness)
             if not others.given_up:
-                witness.close()
+                witness.close(others.latents[-1], first.latents[0])
         except Smaller:
             return replace(first, beside=[*first.beside, *self.trajectories.spent_beside()])
         except Apart:
@@ -83,6 +83,8 @@ class Proving:
         """The first candidate alone, whose result is not of the race; then the race, with an eye on that candidate."""
         together = self.trajectories.together
         known = self._known(kind)
+        if together.has_strange_sampler:  # in the first rows, where a race has it, the witness can not tell on that
+            together.go_alone(" and ".join(together.strangers))
         if together.alone_because:
             raise Alone([])
         together.most = known or uncut + 1
@@ -91,11 +93,14 @@ class Proving:
         recording = Recording(counts=False)
         first = self.trajectories.once(candidates, watcher=recording)
         beside = [*first.beside, *first.nfe]
+        if len(recording.seen) < 2:  # too few to be seen beside others
+            together.go_alone("a schedule of one prediction")
+            raise Alone(beside)
         witness = RaceWitness(recording, self._same)
         try:
             finished = self.trajectories.once(candidates, cutting, witness)
             if not finished.given_up:
-                witness.close()
+                witness.close(finished.latents[0], first.latents[0])
         except Smaller as smaller:
             smaller.beside = beside
             raise
@@ -130,7 +135,7 @@ class Proving:
                 repeated = self.trajectories.once([recording.recipes], watcher=again)
                 if repeated.given_up:
                     return replace(first, beside=[*first.beside, *repeated.nfe])
-                again.close()
+                again.close(repeated.latents[0], first.latents[0])
                 known, beside = 1, repeated.nfe
             except Apart:
                 known, beside = 0, self.trajectories.spent_beside()

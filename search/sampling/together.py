@@ -17,6 +17,10 @@ MOST_TOGETHER = 8  # candidates in one call when the batch size is automatic
 NOT_BY_SEED = (
     "No seed and no recipe gives these images again: the sampler's own noise does not follow the seed that it is given."
 )
+BATCH_CHANGES = (
+    "No seed and no recipe gives these images again: each ran beside others of its batch that have other recipes, and "
+    "parts of this workflow may make the images of a batch change each other."
+)
 SPARE_MEMORY = 1.5  # the host's own factor when it decides how much to batch (samplers.py)
 
 
@@ -44,6 +48,11 @@ class Together:
         if self.strangers and not races and batch_size == 1:
             self.go_alone("a batch size of 1")
         self.proving = bool(self.strangers) and (self.has_strange_sampler or not self.alone_because)
+
+    @property
+    def images_may_mix(self) -> bool:
+        """Whether the images of the user's own batch may change each other, as candidates would."""
+        return self.images > 1 and bool(self.strangers) and bool(self.alone_because)
 
     def go_alone(self, because: str) -> None:
         """From here on every candidate has a call of its own."""

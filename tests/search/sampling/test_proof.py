@@ -19,29 +19,32 @@ def proof() -> Any:
     return importlib.import_module("noise_search.search.sampling.proof")
 
 
-def stepped(predict: Predict, rows: Tensor, watcher: Any, images: int) -> None:
-    """A solver of so many steps, whose rows are predicted in the watcher's order."""
+def stepped(predict: Predict, rows: Tensor, watcher: Any, images: int, after: Predict = torch.clone) -> Tensor:
+    """A solver of so many steps, whose rows are predicted in the watcher's order. after: what is done at the end."""
     for _ in range(STEPS):
         order = watcher.order(torch.arange(len(rows)), images)
         out = torch.empty_like(rows)
         out[order] = predict(rows[order])
         rows = 0.5 * rows + 0.5 * watcher.look(rows, out)
+    return after(rows)
 
 
-def proven(predict: Predict, count: int = 4, images: int = 1, kind: str = "Witness") -> bool:
+def proven(
+    predict: Predict, count: int = 4, images: int = 1, kind: str = "Witness", after: Predict = torch.clone
+) -> bool:
     draw = torch.Generator().manual_seed(0)
     candidates = [torch.randn(images, 3, generator=draw) for _ in range(count)]
     recording = proof().Recording()
     recording.join(["first"], count, images)
-    stepped(predict, candidates[0], recording, images)
+    alone = stepped(predict, candidates[0], recording, images, after)
     witness = getattr(proof(), kind)(recording, 1e-4)
     joined = witness.join(["other"] * (count - 1 if kind == "Witness" else count), count, images)
     assert len(joined) == count
     others = candidates[1:]
     rows = [*others, candidates[0]] if kind == "Witness" else candidates
     try:
-        stepped(predict, torch.cat(rows), witness, images)
-        witness.close()
+        ended = stepped(predict, torch.cat(rows), witness, images, after)
+        witness.close(ended[witness.rows], alone)
     except proof().Apart:
         return False
     return True
@@ -84,6 +87,11 @@ def test_what_remembers_the_step_before_is_found() -> None:
     assert not proven(remembering())
 
 
+@pytest.mark.parametrize("kind", ["Witness", "RaceWitness"])
+def test_what_happens_after_the_last_prediction_is_seen(kind: str) -> None:
+    assert not proven(torch.sin, after=lambda x: x - x.mean(), kind=kind)
+
+
 def test_images_of_the_users_batch_may_hear_of_each_other() -> None:
     def pairs(x: Tensor) -> Tensor:
         return x + 0.1 * x.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
@@ -100,11 +108,11 @@ def test_rounding_is_no_fault() -> None:
 def test_a_solver_that_ends_early_is_another() -> None:
     recording = proof().Recording()
     recording.join(["first"], 2, 1)
-    stepped(torch.sin, torch.ones(1, 3), recording, 1)
+    alone = stepped(torch.sin, torch.ones(1, 3), recording, 1)
     witness = proof().Witness(recording, 1e-4)
     witness.join(["other"], 2, 1)
     with pytest.raises(proof().Apart):
-        witness.close()
+        witness.close(alone, alone)
 
 
 def test_no_more_run_together_than_there_are_places_to_look_at() -> None:

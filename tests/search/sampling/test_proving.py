@@ -133,6 +133,16 @@ def one_level(model: Any) -> None:
     model.set_model_sampler_post_cfg_function(lambda args: args["denoised"] * (0.9 if args["sigma"] > 2 else 1.0))
 
 
+def evening_at_the_end(model: Any) -> None:
+    """Around the whole call, after its last prediction."""
+
+    def wrapper(executor: Any, *args: Any, **more: Any) -> Tensor:
+        out = executor(*args, **more)
+        return out / out.std()
+
+    model.add_wrapper_with_key("outer_sample", "another", wrapper)
+
+
 MIXING: dict[str, Patch] = {
     "guidance by a number of the batch": evening,
     "attention to the first image": sharing_keys,
@@ -145,6 +155,7 @@ MIXING: dict[str, Patch] = {
     "the third image of a batch": by_place(2),
     "the second image of a batch": by_place(1),
     "only in the last steps": late,
+    "only at the end": evening_at_the_end,
     "one image at a time": one_image,
     "one noise level at a time": one_level,
 }
