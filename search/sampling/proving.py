@@ -72,7 +72,7 @@ class Proving:
         except Exception as error:
             if self.trajectories.is_own(error):
                 raise
-            return self._apart(first, kind, error)
+            return self._seeded(self._apart(first, kind, error), recording, kind)
         if others.given_up:
             return replace(first, beside=[*first.beside, *others.nfe])
         if len(others) > 1:

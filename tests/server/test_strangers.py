@@ -108,10 +108,13 @@ def sampled(graph: ShapesGraph, name: str, model: Node | Link, seeds: list[int])
     return graph.node(name, **wires, **given)
 
 
-def searched(client: Client, name: str, candidates: int = CANDIDATES) -> tuple[Result, Node, list[dict[str, Any]]]:
+def searched(
+    client: Client, name: str, candidates: int = CANDIDATES, seed: int = SEED
+) -> tuple[Result, Node, list[dict[str, Any]]]:
+    """With a search node that no other of these has: what the host has cached of one is not asked again."""
     graph = ShapesGraph(side=64)
-    search = graph.search(candidates)
-    made = sampled(graph, name, search, [SEED, SEED + 100][: SAMPLERS[name]])
+    search = graph.search(candidates, patience=100 + list(SAMPLERS).index(name))
+    made = sampled(graph, name, search, [seed, seed + 100][: SAMPLERS[name]])
     saved, shown = graph.saved(made), graph.report(made, search)
     workflow = {"extra_data": {"extra_pnginfo": {"workflow": {"id": "some-id", "extra": {}}}}}
     result = client.run(graph, **workflow).check()
@@ -145,6 +148,15 @@ def test_the_picture_carries_the_recipes_of_what_it_is_made_of(strange: Server, 
         carried = json.loads(text["noise_search"])
         carried = carried if isinstance(carried, list) else [carried]
         assert [one["best"]["recipe"] for one in carried] == [one["best"]["recipe"] for one in found]
+
+
+@pytest.mark.xfail(strict=True, reason="the search node is cached, and keeps what it did in earlier prompts")
+@pytest.mark.parametrize("name", ["StrangeHalves", "StrangePair"])
+def test_a_report_tells_of_its_own_prompt_alone(strange: Server, name: str) -> None:
+    client = Client(strange.url)
+    searched(client, name, CANDIDATES + 2)
+    _, _, found = searched(client, name, CANDIDATES + 2, seed=SEED + 10)
+    assert {report["seed"] for report in found} == {SEED + 10, SEED + 110}
 
 
 @pytest.mark.parametrize("name", ["StrangeExpansion", "StrangeNest", "StrangeHalves"])

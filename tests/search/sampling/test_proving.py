@@ -332,6 +332,16 @@ def test_a_solver_whose_noise_does_not_follow_the_seed_claims_none(batch_size: i
     assert {candidate.recipe for candidate in best_report(found).candidates} == {None}
 
 
+@pytest.mark.parametrize("run", [search, raced])
+def test_it_claims_none_either_where_candidates_can_not_share_for_another_reason(run: Any) -> None:
+    generator = torch.Generator()
+    generator.seed()
+    own = solver(lambda x: torch.randn(x.shape, generator=generator))
+    found = run(made(one_level), candidates=4)
+    custom(found.model, own)
+    assert {candidate.recipe for candidate in best_report(found).candidates} == {None}
+
+
 def test_a_solver_that_has_nothing_but_sample() -> None:
     class Bare:
         def sample(self, *args: Any, **more: Any) -> Tensor:
