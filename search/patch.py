@@ -65,7 +65,9 @@ class _Searching(Wrappers):
             self._check_prediction(level, call)
         outcome, board = self._search(call, judge)
         reports = [replace(report, prompt=told.text if told.is_drawn else "") for report in outcome.reports]
-        self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), reports))
+        prompt, (node, item) = PROMPTS.executing()
+        place = ("" if prompt is None else prompt.id, node, item)
+        self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), reports, place))
         where = {"node": board.node, "board": board.id, "images": len(outcome.reports)}
         PROMPTS.record([{**where, "image": image, **report.winner()} for image, report in enumerate(outcome.reports)])
         tell(call, outcome.way, outcome.x0, outcome.latents, self.plan.total_steps(call.steps))

@@ -150,7 +150,6 @@ def test_the_picture_carries_the_recipes_of_what_it_is_made_of(strange: Server, 
         assert [one["best"]["recipe"] for one in carried] == [one["best"]["recipe"] for one in found]
 
 
-@pytest.mark.xfail(strict=True, reason="the search node is cached, and keeps what it did in earlier prompts")
 @pytest.mark.parametrize("name", ["StrangeHalves", "StrangePair"])
 def test_a_report_tells_of_its_own_prompt_alone(strange: Server, name: str) -> None:
     client = Client(strange.url)
