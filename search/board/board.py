@@ -106,19 +106,15 @@ class Board:
         self.remaining = Remaining(trajectories, max_seconds)
         self.stop_asked = False
         self.stopped: str | None = None
-        self.seconds = 0.0  # that it took, once it has stopped
         self.nfe = 0
         self.notes: list[str] = []
-        self._prompt = PROMPTS.begin()
+        prompt = PROMPTS.begin()
+        self.prompt = prompt and prompt.id
+        self.workflow = prompt and prompt.workflow
         self._images = [_OnBoard(max(PREVIEWS_KEPT // images, 1)) for _ in range(images)]
         self._revision = 0
         self._told = _Told()
         self._lock = threading.RLock()
-
-    @property
-    def prompt(self) -> str | None:
-        """The id of the prompt it belongs to, where that came through the server."""
-        return self._prompt and self._prompt.id
 
     @property
     def candidates(self) -> int:
@@ -168,7 +164,8 @@ class Board:
         """The search is over. stopped: as in a report, or `interrupted`, or `failed`."""
         with self._lock:
             if self.stopped is None:
-                self.stopped, self.seconds = stopped, self.remaining.elapsed
+                self.stopped = stopped
+                self.remaining.end()
                 self._tell()
 
     def message(self, since: int = 0) -> dict[str, Any]:
@@ -179,7 +176,7 @@ class Board:
             return {
                 "board": self.id,
                 "node": self.node,
-                "workflow": self._prompt and self._prompt.workflow,
+                "workflow": self.workflow,
                 "prompt": self.prompt,
                 "algorithm": self.algorithm,
                 "unit": self.unit,
@@ -188,7 +185,7 @@ class Board:
                 "done": self.remaining.done,
                 "total": self.remaining.trajectories,
                 "nfe": self.nfe,
-                "seconds": {"spent": self.seconds if ended else self.remaining.elapsed, "left": left},
+                "seconds": {"spent": self.remaining.elapsed, "left": left},
                 "notes": self.notes,
                 "stop_asked": self.stop_asked,
                 "stopped": self.stopped,

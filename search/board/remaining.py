@@ -19,12 +19,16 @@ class Remaining:
         self.max_seconds = max_seconds
         self.clock = clock
         self.started = clock()
+        self.took: float | None = None  # once it has ended
         self.done = 0.0
         self.pace: float | None = None  # seconds a trajectory, decoding and scoring included
 
     @property
     def elapsed(self) -> float:
-        return self.clock() - self.started
+        return self.clock() - self.started if self.took is None else self.took
+
+    def end(self) -> None:
+        self.took = self.elapsed
 
     def reached(self, trajectories: float) -> None:
         """Note that so many trajectories are done."""

@@ -206,3 +206,11 @@ def test_a_failed_candidate_has_its_reason_instead_of_a_score(boards: Any, serve
     assert board.message()["best"] == [1]
     assert board.tile(0, 0) is None
     assert board.candidate(0, 0).to_dict()["score"] is None
+
+
+def test_what_does_not_hold_of_a_search_is_on_its_board(boards: Any, server: Server) -> None:
+    board = boards.BOARDS.start("3", "random", 4)
+    assert board.message()["notes"] == []
+    board.notes = ["With a guider candidates can only run one by one."]
+    shown(board, [1.0])
+    assert server.sent[-1][1]["notes"] == board.notes

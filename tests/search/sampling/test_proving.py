@@ -186,6 +186,7 @@ def test_a_candidate_is_what_its_seed_gives_alone(kind: str, caplog: pytest.LogC
         report = best_report(found)
         assert is_close(result, sampled(model, seed=report.best.recipe.seed, cfg=1.0))
         assert "candidates can only run one by one" in caplog.text
+        assert any("candidates can only run one by one" in note for note in report.notes)
         caplog.clear()
     scores = [best_report(one).candidates for one in alone_and_together(model)]
     for alone, together in zip(*scores, strict=True):
@@ -330,6 +331,7 @@ def test_a_solver_whose_noise_does_not_follow_the_seed_claims_none(batch_size: i
     found = search(small_unet(), candidates=4, batch_size=batch_size)
     custom(found.model, own)
     assert {candidate.recipe for candidate in best_report(found).candidates} == {None}
+    assert any("does not follow the seed" in note for note in best_report(found).notes)
 
 
 @pytest.mark.parametrize("run", [search, raced])
