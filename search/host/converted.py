@@ -58,4 +58,5 @@ def _as(kind: Any, value: Any) -> Any:
 def _is_gone(node: dict[str, Any], server: Any) -> bool:
     class_type = node.get("class_type")
     is_name = isinstance(class_type, str) and class_type not in NODE_CLASS_MAPPINGS
-    return is_name and server.node_replace_manager.has_replacement(class_type)
+    manager = getattr(server, "node_replace_manager", None)  # a server may run without
+    return is_name and manager is not None and manager.has_replacement(class_type)

@@ -183,12 +183,18 @@ def _origin(file: str) -> Origin:
     path = Path(file)
     pack = _pack(path)
     if pack is not None:
-        whole = pack.resolve()
-        return Origin("ours") if whole in (PACK, PACK / "demo") else Origin("pack", pack.name)
+        return Origin("ours") if _is_ours(pack.resolve()) else Origin("pack", pack.name)
     path = path.resolve()
     if any(path.is_relative_to(folder) for folder in OURS):
         return Origin("ours")
     return _library(path) or Origin("host" if path.is_relative_to(COMFYUI) else "other")
+
+
+def _is_ours(pack: Path) -> bool:
+    """This pack, or the demo that comes with it, also from another copy of it."""
+    return pack == PACK or (
+        pack.name == "demo" and (pack.parent / Path(__file__).resolve().relative_to(PACK)).is_file()
+    )
 
 
 def _pack(path: Path) -> Path | None:

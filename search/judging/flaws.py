@@ -12,8 +12,11 @@ def not_finite(values: Tensor) -> list[int]:
 
 
 def one_color(images: Tensor) -> list[bool]:
-    """Of which images [N, ..., channels] every pixel is the same, to the last bit. One of a single pixel is none."""
+    """Of which images [N, ..., channels] every pixel is the same, to the last bit, and not in full saturation, as a solver
+    that goes too far may have it. One of a single pixel is none."""
     pixels = images.flatten(1, -2)
     if pixels.shape[1] < 2:
         return [False] * len(images)
-    return (pixels.amin(1) == pixels.amax(1)).all(-1).tolist()
+    least, most = pixels.amin(1), pixels.amax(1)
+    is_saturated = ((most == 0) | (most == 1)).all(-1) & (most == 1).any(-1)
+    return ((least == most).all(-1) & ~is_saturated).tolist()

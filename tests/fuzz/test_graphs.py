@@ -69,6 +69,8 @@ def check(host: Host, made: Made, ended: Ended, replay: bool) -> None:
         check_choice(made, ended)
     if made.reported is None:
         return
+    if any("note" in json.loads(text) for text in ended.kept[made.reported.id]["value6"]):
+        return  # no search, and that is said
     reports = check_reports(made, ended)
     if len(reports) == len(images) == 1:
         check_score(made, reports[0], images[0])
