@@ -60,7 +60,7 @@ def final_steps(steps: int, search_steps: int) -> int:
 def which_noises() -> frozenset[str]:
     """The settings that say which noises are tried and in which order: a score has the same value whatever they are.
 
-    `noise` is one: an object that is not the sampler's own is not asked, and the sampler's own counts where that has it.
+    `noise` is one: an object that is not the sampler's own is not asked, and that one counts with the sampler.
     """
     kinds: list[Any] = [Limits, *registered().values()]
     return frozenset({"noise", *(field.name for kind in kinds for field in fields(kind))})
