@@ -1,6 +1,7 @@
 """Scores for the images of a list or batch."""
 
 import logging
+import math
 from typing import Any
 
 import torch
@@ -62,6 +63,11 @@ class VerifierScore(io.ComfyNode):
         judge = _judge(only(TITLE, "verifier", verifier, SEVERAL), prompts)
         scores = combine(judge, _score_all(judge, images, prompts))
         best = max(range(sum(sizes)), key=scores.__getitem__)
+        if math.isinf(scores[best]):
+            raise ValueError(
+                f"{TITLE}: there are NaN or infinite values in every image, so there is none to judge. Try a lower CFG, "
+                "another sampler, or a VAE in a higher precision (--fp32-vae)."
+            )
         winner = [image for batch in images for image in batch][best].unsqueeze(0)
         return io.NodeOutput(scores, winner, CountedIndex(best, sizes))
 

@@ -12,8 +12,8 @@ def not_finite(values: Tensor) -> list[int]:
 
 
 def one_color(images: Tensor) -> list[bool]:
-    """Of which images [N, ..., channels] every pixel is the same, to the last bit, and not in full saturation, as it may
-    be when a solver goes too far. One of a single pixel is none."""
+    """Of which images [N, ..., channels] every pixel is the same, to the last bit; not in full saturation, as it may be
+    when a solver goes too far. One of a single pixel is none."""
     pixels = images.flatten(1, -2)
     if pixels.shape[1] < 2:
         return [False] * len(images)

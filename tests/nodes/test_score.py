@@ -8,6 +8,7 @@ from torch import Tensor
 
 from node_calls import call
 from noise_search.verifiers.ensemble import Ensemble
+from small_models import Brightness
 
 pytestmark = pytest.mark.usefixtures("comfy")
 
@@ -188,3 +189,9 @@ def test_an_ensemble_ranks_the_other_images() -> None:
     images[1] = float("inf")
     scores, _, index = score([images], verifier=Ensemble([Red(), Red()]))
     assert (scores, index) == ([0.0, -float("inf"), 1.0], 2)
+
+
+def test_where_no_image_can_be_judged_that_is_an_error() -> None:
+    images = torch.full((2, 8, 8, 3), float("nan"))
+    with pytest.raises(ValueError, match="NaN or infinite values in every image"):
+        call("VerifierScore", images=[images], verifier=[Brightness()], prompt=[""])
