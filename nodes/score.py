@@ -65,7 +65,7 @@ class VerifierScore(io.ComfyNode):
         best = max(range(sum(sizes)), key=scores.__getitem__)
         if math.isinf(scores[best]):
             raise ValueError(
-                f"{TITLE}: there are NaN or infinite values in every image, so there is none to judge. Try a lower CFG, "
+                f"{TITLE}: there are NaN or infinite values in every image, so none can be judged. Try a lower CFG, "
                 "another sampler, or a VAE in a higher precision (--fp32-vae)."
             )
         winner = [image for batch in images for image in batch][best].unsqueeze(0)
