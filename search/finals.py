@@ -33,6 +33,8 @@ class Finals:
     def run_finalists(self, sigmas: Tensor) -> None:
         """The best drafts again, on the whole schedule."""
         trajectories = self.evaluator.trajectories
+        drafted = trajectories.call.steps
+        trajectories.change_schedule(sigmas)
         chosen = self._finalists()
         asked = [self._recipes_of(indices) for indices in chosen]
         drafts = {
@@ -41,8 +43,7 @@ class Finals:
             for image, (index, recipe) in enumerate(zip(indices, recipes, strict=True))
         }
         for item in self.course.standings:
-            item.only_drafts(trajectories.call.steps)
-        trajectories.change_schedule(sigmas)
+            item.only_drafts(drafted)
         for _, group in groupby(asked, key=lambda recipes: len(recipes[0].way())):
             ways = [zip(*(recipe.way() for recipe in recipes), strict=True) for recipes in group]
             for stage in map(list, zip(*ways, strict=True)):

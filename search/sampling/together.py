@@ -39,6 +39,7 @@ class Together:
     ):
         self.images = images
         self.batch_size = batch_size
+        self.races = races
         self.fits: int | None = None
         self.most: int | None = None
         self.strangers = strangers(call.guider, call.sampler)
@@ -53,6 +54,11 @@ class Together:
     def images_may_mix(self) -> bool:
         """Whether the images of the user's own batch may change each other, as candidates would."""
         return self.images > 1 and bool(self.strangers) and bool(self.alone_because)
+
+    def next_schedule(self, call: SamplerCall, conds: Mapping[str, Sequence[Any]]) -> None:
+        """Of a call with other sigmas: a solver may do at some what it does not do at others."""
+        if self.shared is not None:
+            self.shared, self.alone_because = _sharing(call, conds, self.images, self.batch_size, self.races)
 
     def go_alone(self, because: str) -> None:
         """From here on every candidate has a call of its own."""

@@ -139,6 +139,7 @@ class Trajectories:
         """What follows runs on these sigmas."""
         self.call = replace(self.call, sigmas=sigmas)
         self.stretches = _stretches(self.call)
+        self.together.next_schedule(self.call, self.conds)
 
 
 def _stretches(call: SamplerCall) -> Stretches:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from node_calls import call
-from small_models import Brightness, SmallVAE, best_report, sample, small_model
+from small_models import Brightness, SmallVAE, best_report, sample, small_model, small_unet
 
 pytestmark = pytest.mark.usefixtures("comfy")
 STEPS, DRAFT = 8, 3
@@ -147,3 +147,16 @@ def test_a_search_out_of_time_still_ends_with_a_full_image() -> None:
 def test_a_negative_number_is_refused() -> None:
     with pytest.raises(ValueError, match="search_steps is -1"):
         drafting(search_steps=-1)
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_finalists_share_as_the_solver_does_on_the_whole_schedule(images: int) -> None:
+    """The SA solver draws noise in the middle of a schedule: in two steps it draws none, so candidates share as if it
+    never did."""
+    model, latent = small_unet(), {"samples": torch.zeros(images, 4, 8, 12)}
+    sampler = {"steps": 7, "cfg": 1.0, "sampler_name": "sa_solver", "scheduler": "karras", "latent": latent}
+    found = drafting(model=model, candidates=4, search_steps=2)
+    result = sample(found.model, seed=3, **sampler)
+    for image, report in enumerate(found.search.runs[-1].reports):
+        stock = sample(model, seed=report.best.recipe.seed, **sampler)[image]
+        assert torch.allclose(result[image], stock, atol=2e-4 * float(stock.abs().max()))
