@@ -98,8 +98,10 @@ class Evaluator:
     def run(self, candidates: list[Recipes], cutting: Cutting | None = None, uncut: int = 0) -> Run | None:
         """As many of the candidates as go in one call; None when they were given up, as people had seen enough."""
         started = time.perf_counter()
-        finished = self.trajectories.run(candidates, cutting, uncut)
-        self.spent.seconds["sampling"] += time.perf_counter() - started
+        try:
+            finished = self.trajectories.run(candidates, cutting, uncut)
+        finally:
+            self.spent.seconds["sampling"] += time.perf_counter() - started
         self.spent.steps += finished.work
         self.spent.beside(finished.beside)
         self.watch.alone(self.trajectories.alone_because)
@@ -155,8 +157,10 @@ class Evaluator:
             self.spent.seconds["sampling"] -= time.perf_counter() - started  # of which it is a part
             return alive
 
-        run = self.run(asked.candidates, cutting, race.cuts[0].step if race.cuts else race.steps)
-        self._spent_judging(racing.decoding, racing.scoring)
+        try:
+            run = self.run(asked.candidates, cutting, race.cuts[0].step if race.cuts else race.steps)
+        finally:
+            self._spent_judging(racing.decoding, racing.scoring)
         if run is not None:
             yield self._noted(run, race, racing.stopped)
             stopping.limit.spent_on(race.starts)

@@ -61,18 +61,13 @@ class Search:
             return [run for run in self.runs if run.place[0] == ""]
         kept = {place.node for place in prompt.found}
         latest = {run.place[1]: run.place[0] for run in self.runs}  # the last prompt in which a node has searched
-        return [run for run in self.runs if run.place[0] == prompt.id or self._is_kept(run, kept, latest)]
+        return [run for run in self.runs if run.place[0] == prompt.id or _is_kept(run, kept, latest)]
 
     def _in_one_node(self, last: Run) -> list[Run]:
         """The run with those before it in the same run of the node, whose result it may have gone on with."""
         if not last.place[0]:
             return [last]
         return [run for run in self.runs[: self.runs.index(last) + 1] if run.place == last.place]
-
-    def _is_kept(self, run: Run, kept: Collection[str], latest: Mapping[str, str]) -> bool:
-        """Whether the node's result of an earlier prompt is what this one goes on with."""
-        prompt, node, _ = run.place
-        return node in kept and latest[node] == prompt
 
     @property
     def why_not(self) -> str:
@@ -81,6 +76,12 @@ class Search:
             f"{self.title} has not searched here. Its MODEL has to go into the sampler whose LATENT comes in, and that "
             "sampler has to add noise and run at least one step (check add_noise, denoise, start_at_step)."
         )
+
+
+def _is_kept(run: Run, kept: Collection[str], latest: Mapping[str, str]) -> bool:
+    """Whether the node's result of an earlier prompt is what this one goes on with."""
+    prompt, node, _ = run.place
+    return node in kept and latest[node] == prompt
 
 
 def fingerprint(latents: Tensor) -> bytes:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .trajectories import Trajectories
 
 Candidates = Sequence[Sequence[Recipe]]
+ONE_PREDICTION = "a schedule of one prediction"
 
 
 class Alone(Exception):
@@ -55,32 +56,45 @@ class Proving:
         known = self._known(kind)
         if known or self._needs_nothing(kind):
             return self.trajectories.once(candidates, watcher=Watcher(known or None))
-        recording = Recording()
-        first = self.trajectories.once(candidates, watcher=recording)
-        if first.given_up or not recording.wanted or not recording.seen or len(candidates) == 1:
-            return self._seeded(first, recording, kind)
-        witness = Witness(recording, self._same)
+        recordings = [Recording(needed=not self._is_seed_known(kind))]
+        first = self.trajectories.once(candidates, watcher=recordings[0])
+        if first.given_up or not recordings[0].wanted or not recordings[0].is_witness or len(candidates) == 1:
+            return self._seeded(first, recordings[0], kind)
+        if len(recordings[0].seen) < 2:
+            self.trajectories.together.go_alone(ONE_PREDICTION)
+            return self._seeded(first, recordings[0], kind)
+        recordings.append(Recording(needed=True, done=first.work))
+        second = self.trajectories.once(candidates[1:], watcher=recordings[1])
+        if second.given_up:
+            return replace(first, beside=[*first.beside, *second.nfe])
+        first = _joined(first, second)
+        if len(candidates) == 2 or not recordings[1].is_witness:
+            return self._seeded(first, recordings[0], kind)
+        return self._together(first, candidates[2:], recordings, kind)
+
+    def _together(self, first: Finished, waiting: Candidates, recordings: list[Recording], kind: str) -> Finished:
+        """The two that ran alone once more among others."""
+        witness = Witness(recordings, self._same)
         witness.done = first.work
         try:
-            others = self.trajectories.once(candidates[1:], watcher=witness)
+            others = self.trajectories.once(waiting, watcher=witness)
             if not others.given_up:
-                witness.close(others.latents[-1], first.latents[0])
+                witness.close(list(others.latents[-2:]), list(first.latents))
         except Smaller:
             return replace(first, beside=[*first.beside, *self.trajectories.spent_beside()])
         except Apart:
-            return self._seeded(self._apart(first, kind), recording, kind)
+            return self._seeded(self._apart(first, kind), recordings[0], kind)
         except Exception as error:
             if self.trajectories.is_own(error):
                 raise
-            return self._seeded(self._apart(first, kind, error), recording, kind)
+            return self._seeded(self._apart(first, kind, error), recordings[0], kind)
         if others.given_up:
             return replace(first, beside=[*first.beside, *others.nfe])
-        if len(others) > 1:
-            self.outcomes.keep(kind, len(others))
-        return _joined(first, others)
+        self.outcomes.keep(kind, len(others))
+        return _joined(first, others, witnesses=2)
 
     def _race(self, candidates: Candidates, cutting: Cutting, uncut: int, kind: str) -> Finished:
-        """The first candidate alone, whose result is not of the race; then the race, with an eye on that candidate."""
+        """Two candidates alone, whose results are not of the race; then the race, with an eye on those."""
         together = self.trajectories.together
         known = self._known(kind)
         if together.has_strange_sampler:  # in the first rows, where a race has it, the witness can not tell on that
@@ -90,29 +104,42 @@ class Proving:
         together.most = known or uncut + 1
         if known:
             return self.trajectories.once(candidates, cutting)
-        recording = Recording(counts=False)
-        first = self.trajectories.once(candidates, watcher=recording)
-        beside = [*first.beside, *first.nfe]
-        if len(recording.seen) < 2:  # too few to be seen beside others
-            together.go_alone("a schedule of one prediction")
+        recordings = [Recording(needed=True, counts=False) for _ in candidates[:2]]
+        alone = [self.trajectories.once(candidates[at:], watcher=one) for at, one in enumerate(recordings)]
+        beside = [spent for one in alone for spent in [*one.beside, *one.nfe]]
+        if len(recordings[0].seen) < 2:  # too few to be seen beside others
+            together.go_alone(ONE_PREDICTION)
+        if len(recordings[0].seen) < 2 or not all(recording.is_witness for recording in recordings):
             raise Alone(beside)
-        witness = RaceWitness(recording, self._same)
+        finished = self._watched(candidates, cutting, RaceWitness(recordings, self._same), alone[0], beside, kind)
+        if not finished.given_up:
+            self.outcomes.keep(kind, uncut + 1)
+        return replace(finished, beside=[*finished.beside, *beside])
+
+    def _watched(
+        self,
+        candidates: Candidates,
+        cutting: Cutting,
+        witness: RaceWitness,
+        alone: Finished,
+        beside: list[list[int]],
+        kind: str,
+    ) -> Finished:
+        """The race. alone: of its first candidate. beside: spent before. Raises Alone when it proves nothing."""
         try:
             finished = self.trajectories.once(candidates, cutting, witness)
             if not finished.given_up:
-                witness.close(finished.latents[0], first.latents[0])
+                witness.close([finished.latents[0]], [alone.latents[0]])
+            return finished
         except Smaller as smaller:
             smaller.beside = beside
             raise
         except Apart:
-            raise Alone([*beside, *self._apart(first, kind).beside]) from None
+            raise Alone([*beside, *self._apart(alone, kind).beside]) from None
         except Exception as error:
             if self.trajectories.is_own(error):
                 raise
-            raise Alone([*beside, *self._apart(first, kind, error).beside]) from error
-        if not finished.given_up:
-            self.outcomes.keep(kind, uncut + 1)
-        return replace(finished, beside=[*finished.beside, *beside])
+            raise Alone([*beside, *self._apart(alone, kind, error).beside]) from error
 
     def _apart(self, first: Finished, kind: str, error: Exception | None = None) -> Finished:
         """One by one from here on. The predictions of the call that failed are beside."""
@@ -130,12 +157,12 @@ class Proving:
             return first
         known = self.outcomes.find(name)
         if known is None:
-            again = Repeat(recording, self._same, counts=False)
+            again = Repeat([recording], self._same, counts=False)
             try:
                 repeated = self.trajectories.once([recording.recipes], watcher=again)
                 if repeated.given_up:
                     return replace(first, beside=[*first.beside, *repeated.nfe])
-                again.close(repeated.latents[0], first.latents[0])
+                again.close([repeated.latents[0]], [first.latents[0]])
                 known, beside = 1, repeated.nfe
             except Apart:
                 known, beside = 0, self.trajectories.spent_beside()
@@ -156,9 +183,11 @@ class Proving:
 
     def _needs_nothing(self, kind: str) -> bool:
         """Whether candidates go alone, and what there is to know of their seeds is known."""
-        together = self.trajectories.together
-        is_asked = not together.has_strange_sampler or self.outcomes.find(f"{kind} seed") is not None
-        return bool(together.alone_because) and is_asked
+        return bool(self.trajectories.together.alone_because) and self._is_seed_known(kind)
+
+    def _is_seed_known(self, kind: str) -> bool:
+        """Whether the sampler is ComfyUI's own, or was asked whether it follows its seed."""
+        return not self.trajectories.together.has_strange_sampler or self.outcomes.find(f"{kind} seed") is not None
 
     @property
     def _same(self) -> float:
@@ -172,21 +201,22 @@ class Proving:
         return f"{name} {trajectories.source.items} {digest}"
 
 
-def _joined(first: Finished, others: Finished) -> Finished:
-    """The candidate that ran alone and those beside which it ran again; of that only the cost is kept."""
+def _joined(first: Finished, others: Finished, witnesses: int = 0) -> Finished:
+    """The candidates of two calls, without the witnesses at the end of the second; of those only the cost is kept."""
+    count = len(others) - witnesses
+    pairs = zip(first.way, others.way)
     return Finished(
-        latents=torch.cat([first.latents, others.latents[:-1]]),
-        x0=torch.cat([first.x0, others.x0[:-1]]),
-        nfe=[*first.nfe, *others.nfe[:-1]],
+        latents=torch.cat([first.latents, others.latents[:count]]),
+        x0=torch.cat([first.x0, others.x0[:count]]),
+        nfe=[*first.nfe, *others.nfe[:count]],
         steps=first.steps,
-        work=first.work + others.work - others.steps,
+        work=first.work + max(others.work - witnesses * others.steps, 0),
         predictions={
-            level: torch.cat([prediction, others.predictions[level][:-1]])
+            level: torch.cat([prediction, others.predictions[level][:count]])
             for level, prediction in first.predictions.items()
         },
-        beside=[*first.beside, *others.beside, others.nfe[-1]],
+        beside=[*first.beside, *others.beside, *others.nfe[count:]],
         way=[
-            (torch.cat([x0, more_x0[:-1]]), torch.cat([x, more_x[:-1]]))
-            for (x0, x), (more_x0, more_x) in zip(first.way, others.way)
+            (torch.cat([x0, more_x0[:count]]), torch.cat([x, more_x[:count]])) for (x0, x), (more_x0, more_x) in pairs
         ],
     )

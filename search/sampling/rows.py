@@ -119,9 +119,10 @@ class Rows:
 
         Rows that were cut get their last prediction again, so that the solver goes on and nothing is spent on them.
         """
-        rows, together = self.watcher.order(self.alive, self.images), self.trajectories.together
+        options, together = self.onlookers.aside(model_options), self.trajectories.together
+        self.watcher.only_first = options is not model_options
+        rows = self.watcher.order(self.alive, self.images)
         out = self._before(x)
-        options = self.onlookers.aside(model_options)
         at = 0
         while at < len(rows):
             comfy.model_management.throw_exception_if_processing_interrupted()
@@ -164,7 +165,7 @@ class Rows:
     def _fitting(self, guider: Any) -> int:
         """How many candidates fit in the call; all of a race, of which the model may see fewer at once."""
         call, together = self.trajectories.call, self.trajectories.together
-        fitting = together.count(guider, len(self.candidates) + 1, call.noise.shape[1:])
+        fitting = together.count(guider, len(self.candidates) + 2, call.noise.shape[1:])
         if self.cutting is None:
             return fitting
         if len(self.candidates) > fitting:
@@ -182,7 +183,7 @@ class Rows:
     ) -> Tensor | None:
         """The prediction for these rows, or None when several candidates at once were too many for the memory."""
         try:
-            if torch.equal(part, torch.arange(len(x), device=part.device)):
+            if len(part) == len(x) and not self.watcher.turns:
                 return executor(x, timestep, model_options, seed)
             with conditioning_of(self.trajectories.call.guider, part % self.images):
                 return executor(x[part], timestep[part], model_options, seed)

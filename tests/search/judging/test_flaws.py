@@ -25,6 +25,11 @@ def test_one_color_is_one_color_to_the_last_bit() -> None:
     assert one_color(images) == [True, True, False, False]
 
 
+@pytest.mark.parametrize("color", [(1, 1, 1), (1, 0, 0), (0, 1, 1)])
+def test_full_saturation_may_be_a_picture(color: tuple[int, int, int]) -> None:
+    assert one_color(torch.ones(1, 1, 8, 8, 3) * torch.tensor(color)) == [False]
+
+
 def test_a_video_that_changes_its_color_is_not_one_color() -> None:
     video = torch.zeros(1, 2, 8, 8, 3)
     assert one_color(video) == [True]
