@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 from comfy_api.latest import io
+from comfy_execution.utils import get_executing_context
 
+from ..search.host.graph import is_candidate, running
 from ..search.host.prompt_text import has_choices
 from ..search.judging.scoring import score_images
 from ..verifiers.base import Verifier as VerifierProtocol
@@ -63,13 +65,22 @@ class VerifierScore(io.ComfyNode):
         judge = _judge(only(TITLE, "verifier", verifier, SEVERAL), prompts)
         scores = combine(judge, _score_all(judge, images, prompts))
         best = max(range(sum(sizes)), key=scores.__getitem__)
-        if math.isinf(scores[best]):
+        if math.isinf(scores[best]) and not _is_in_loop():
             raise ValueError(
                 f"{TITLE}: there are NaN or infinite values in every image, so none can be judged. Try a lower CFG, "
                 "another sampler, or a VAE in a higher precision (--fp32-vae)."
             )
         winner = [image for batch in images for image in batch][best].unsqueeze(0)
         return io.NodeOutput(scores, winner, CountedIndex(best, sizes))
+
+
+def _is_in_loop() -> bool:
+    """Whether it judges a candidate of a Search Loop, which goes on with the others."""
+    context = get_executing_context()
+    if context is None:
+        return False
+    prompt = running(context.prompt_id)
+    return prompt is not None and is_candidate(prompt, context.node_id)
 
 
 def _prompt_of_each(prompts: list[str], sizes: list[int]) -> list[str]:
