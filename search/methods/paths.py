@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import ClassVar
 
@@ -78,14 +78,20 @@ def path_search(
             if turn is not None:
                 around = [recipe.turned(rng.randrange(TURN_SEEDS), *turn) for recipe in kept for _ in range(branches)]
     except Enough as enough:
-        known = dict(zip(asked, enough.scores))
-        going = [recipe for recipe in [*kept[:1], *around] if recipe in known]
-        if not going:
-            return
-        kept = _best(going, [known[recipe] for recipe in going], 1, fill)
+        kept = _furthest(kept[:1], around, dict(zip(asked, enough.scores)), fill)
         if not kept:
             return
     yield [recipe.finished() for recipe in kept]
+
+
+def _furthest(
+    kept: Sequence[Recipe], around: Sequence[Recipe], known: Mapping[Recipe, float], fill: bool
+) -> list[Recipe]:
+    """The best of those that have a score, be it of the round that is running. fill: images of a batch finish from the
+    same level, which is that of the round where it has scores."""
+    before, now = ([recipe for recipe in some if recipe in known] for some in (kept, around))
+    going = (now or before) if fill else [*before, *now]
+    return _best(going, [known[recipe] for recipe in going], 1, fill) if going else []
 
 
 def turns(start: float, forward: float, backward: float) -> list[tuple[float, float]]:

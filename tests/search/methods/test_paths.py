@@ -133,3 +133,16 @@ def test_the_best_to_finish_when_people_have_seen_enough_has_not_failed() -> Non
     algorithm.send([0.0])
     with pytest.raises(StopIteration):
         algorithm.throw(Enough([0.0, -math.inf, -math.inf]))
+
+
+def test_images_of_a_batch_finish_from_the_same_level_when_people_have_seen_enough() -> None:
+    """One of them has its best before the turn, the other behind it."""
+    finished = []
+    for turned in ([0.1, 0.2], [0.8, 0.9]):
+        algorithm = path_search(7, 2, 1, 0.7, 0.1, 0.3, fill=True)
+        next(algorithm)
+        algorithm.send([0.0])
+        algorithm.send([0.0, 0.5, 0.4])
+        (best,) = algorithm.throw(Enough([0.0, 0.5, 0.4, *turned]))
+        finished.append(best)
+    assert len({recipe.along.level for recipe in finished}) == 1
