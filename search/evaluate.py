@@ -15,7 +15,7 @@ from .board.watch import Watch
 from .course import Course, Judged, Recipes, Round
 from .history.known import Known
 from .judging.judge import Judge
-from .judging.race import Look, Racing, looks
+from .judging.race import Ahead, Look, Racing, looks
 from .methods.pruning import Race
 from .pictures import thumbnail
 from .records.candidate import Candidate
@@ -149,12 +149,13 @@ class Evaluator:
             return
         racing = Racing(race, grid.images, self.judge, self._name_in(grid), self._to_latent, stopping.stop_asked)
 
-        def cutting(step: int, x0: Tensor) -> list[int] | None:
-            started = time.perf_counter()
-            alive = racing.after_step(step, x0)
+        def cutting(step: int, x0: Tensor, look_ahead: Ahead) -> list[int] | None:
+            started, looking = time.perf_counter(), racing.looking
+            alive = racing.after_step(step, x0, look_ahead)
             if alive is not None:
                 self._show(asked.candidates, racing, grid)
-            self.spent.seconds["sampling"] -= time.perf_counter() - started  # of which it is a part
+            beside = time.perf_counter() - started - (racing.looking - looking)
+            self.spent.seconds["sampling"] -= beside  # of which it is a part
             return alive
 
         try:

@@ -36,7 +36,7 @@ class RandomSearch(SearchNode):
             _candidates("How many full images to generate and compare. Candidate i has the sampler's seed + i."),
             io.Combo.Input(
                 "pruning",
-                options=[method.NONE, method.PROGRESSIVE],
+                options=list(method.PRUNINGS),
                 default=method.NONE,
                 tooltip="none: every candidate runs to the end. progressive: the same cost on about 1.5 times "
                 "as many starts, of which the weaker ones stop on the way, judged by what the model predicts "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from ...verifiers.base import combine, parts
 from ..methods.pruning import Cut, Race, survivors
 from ..pictures import thumbnail
 from .judge import Judge, Scored
+
+Ahead = Callable[[list[int], int], Tensor]  # (rows, big steps) -> what they become so far ahead
 
 
 class Look(NamedTuple):
@@ -65,21 +68,23 @@ class Racing:
         self.alive = list(range(race.starts * items))
         self.latest: dict[int, Look] = {}  # of every row, as it was last judged
         self.judged: list[int] = []  # the rows that were judged last
-        self.decoding = self.scoring = 0.0
+        self.looking = self.decoding = self.scoring = 0.0
 
-    def after_step(self, step: int, x0: Tensor) -> list[int] | None:
+    def after_step(self, step: int, x0: Tensor, look_ahead: Ahead) -> list[int] | None:
         """The rows that go on after so many steps; None when it is not the time for a cut. x0: [rows, ...]."""
-        keep = self._keep(step)
-        if keep is None:
+        cut = self._cut(step)
+        if cut is None:
             return None
         rows = self.judged = self.alive
-        index = torch.tensor(rows, device=x0.device)
-        judged = self.judge.judge(self.to_latent(x0[index]).float().cpu(), lambda at: self.name_of(rows[at]))
+        started = time.perf_counter()
+        seen = look_ahead(rows, cut.ahead) if cut.ahead else x0[torch.tensor(rows, device=x0.device)]
+        self.looking += time.perf_counter() - started
+        judged = self.judge.judge(self.to_latent(seen).float().cpu(), lambda at: self.name_of(rows[at]))
         self.decoding += judged.decoding
         self.scoring += judged.scoring
         seen = dict(zip(rows, looks(judged, step), strict=True))
         self.latest |= seen
-        kept = [row for item in range(self.items) for row in survivors(self._ranked(item, seen), keep)]
+        kept = [row for item in range(self.items) for row in survivors(self._ranked(item, seen), cut.keep)]
         self.alive = sorted(kept)
         return self.alive
 
@@ -87,12 +92,11 @@ class Racing:
     def stopped(self) -> dict[int, Look]:
         return {row: latest for row, latest in self.latest.items() if row not in self.alive}
 
-    def _keep(self, step: int) -> int | None:
+    def _cut(self, step: int) -> Cut | None:
         """How many rows of each item go on after this step; None for all of them."""
         if self.enough():
-            return 1 if len(self.alive) > self.items else None
-        cut = self.cuts.get(step)
-        return None if cut is None else cut.keep
+            return Cut(step, 1) if len(self.alive) > self.items else None
+        return self.cuts.get(step)
 
     def _ranked(self, item: int, seen: dict[int, Look]) -> dict[int, float]:
         """One number for each row of this item, ranked among those still alive; those that failed below all others."""

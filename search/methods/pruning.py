@@ -47,10 +47,14 @@ ROOM = 256 * 2**20  # bytes for the latents of a race; a solver may hold several
 
 
 class Cut(NamedTuple):
-    """After `step` steps, score the x0 predictions of the rows alive; the best `keep` go on."""
+    """After `step` steps, score the x0 predictions of the rows alive; the best `keep` go on.
+
+    ahead: so many big steps further on are those predictions made, beside the trajectory; see look_ahead.py.
+    """
 
     step: int
     keep: int
+    ahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,12 @@ class Race:
         return self.cost_until(self.steps)
 
     def cost_until(self, step: int) -> int:
-        """Steps of rows done when the sampler has done `step` steps."""
+        """Steps of rows done when the sampler has done `step` steps, looks ahead included."""
         cost, alive, at = 0, self.starts, 0
         for cut in self.cuts:
             if cut.step >= step:
                 break
-            cost, alive, at = cost + alive * (cut.step - at), cut.keep, cut.step
+            cost, alive, at = cost + alive * (cut.step - at + cut.ahead), cut.keep, cut.step
         return cost + alive * (step - at)
 
 

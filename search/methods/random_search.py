@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ..records.recipe import Recipe
 from .base import Algorithm, Heat, Method, Start
 from .checks import SettingError, at_least
+from .look_ahead import look_plan
 from .noise import candidate_seed
-from .pruning import MOST_ROWS, plan, rows_together
+from .pruning import MOST_ROWS, Race, plan, rows_together
 
-NONE, PROGRESSIVE = "none", "progressive"
+NONE, PROGRESSIVE, LOOK_AHEAD = "none", "progressive", "look ahead"
+PRUNINGS = (NONE, PROGRESSIVE, LOOK_AHEAD)
 TIMED_ROWS = 16  # candidates in a race when time is short: the first round always runs
 
 
 @dataclass(frozen=True)
 class RandomSearch(Method):
-    """candidates: what it costs, in full trajectories. pruning: PROGRESSIVE spends the same on more starts."""
+    """candidates: what it costs, in full trajectories. pruning: all but NONE spend the same on more starts."""
 
     name: ClassVar[str] = "random"
 
@@ -26,8 +29,8 @@ class RandomSearch(Method):
 
     def __post_init__(self) -> None:
         at_least(candidates=(self.candidates, 1))
-        if self.pruning not in (NONE, PROGRESSIVE):
-            raise SettingError(f"pruning is {self.pruning!r}, but it has to be {NONE} or {PROGRESSIVE}.")
+        if self.pruning not in PRUNINGS:
+            raise SettingError(f"pruning is {self.pruning!r}, but it has to be one of {', '.join(PRUNINGS)}.")
 
     @property
     def trajectories(self) -> float:
@@ -35,12 +38,14 @@ class RandomSearch(Method):
 
     @property
     def races(self) -> bool:
-        return self.pruning == PROGRESSIVE
+        return self.pruning != NONE
 
     def begin(self, start: Start) -> Algorithm:
         if not self.races:
             return random_search(start.seed, self.candidates)
         most = min(TIMED_ROWS if start.is_timed else MOST_ROWS, rows_together(start.latent_bytes))
+        if self.pruning == LOOK_AHEAD:
+            return in_races(start.seed, look_plan(self.candidates, start.steps, most_rows=most))
         return pruned_random_search(start.seed, self.candidates, start.steps, most)
 
 
@@ -54,7 +59,12 @@ def pruned_random_search(seed: int, candidates: int, steps: int, most_rows: int 
 
     most_rows: that start together, and are one round.
     """
+    return in_races(seed, plan(candidates, steps, most_rows=most_rows))
+
+
+def in_races(seed: int, races: Sequence[Race]) -> Algorithm:
+    """Consecutive seeds, as many as all races start."""
     started = 0
-    for race in plan(candidates, steps, most_rows=most_rows):
+    for race in races:
         yield Heat([Recipe(candidate_seed(seed, started + index)) for index in range(race.starts)], race)
         started += race.starts

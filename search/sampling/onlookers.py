@@ -34,6 +34,11 @@ class Onlookers:
             return model_options
         return {**model_options, KEY: [*functions[: self.own], self._note]}
 
+    def without(self, model_options: dict[str, Any]) -> dict[str, Any]:
+        """The options for predictions that the solver does not get to see."""
+        functions = model_options.get(KEY, [])
+        return model_options if len(functions) <= self.own else {**model_options, KEY: functions[: self.own]}
+
     def take(self, rows: Tensor, x: Tensor) -> None:
         """What was noted is of these rows of x [rows, ...]."""
         for name in LOOKED_AT if self._told else ():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_management
@@ -14,6 +14,7 @@ from ..host.memory import too_little
 from ..records.recipe import Recipe
 from .call import Finished
 from .conditioning import conditioning_of, fix_batch, tile
+from .looking import Given, Point, below, look
 from .onlookers import KEY as ONLOOKERS
 from .onlookers import Onlookers
 from .proof import Watcher
@@ -33,14 +34,15 @@ class Smaller(BaseException):
     beside: list[list[int]] = []
 
 
-Cutting = Callable[[int, Tensor], list[int] | None]  # (steps done, x0 [rows, ...]) -> rows that go on, None for all
+Ahead = Callable[[list[int], int], Tensor]  # (rows, big steps) -> their x0 predictions so far ahead
+Cutting = Callable[[int, Tensor, Ahead], list[int] | None]  # (steps done, x0 [rows, ...]) -> rows that go on, None: all
 
 
 class Rows:
     """candidates: those that wait; the first of them run, as many as go together. cutting: see Trajectories.run.
 
     alive: the rows still computed. watched: those of them that were cut, and are computed for the watcher alone; what
-    that costs is beside. last: the last prediction of every row; a solver that predicts nothing leaves it as it is.
+    that costs is beside. point: where every row was predicted last; a solver that predicts nothing leaves it as it is.
     judging: whether an error is of the search's own work between two steps.
     """
 
@@ -58,10 +60,11 @@ class Rows:
         self.judging = False
         self.watched: set[int] = set()
         self.beside = [0] * self.images
-        self.sigmas = trajectories.call.sigmas
-        self.onlookers = Onlookers(len(trajectories.call.guider.model_options.get(ONLOOKERS, [])))
+        call = trajectories.call
+        self.given = Given(call.guider, call.sigmas, call.noise, call.latent_image, call.denoise_mask)
+        self.onlookers = Onlookers(len(call.guider.model_options.get(ONLOOKERS, [])))
         self.alive = torch.empty(0, dtype=torch.long)
-        self.last = torch.empty(0)
+        self.point = Point(None, call.noise, call.sigmas[:1], torch.empty(0), {}, None)
         self.way: list[tuple[Tensor, Tensor]] = []  # x0 and x, of the last step alone where nobody asks for all
         self.predictions: dict[float, Tensor] = {}
         self.work = 0.0  # steps done by all candidates
@@ -70,6 +73,10 @@ class Rows:
     @property
     def images(self) -> int:
         return self.trajectories.source.items
+
+    @property
+    def sigmas(self) -> Tensor:
+        return self.given.sigmas
 
     @property
     def shared(self) -> Shared | None:
@@ -92,24 +99,24 @@ class Rows:
         stretches, source = self.trajectories.stretches, self.trajectories.source
         self.candidates = starting = self.watcher.join(self.candidates, self._fitting(guider), self.images)
         count = len(starting)
-        self.sigmas = stretches.schedule(starting[0][0], sigmas)
-        full = comfy.samplers.Sampler.max_denoise(self.trajectories.call.sampler, guider, self.sigmas)
+        sigmas = stretches.schedule(starting[0][0], sigmas)
+        full = comfy.samplers.Sampler.max_denoise(self.trajectories.call.sampler, guider, sigmas)
         noises = [stretches.start(recipes, source, noise, latent_image, full) for recipes in starting]
         self.trajectories.spent = [0] * (count * self.images)
         fix_batch(guider.conds, self.images)
         if self.shared is not None:
             passed = self.trajectories.call.passed
             seeds = [[passed(step_seed(recipe)) for recipe in recipes] for recipes in starting]
-            self.shared.start(noises, seeds, self.sigmas)
+            self.shared.start(noises, seeds, sigmas)
         rows = torch.cat(noises)
-        self.alive, self.last = torch.arange(len(rows), device=rows.device), torch.empty_like(rows)
+        self.alive = torch.arange(len(rows), device=rows.device)
+        self.point = self.point._replace(x0=torch.empty_like(rows))
         latent_image, denoise_mask = tile(latent_image, count), tile(denoise_mask, count)
-        samples = executor(
-            guider, self.sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar
-        )
+        self.given = Given(guider, sigmas, rows, latent_image, denoise_mask)
+        samples = executor(guider, sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar)
         for recipes, ended in zip(starting, samples.unflatten(0, (count, -1)), strict=True):
             if recipes[0].is_open:
-                stretches.keep(recipes, ended, self.sigmas[-1], noise)
+                stretches.keep(recipes, ended, sigmas[-1], noise)
         return samples
 
     def predict_noise(
@@ -119,27 +126,38 @@ class Rows:
 
         Rows that were cut get their last prediction again, so that the solver goes on and nothing is spent on them.
         """
-        options, together = self.onlookers.aside(model_options), self.trajectories.together
+        options = self.onlookers.aside(model_options)
         self.watcher.only_first = options is not model_options
         rows = self.watcher.order(self.alive, self.images)
-        out = self._before(x)
-        at = 0
-        while at < len(rows):
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            part = rows[at : at + together.most_rows(len(rows))]
-            prediction = self._predict(executor, x, timestep, part, options, seed)
-            if prediction is None:
-                together.fits = max(len(part) // self.images // 2, 1)
-                continue
-            out[part] = prediction
+        point = Point(executor, x, timestep, self._before(x), options, seed)
+        for part, prediction in self._predicted(point, rows):
+            point.x0[part] = prediction
             self.onlookers.take(part, x)
-            at += len(part)
-        for row in rows.tolist():
-            self._count_prediction(row)
-        self.last = self.onlookers.call(model_options, x, timestep, out)
+        x0 = self.onlookers.call(model_options, x, timestep, point.x0)
         if not self.given_up:
-            self.last = self.watcher.look(x, self.last)
-        return self.last
+            x0 = self.watcher.look(x, x0)
+        self.point = point._replace(x0=x0, options=self.onlookers.without(model_options))
+        return x0
+
+    def look_ahead(self, rows: list[int], ahead: int) -> Tensor:
+        """The x0 predictions of these rows so many big steps on from where they were predicted last [rows, ...]."""
+        point, index = self.point, torch.tensor(rows, device=self.point.x0.device)
+
+        def predict(x: Tensor, sigma: Tensor) -> Tensor:
+            if sigma[0] == point.sigma[0]:
+                return point.x0[index]
+            full = point._replace(x=torch.zeros_like(point.x0), sigma=sigma[0].expand(len(point.x0)))
+            full.x[index], found = x, torch.empty_like(point.x0)
+            for part, prediction in self._predicted(full, index):
+                found[part] = prediction
+            self.work += len(rows) / self.images
+            return found[index]
+
+        self.judging = False
+        seen = self.given.around(predict, index, point.options)
+        predicted = look(point.x[index], seen, below(self.sigmas, point.sigma[0]), ahead)
+        self.judging = True
+        return predicted
 
     def finished(self, samples: Tensor) -> Finished:
         """samples: [rows, ...], what the sampler has given out."""
@@ -176,17 +194,31 @@ class Rows:
         """What rows get that were cut: their last prediction, or x itself where the solver has changed its size."""
         if len(self.alive) == len(x):
             return torch.empty_like(x)
-        return self.last.clone() if self.last.shape == x.shape else x.clone()
+        last = self.point.x0
+        return last.clone() if last.shape == x.shape else x.clone()
 
-    def _predict(
-        self, executor, x: Tensor, timestep: Tensor, part: Tensor, model_options: dict[str, Any], seed: int | None
-    ) -> Tensor | None:
+    def _predicted(self, point: Point, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Of these rows, in parts as large as fit, each with its prediction; they are counted."""
+        together, at = self.trajectories.together, 0
+        while at < len(rows):
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            part = rows[at : at + together.most_rows(len(rows))]
+            prediction = self._predict(point, part)
+            if prediction is None:
+                together.fits = max(len(part) // self.images // 2, 1)
+                continue
+            yield part, prediction
+            at += len(part)
+        for row in rows.tolist():
+            self._count_prediction(row)
+
+    def _predict(self, point: Point, part: Tensor) -> Tensor | None:
         """The prediction for these rows, or None when several candidates at once were too many for the memory."""
         try:
-            if len(part) == len(x) and not self.watcher.turns:
-                return executor(x, timestep, model_options, seed)
+            if len(part) == len(point.x) and not self.watcher.turns:
+                return point.executor(point.x, point.sigma, point.options, point.seed)
             with conditioning_of(self.trajectories.call.guider, part % self.images):
-                return executor(x[part], timestep[part], model_options, seed)
+                return point.executor(point.x[part], point.sigma[part], point.options, point.seed)
         except Exception as error:
             if not comfy.model_management.is_oom(error):
                 raise
@@ -223,7 +255,7 @@ class Rows:
         if self.given_up:  # the solver goes on to its end with the last predictions
             self.alive = self.alive[:0]
         elif self.cutting is not None:
-            self._cut(self.cutting(step + 1, x0), x0)
+            self._cut(self.cutting(step + 1, x0, self.look_ahead), x0)
 
     def _cut(self, alive: list[int] | None, x0: Tensor) -> None:
         if alive is None:

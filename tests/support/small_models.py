@@ -210,10 +210,17 @@ def search(model: Any, candidates: int = 5, vae: Any = None, verifier: Any = Non
     return SimpleNamespace(model=patched, search=record, vae=vae, verifier=verifier)
 
 
-def raced(model: Any, candidates: int = 6, vae: Any = None, verifier: Any = None, **settings: Any) -> SimpleNamespace:
+def raced(
+    model: Any,
+    candidates: int = 6,
+    vae: Any = None,
+    verifier: Any = None,
+    pruning: str = "progressive",
+    **settings: Any,
+) -> SimpleNamespace:
     """As search, pruned on the way: with 6 candidates nine start, more than the network is given at once."""
     patch = importlib.import_module("noise_search.search.patch")
-    plan = plan_of(candidates, "progressive", **settings)
+    plan = plan_of(candidates, pruning, **settings)
     patched, record = patch.put_on(model, plan, vae or SmallVAE(), verifier or Brightness(), "")
     return SimpleNamespace(model=patched, search=record)
 

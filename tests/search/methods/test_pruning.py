@@ -23,7 +23,7 @@ EarlyScore = Callable[[float, random.Random], float]
 
 def row_steps(of: Race) -> int:
     """The cost, counted step by step as a sampler would."""
-    cost, alive, keep_after = 0, of.starts, dict(of.cuts)
+    cost, alive, keep_after = 0, of.starts, {cut.step: cut.keep for cut in of.cuts}
     for step in range(1, of.steps + 1):
         cost += alive
         alive = keep_after.get(step, alive)
