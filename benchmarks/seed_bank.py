@@ -3,7 +3,8 @@
     .host/venv/bin/python benchmarks/seed_bank.py [--first 0] [--captions 100] [--seeds 64] [--workers 2]
 
 From these the best of any number of seeds can be told exactly, as a mean over all subsets: what a search is measured
-against in effective_n.py. Rows are added to seed_bank.jsonl in the results; a run that was stopped goes on where it was.
+against in effective_n.py. Rows are added to seed_bank.jsonl in the results; a run that was stopped goes on where it had
+ended.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Looks ahead: the image that a latent becomes in a few big steps, made beside the trajectory, which it leaves as it is.
+"""Looks ahead: the image that a latent becomes in a few big steps, made beside the trajectory, which is left as it is.
 
 The steps are those of the plainest solver (euler) through the user's own guider, patches, conditioning and mask. All
 of the host's latents follow dx/dsigma = (x - x0) / sigma, whatever the type of the model.
@@ -59,9 +59,9 @@ class _Model:
 
 
 def look(x: Tensor, predict: Predict, sigmas: Tensor, ahead: int) -> Tensor:
-    """The x0 prediction `ahead` big steps below the first of `sigmas`, which has no steps of its own left to use.
+    """The x0 prediction so many big steps ahead.
 
-    predict: also knows the prediction at x. sigmas: those that the trajectory still has before it, the present one first.
+    predict: also knows the prediction at x. sigmas: what the trajectory still has before it, the present one first.
     """
     x0 = x
     path = thin(sigmas, ahead + 1)[:-1]
