@@ -42,7 +42,7 @@ class Given(NamedTuple):
         """The predictions of these rows as the solver would get them."""
         if self.mask is None:
             return predict
-        host = comfy.samplers.KSamplerX0Inpaint(_Model(self.guider.inner_model, predict), self.sigmas)
+        host: Any = comfy.samplers.KSamplerX0Inpaint(_Model(self.guider.inner_model, predict), self.sigmas)
         host.latent_image, host.noise, mask = self.latent_image[rows], self.noise[rows], self.mask[rows]
         return lambda x, sigma: host(x, sigma, mask, model_options=options)
 
