@@ -99,7 +99,7 @@ class Bench:
         plans, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("plan", "patch"))
         watched = Watched(self.verifier, self.second, caption)
         begin = lambda start: algorithm(start.seed, start.steps)  # noqa: E731
-        method = SimpleNamespace(name="benchmark", trajectories=trajectories, races=races, begin=begin)
+        method = SimpleNamespace(name="benchmark", trajectories=trajectories, races=races, parents=0, begin=begin)
         plan = plans.Plan("benchmark", method, plans.Limits(batch_size=self.batch))
         model, search = patch.put_on(self.model, plan, self.vae, watched, str(caption))
         self.sampled(model, [caption], [seed], steps or self.steps)

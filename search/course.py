@@ -50,7 +50,7 @@ class Course(Generic[Kept]):
     def __init__(self, plan: Plan, start: Start, verifier: Verifier, stop_asked: Callable[[], bool], images: int = 1):
         self.plan = plan
         self.seed = start.seed
-        self.standings: list[Standing[Kept]] = [Standing(verifier) for _ in range(images)]
+        self.standings: list[Standing[Kept]] = [Standing(verifier, plan.method.parents) for _ in range(images)]
         self.stopping = Stopping(plan.limits, self.standings, stop_asked)
         self.recipes: list[Recipes] = []  # of every candidate that was judged
         self.rounds = 0

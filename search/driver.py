@@ -60,7 +60,8 @@ class Driver:
             plan.node, plan.name, total / call.steps, images=source.items, max_seconds=limits.max_seconds
         )
         size = call.noise.numel() * 4  # solvers compute in float32
-        start = Start(call.seed, draft.steps, size, limits.max_seconds > 0)
+        levels_of = self.trajectories.stretches.levels_of_schedule()
+        start = Start(call.seed, draft.steps, size, limits.max_seconds > 0, levels=levels_of)
         self.course: Course[Result] = Course(
             plan, start, judge.verifier, lambda: self.board.stop_asked, images=source.items
         )

@@ -22,6 +22,7 @@ from .records.candidate import Candidate
 from .records.grid import Grid
 from .records.recipe import Recipe
 from .records.standing import Result
+from .remaking import give_parents
 from .sampling.call import Finished
 from .sampling.proving import Alone
 from .sampling.trajectories import Cutting, Trajectories
@@ -97,6 +98,24 @@ class Evaluator:
 
     def run(self, candidates: list[Recipes], cutting: Cutting | None = None, uncut: int = 0) -> Run | None:
         """As many of the candidates as go in one call; None when they were given up, as people had seen enough."""
+        give_parents(self, candidates)
+        return self._run(candidates, cutting, uncut)
+
+    def along(self, recipes: Recipes) -> Run | None:
+        """One candidate from noise on, whatever its way was; only its last stretch counts as its own."""
+        *before, last = zip(*(recipe.way() for recipe in recipes), strict=True)
+        self.trajectories.keeps_ends = True
+        try:
+            for stage in before:
+                run = self._run([stage])
+                if run is None:
+                    return None
+                self.spent.beside(run.finished.nfe)
+        finally:
+            self.trajectories.keeps_ends = False
+        return self._run([last])
+
+    def _run(self, candidates: list[Recipes], cutting: Cutting | None = None, uncut: int = 0) -> Run | None:
         started = time.perf_counter()
         try:
             finished = self.trajectories.run(candidates, cutting, uncut)

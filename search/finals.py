@@ -10,16 +10,10 @@ from torch import Tensor
 
 from .course import Course, Judged, Recipes, Round
 from .evaluate import Evaluator
-from .history.known import is_same
 from .plan import FINALISTS
 from .records.recipe import Recipe
 from .records.standing import Result
-
-Indices = tuple[int, ...]  # a candidate for each image, by its number
-
-
-class ScoresChanged(Exception):
-    """The best candidate was scored by an earlier run, and does not have that score any more."""
+from .remaking import Indices, remake
 
 
 class Finals:
@@ -63,19 +57,7 @@ class Finals:
         # also what the other images run: their own best may be the end of a path
         wanted = tuple(index if image in missing else best[missing[0]] for image, index in enumerate(best))
         for indices in self._side_by_side([wanted]):
-            run = self.evaluator.run([self._recipes_of(indices)])
-            if run is None:
-                continue
-            judged = self.evaluator.judged(run)
-            self.evaluator.spent.beside(run.finished.nfe)
-            for image in (image for image in missing if wanted[image] == indices[image]):
-                self._replace(image, indices[image], judged)
-
-    def _replace(self, image: int, index: int, judged: Judged[Result]) -> None:
-        item = self.course.standings[image]
-        if not is_same(item.seen[index].scores, judged.candidates[image][0].scores, item.seen):
-            raise ScoresChanged
-        item.results[index] = judged.kept[image][0]
+            remake(self.evaluator, indices, [image for image in missing if wanted[image] == indices[image]])
 
     def _finalists(self) -> list[Indices]:
         """Drafts, one an image: the best first, only one when the search was cut short; and that without search."""
@@ -88,8 +70,10 @@ class Finals:
         return [*best, (0,) * len(ranked)] if ran else best
 
     def _side_by_side(self, wanted: list[Indices]) -> list[Indices]:
-        """Candidates, one an image, as they can run. Alone, the images of a batch share one seed's step noise."""
-        if not self.evaluator.trajectories.images_go_by_one_seed:
+        """Candidates, one an image, as they can run. Alone, the images of a batch share one seed's step noise; and all
+        of a batch are at the same stretch of their way."""
+        ways = {len(recipe.way()) for indices in wanted for recipe in self._recipes_of(indices)}
+        if not self.evaluator.trajectories.images_go_by_one_seed and len(ways) < 2:
             return wanted
         return [(index,) * len(self.course.standings) for index in dict.fromkeys(chain(*wanted))]
 

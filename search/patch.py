@@ -15,13 +15,13 @@ from torch import Tensor
 from ..verifiers.base import Verifier, parts
 from .board.board import Board
 from .driver import Driver, Outcome
-from .finals import ScoresChanged
 from .history.known import Known
 from .history.pages import page_of
 from .host.prompt_text import Judged, judged_by
 from .host.prompts import PROMPTS
 from .judging.judge import Judge
 from .plan import Plan
+from .remaking import ScoresChanged
 from .results import Run, Search, fingerprint
 from .sampling.call import SamplerCall
 from .sampling.draws import latent_of
@@ -105,7 +105,7 @@ class _Searching(Wrappers):
         if self.plan.method.races:
             raise ValueError(
                 f"{self.plan.title}: {self.verifier.name} compares an image with what was predicted on the way to it, "
-                "so it can not judge candidates that are still on the way. Set pruning to none."
+                "so it can not judge candidates that are still on the way. Use Random Search without pruning."
             )
         begins = float(thin(call.sigmas, self.plan.limits.search_steps or call.steps)[-2])
         last = Levels(call.guider.model_patcher.get_model_object("model_sampling")).level(begins)

@@ -68,6 +68,7 @@ class _Replay(Wrappers):
         """The recipe for every image of the batch, as the search ran it, stretch by stretch."""
         trajectories = Trajectories(call, source, batch_size=1, progress=lambda *_: False)
         for part in recipe.way():
+            trajectories.keeps_ends = part != recipe
             finished = trajectories.run([[part] * source.items])
             trajectories.next_round()
         return finished

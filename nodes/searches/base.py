@@ -18,13 +18,16 @@ class SearchNode(io.ComfyNode):
     """Base of the search nodes. The inputs in `settings` have the names of the method's fields.
 
     METHOD: what the node searches with. TITLE: its name, also in messages. PLACE: among the search nodes. PATIENCE:
-    whether it can stop when nothing better has come for a while.
+    whether it can stop when nothing better has come for a while. DRAFTS: whether candidates can be drafts of fewer
+    steps. ADVANCED: whether all but what the method asks for is shown among the advanced inputs.
     """
 
     METHOD: ClassVar[type[Method]]
     TITLE: ClassVar[str]
     PLACE: ClassVar[int] = 100
     PATIENCE: ClassVar[bool] = True
+    DRAFTS: ClassVar[bool] = True
+    ADVANCED: ClassVar[bool] = False
 
     @classmethod
     def settings(cls) -> list[io.Input]:
@@ -39,13 +42,17 @@ class SearchNode(io.ComfyNode):
     @classmethod
     def schema(cls, node_id: str, description: str, aliases: list[str]) -> io.Schema:
         patience = [patience_input()] if cls.PATIENCE else []
+        drafts = [search_steps_input()] if cls.DRAFTS else []
+        limits = [*_limits(), *patience, frames_input(), *drafts, _noise()]
+        for one in limits if cls.ADVANCED else []:
+            one.advanced = True
         return io.Schema(
             node_id=node_id,
             display_name=cls.TITLE,
             category=CATEGORY,
             description=description,
             search_aliases=aliases,
-            inputs=[*_common(), *cls.settings(), *_limits(), *patience, frames_input(), search_steps_input(), _noise()],
+            inputs=[*_common(), *cls.settings(), *limits],
             outputs=_outputs(),
             hidden=[io.Hidden.unique_id],
         )

@@ -28,14 +28,15 @@ class Known:
     def find(self, recipes: Sequence[Recipe], steps: int, race: Race | None = None) -> list[Candidate] | None:
         """A candidate, an entry an image, that was scored with so many steps, in this race if it was pruned.
 
-        None for one on a path: what follows needs its latent, and latents are not kept.
+        None for one on a path: what follows needs its latent, and latents are not kept. What refines an image needs
+        that one's latent only if it runs, and then it is made again.
         """
         places = [_place(number, steps, race) for number in range(len(recipes))]
         entries = [self._find(recipe, place) for recipe, place in zip(recipes, places, strict=True)]
         found = [seen for seen in entries if seen is not None]
         if len(found) < len(recipes):
             return None
-        if recipes[0].path is None:
+        if recipes[0].path is None or recipes[0].is_refined:
             return found
         if not self.has_passed_over:
             self.has_passed_over = True

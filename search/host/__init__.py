@@ -18,8 +18,9 @@ comfy.nested_tensor: sampling/draws, sampling/listening, sampling/noise_objects,
 comfy.patcher_extension: host/strangers, sampling/crosstalk, sampling/wrappers, steps/adaptive, steps/on_model
 comfy.sample: sampling/draws, steps/adaptive
 comfy.sampler_helpers: host/strangers
-comfy.samplers: host/strangers, sampling/call, sampling/conditioning, sampling/crosstalk, sampling/rows,
-    sampling/sharing, sampling/together, steps/adaptive, steps/on_model, steps/schedules, steps/solver_cost
+comfy.samplers: host/strangers, sampling/call, sampling/conditioning, sampling/crosstalk, sampling/looking,
+    sampling/rows, sampling/sharing, sampling/together, steps/adaptive, steps/on_model, steps/schedules,
+    steps/solver_cost
 comfy.sd1_clip: host/prompt_text
 comfy.utils: judging/decoding, loop/search, results, sampling/draws, sampling/listening, sampling/source,
     steps/adaptive

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import ClassVar, NamedTuple
 
 from ..records.recipe import Recipe
+from ..records.scores import Scores
 from .pruning import Race
 
 
@@ -27,14 +28,14 @@ class Enough(Exception):
     scores: of everything it has asked for and that has run, in that order; a part of the last round may be missing.
     """
 
-    def __init__(self, scores: list[float]):
+    def __init__(self, scores: Scores):
         super().__init__()
         self.scores = scores
 
 
 # Yields the noises it wants judged; receives the scores of everything it has asked for so far, in that order, because
 # some verifiers rank candidates among each other. A candidate that failed has minus infinity.
-Algorithm = Generator[list[Recipe] | Heat, list[float], None]
+Algorithm = Generator[list[Recipe] | Heat, Scores, None]
 
 
 class Start(NamedTuple):
@@ -42,6 +43,7 @@ class Start(NamedTuple):
     limited. In a loop there is only a seed.
 
     images: how many are searched side by side, each by a search of its own; these have to ask for equally many.
+    levels: of the noise before each step and after the last, 1 is noise and 0 the image.
     """
 
     seed: int
@@ -49,18 +51,21 @@ class Start(NamedTuple):
     latent_bytes: int = 0
     is_timed: bool = False
     images: int = 1
+    levels: tuple[float, ...] = ()
 
 
 class Method(ABC):
     """Settings of a search, as a frozen dataclass; what is none raises checks.SettingError when it is made.
 
     name: in reports, and as a choice of Search Loop Close. needs_noise: whether a seed alone can not describe its
-    candidates. in_loops: whether it can search a loop, where candidates can not stop on the way.
+    candidates. in_loops: whether it can search a loop, where candidates can not stop on the way. parents: how many of
+    the best images it goes on from.
     """
 
     name: ClassVar[str]
     needs_noise: ClassVar[bool] = False
     in_loops: ClassVar[bool] = True
+    parents: ClassVar[int] = 0
     races: bool = False
 
     @property
@@ -80,7 +85,7 @@ class Asking:
         self._algorithm = algorithm
         self._has_begun = False
 
-    def more(self, scores: list[float]) -> Heat | None:
+    def more(self, scores: Scores) -> Heat | None:
         """What to judge next; None when the search has ended. scores: of everything asked for so far."""
         try:
             asked = self._algorithm.send(scores) if self._has_begun else next(self._algorithm)
@@ -89,7 +94,7 @@ class Asking:
         self._has_begun = True
         return _heat(asked)
 
-    def finish(self, scores: list[float]) -> Heat | None:
+    def finish(self, scores: Scores) -> Heat | None:
         """What is still needed so that the best is an image; None when nothing is. scores: of what has run."""
         try:
             return _heat(self._algorithm.throw(Enough(scores)))

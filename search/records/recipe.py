@@ -21,7 +21,10 @@ class Turn(NamedTuple):
 
 
 class Path(NamedTuple):
-    """How a latent was denoised when not in one go: down to level `start`, the turns, then, if finished, to the end."""
+    """How a latent was denoised when not in one go: down to level `start`, the turns, then, if finished, to the end.
+
+    start 0: it was an image before its first turn, and is one again after each (refined).
+    """
 
     start: float
     turns: tuple[Turn, ...] = ()
@@ -57,7 +60,12 @@ class Recipe(NamedTuple):
     @property
     def is_open(self) -> bool:
         """Whether the latent is not denoised to its end."""
-        return self.path is not None and not self.path.finished
+        return self.path is not None and not self.path.finished and not self.is_refined
+
+    @property
+    def is_refined(self) -> bool:
+        """Whether it was made from an image, of which the last part was done again."""
+        return self.path is not None and self.path.start == 0
 
     @property
     def along(self) -> Path:
@@ -71,6 +79,10 @@ class Recipe(NamedTuple):
 
     def turned(self, seed: int, up: float, down: float) -> Recipe:
         return self._replace(path=self.along._replace(turns=(*self.along.turns, Turn(seed, up, down))))
+
+    def refined(self, seed: int, up: float) -> Recipe:
+        """From this one's image, noised up to a level."""
+        return self._replace(path=self.path or Path(0.0)).turned(seed, up, 0.0)
 
     def finished(self) -> Recipe:
         return self._replace(path=self.along._replace(finished=True))
@@ -86,6 +98,8 @@ class Recipe(NamedTuple):
             return None
         if self.path.finished:
             return self._replace(path=self.path._replace(finished=False))
+        if self.is_refined and len(self.path.turns) == 1:
+            return self._replace(path=None)
         return self._replace(path=self.path._replace(turns=self.path.turns[:-1]))
 
     def to_dict(self) -> dict[str, Any]:

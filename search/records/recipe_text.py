@@ -63,9 +63,10 @@ def _move(value: Any) -> Move:
 def _path(value: Any) -> Path:
     if not isinstance(value, dict) or set(value) != {"start", "turns"} or not isinstance(value["turns"], list):
         raise RecipeError(f'a path looks like {{"start": 0.11, "turns": []}}, not {_shorten(json.dumps(value))}.')
-    return Path(
-        _number(value["start"], "a path's start", 0), tuple(_turn(turn) for turn in value["turns"]), finished=True
-    )
+    start, turns = _number(value["start"], "a path's start", 0), tuple(_turn(turn) for turn in value["turns"])
+    if start == 0 and (not turns or any(turn.down for turn in turns)):
+        raise RecipeError("a path that starts at 0, from an image, has turns, and each of them goes down to 0.")
+    return Path(start, turns, finished=start > 0)
 
 
 def _turn(value: Any) -> Turn:

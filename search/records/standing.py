@@ -13,6 +13,7 @@ from torch import Tensor
 from ...verifiers.base import Ensemble, Verifier, combine, contenders, parts
 from .candidate import Candidate
 from .failures import ONE_COLOR
+from .scores import Scores
 
 
 class Result(NamedTuple):
@@ -31,10 +32,12 @@ class Standing(Generic[Kept]):
     that failed have minus infinity, whatever they are ranked among.
 
     seen: in the order they ran; the scores of an ensemble are theirs among the others only in `candidates`.
+    parents: of how many of the best the latents are kept in any case, as a search goes on from them.
     """
 
-    def __init__(self, verifier: Verifier):
+    def __init__(self, verifier: Verifier, parents: int = 0):
         self.verifier = verifier
+        self.parents = parents
         self.seen: list[Candidate] = []
         self.results: dict[int, Kept | None] = {}  # of those that may still turn out best; None: of an earlier run
         self.best: int | None = None
@@ -67,8 +70,9 @@ class Standing(Generic[Kept]):
             self.seen.append(self._numbered(candidate))
         self._fail_single_colors()
         running = list(self.results)
-        kept = contenders(self.verifier, self._by_name(running))
-        self.results = {running[at]: self.results[running[at]] for at in kept}
+        kept = {running[at] for at in contenders(self.verifier, self._by_name(running))}
+        kept |= set(self.finished()[: self.parents])
+        self.results = {index: result for index, result in self.results.items() if index in kept}
         self.best = self._best()
 
     def again(self, index: int, candidate: Candidate, result: Kept) -> None:
@@ -87,9 +91,10 @@ class Standing(Generic[Kept]):
         self.seen = [replace(one, stopped_at_step=steps) if one.stopped_at_step is None else one for one in self.seen]
         self.results, self.best = {}, None
 
-    def scores(self) -> list[float]:
+    def scores(self) -> Scores:
         """One number for everything seen, finished or not."""
-        return combine(self.verifier, self._by_name(range(len(self.seen)))) if self.seen else []
+        scores = combine(self.verifier, self._by_name(range(len(self.seen)))) if self.seen else []
+        return Scores(scores, [one.is_finished for one in self.seen])
 
     def candidates(self) -> tuple[Candidate, ...]:
         """Those that ran to their end ranked among themselves, the others among all."""

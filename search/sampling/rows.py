@@ -115,7 +115,7 @@ class Rows:
         self.given = Given(guider, sigmas, rows, latent_image, denoise_mask)
         samples = executor(guider, sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar)
         for recipes, ended in zip(starting, samples.unflatten(0, (count, -1)), strict=True):
-            if recipes[0].is_open:
+            if recipes[0].is_open or self.trajectories.keeps_ends:
                 stretches.keep(recipes, ended, sigmas[-1], noise)
         return samples
 

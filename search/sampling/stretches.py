@@ -49,7 +49,7 @@ class Stretches:
         if path.finished:
             top, bottom = self.levels.sigma(path.level), float(self.sigmas[-1])
         elif path.turns:
-            top, bottom = self._up(recipe), self.levels.sigma(path.level)
+            top, bottom = self._up(recipe), self._sigma(path.level)
         else:
             top, bottom = float(self.sigmas[0]), self.levels.sigma(path.start)
         if bottom >= top:
@@ -84,6 +84,14 @@ class Stretches:
         for item, recipe in enumerate(recipes):
             self._next[item, recipe] = held[item]
 
+    def give(self, item: int, recipe: Recipe, samples: Tensor) -> None:
+        """Candidates of this round go on from this image. samples: [...], as the host's sampler returns them."""
+        self._now[item, recipe] = self.levels.unscaled(samples[None], self.sigmas[-1]).float().cpu()[0]
+
+    def levels_of_schedule(self) -> tuple[float, ...]:
+        """Of each of the user's sigmas [steps + 1]."""
+        return tuple(self.levels.level(float(sigma)) for sigma in self.sigmas)
+
     def _from(self, item: int, recipe: Recipe) -> Tensor:
         """The latent at the top of the recipe's last stretch."""
         before = recipe.before()
@@ -94,7 +102,12 @@ class Stretches:
             return x
         draw = torch.Generator().manual_seed(recipe.along.turns[-1].seed)
         noise = torch.randn(x.shape, generator=draw)
-        return self.levels.noised(x, self.levels.sigma(before.along.level), self._up(recipe), noise)
+        low = self._sigma(0.0 if before.path is None else before.path.level)
+        return self.levels.noised(x, low, self._up(recipe), noise)
+
+    def _sigma(self, level: float) -> float:
+        """Where the level is; 0 is the end of the schedule, wherever that is."""
+        return self.levels.sigma(level) if level > 0 else float(self.sigmas[-1])
 
     def _up(self, recipe: Recipe) -> float:
         """The sigma a turn is noised up to: at most where the sampler starts."""

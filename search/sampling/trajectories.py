@@ -33,8 +33,11 @@ class Trajectories:
     """Runs candidates through one user's sampler call, as many at a time as fit; what lasts between the calls.
 
     batch_size, races: see Together. progress: called at every step. levels: at which predictions are kept, see
-    Finished. outcomes: what is known of this call's parts that are not ComfyUI's own.
+    Finished. outcomes: what is known of this call's parts that are not ComfyUI's own. keeps_ends: whether others go on
+    from what runs now, also where that is an image.
     """
+
+    keeps_ends = False
 
     def __init__(
         self,

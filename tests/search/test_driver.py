@@ -413,7 +413,7 @@ def test_a_verifier_of_predictions_does_not_go_with_pruning() -> None:
     patch = importlib.import_module("noise_search.search.patch")
     plan = plan_of(4, "progressive")
     model, _ = patch.put_on(small_model("FLOW"), plan, SmallVAE(), Consistent(), "")
-    with pytest.raises(ValueError, match="Set pruning to none"):
+    with pytest.raises(ValueError, match="Use Random Search without pruning"):
         sample(model)
 
 

@@ -193,6 +193,7 @@ def any_method(name: str, algorithm: Any, trajectories: float, races: bool = Fal
         name=name,
         trajectories=trajectories,
         races=races,
+        parents=0,
         begin=lambda start: algorithm(start.seed, start.steps),
     )
 

@@ -1,0 +1,99 @@
+"""Auto search: a pruned start, then the best images refined; nothing to tune but what it may cost.
+
+The start is random search, pruned by looks ahead (look_ahead.py), for a share of the budget. With the rest the best
+images so far are refined: noised up to a level of the schedule, denoised again from there, and the better one stays.
+That gains more a step than a fresh seed, and keeps what the image shows. The children of a round race as well: most of
+them are stopped by a look. Whatever came out best at any time wins, so the search is never worse than its start.
+
+Levels are shares of the sampler's steps, as a shifted schedule moves noise levels. How plans and shares were chosen,
+and what they gain on captions that were not used for that: benchmarks/results/effective_n.md.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..records.recipe import Recipe
+from ..records.scores import Scores
+from .base import Algorithm, Heat, Method, Start
+from .checks import at_least
+from .look_ahead import SOFT, TWO_FINISH, look_plan
+from .noise import candidate_seed
+from .pruning import MOST_ROWS, Cut, Race, rows_together
+from .random_search import TIMED_ROWS
+
+START = 0.5  # of the budget
+AGAIN = 0.7  # of the steps, for a child
+LEAST_AGAIN = 0.3  # with what is left at the end
+CHILDREN, FINISHERS = 6, 2  # in a round
+LOOK_AFTER = 0.15  # of the steps
+TURN_SEEDS = 2**32
+
+
+@dataclass(frozen=True)
+class AutoSearch(Method):
+    """budget: what it costs, in full trajectories."""
+
+    name: ClassVar[str] = "auto"
+    needs_noise: ClassVar[bool] = True
+    in_loops: ClassVar[bool] = False
+    parents: ClassVar[int] = 2
+    races: ClassVar[bool] = True
+
+    budget: int
+
+    def __post_init__(self) -> None:
+        at_least(budget=(self.budget, 1))
+
+    @property
+    def trajectories(self) -> float:
+        return self.budget
+
+    def begin(self, start: Start) -> Algorithm:
+        most = min(TIMED_ROWS if start.is_timed else MOST_ROWS, rows_together(start.latent_bytes))
+        return auto_search(start.seed, self.budget, start.levels, most)
+
+
+def auto_search(seed: int, budget: int, levels: Sequence[float], most_rows: int = MOST_ROWS) -> Algorithm:
+    """levels: of the noise before each step and after the last."""
+    steps, rng = len(levels) - 1, random.Random(seed)
+    asked: list[Recipe] = []
+    first = budget if budget < TWO_FINISH else round(START * budget)
+    spent = 0
+    scores = Scores()
+    for race in look_plan(first, steps, SOFT, most_rows):
+        heat = [Recipe(candidate_seed(seed, len(asked) + index)) for index in range(race.starts)]
+        asked, spent = asked + heat, spent + race.cost
+        scores = yield Heat(heat, race)
+    for race in rounds(budget * steps - spent, steps):
+        parents = scores.best(AutoSearch.parents)
+        up = levels[steps - race.steps]
+        heat = [
+            asked[parents[index % len(parents)]].refined(rng.randrange(TURN_SEEDS), up) for index in range(race.starts)
+        ]
+        asked = asked + heat
+        scores = yield Heat(heat, race)
+
+
+def rounds(left: int, steps: int) -> Iterator[Race]:
+    """Races of children, for what is left of the budget in steps of rows."""
+    again = round(AGAIN * steps)
+    while 0 < again < steps:
+        races = (_race(starts, again, steps) for starts in range(CHILDREN, 0, -1))
+        race = next((race for race in races if race.cost <= left), None)
+        if race is None:
+            break
+        yield race
+        left -= race.cost
+    if again > left >= LEAST_AGAIN * steps:
+        yield Race(left, 1)
+
+
+def _race(starts: int, again: int, steps: int) -> Race:
+    """Of so many children, which do the last `again` steps once more."""
+    look = -(-round(LOOK_AFTER * 100) * steps // 100) + 1
+    is_cut = starts > FINISHERS and look < again
+    return Race(again, starts, (Cut(look, FINISHERS, 1),) if is_cut else ())

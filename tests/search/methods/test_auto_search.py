@@ -1,0 +1,110 @@
+"""Auto search on toy scores: what it asks for, what that costs, and whom it refines."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from noise_search.search.methods.auto_search import AutoSearch, auto_search, rounds
+from noise_search.search.methods.base import Enough, Heat
+from noise_search.search.methods.checks import SettingError
+from noise_search.search.records.recipe import Recipe
+from noise_search.search.records.scores import Scores
+
+UNHURRIED = settings(deadline=None)  # on a busy machine any call can take long
+
+
+def levels(steps: int) -> list[float]:
+    return [1 - step / steps for step in range(steps + 1)]
+
+
+def played(
+    budget: int, steps: int, score: Callable[[Recipe], float], most_rows: int = 64
+) -> tuple[list[Heat], list[Recipe], Scores]:
+    """All rounds of a search whose races are decided by the scores themselves."""
+    algorithm = auto_search(7, budget, levels(steps), most_rows)
+    heats: list[Heat] = []
+    asked: list[Recipe] = []
+    scores = Scores()
+    told = None
+    while True:
+        try:
+            heat = algorithm.send(told)
+        except StopIteration:
+            return heats, asked, scores
+        new = [score(recipe) for recipe in heat.recipes]
+        alive = sorted(new, reverse=True)[: heat.race.finishers]
+        heats, asked = [*heats, heat], [*asked, *heat.recipes]
+        told = scores = Scores([*scores, *new], [*scores.finished, *(one in alive for one in new)])
+
+
+def noise(recipe: Recipe) -> float:
+    return random.Random(str(recipe)).random()
+
+
+@UNHURRIED
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(8, 64))
+def test_the_budget_is_never_exceeded(budget: int, steps: int, most_rows: int) -> None:
+    heats, asked, _ = played(budget, steps, noise, most_rows)
+    assert sum(heat.race.cost for heat in heats) <= budget * steps
+    assert len(set(asked)) == len(asked), "none is asked for twice"
+
+
+@UNHURRIED
+@given(st.integers(6, 60), st.integers(8, 60))
+def test_little_of_the_budget_is_left_over(budget: int, steps: int) -> None:
+    heats, _, _ = played(budget, steps, noise)
+    assert budget * steps - sum(heat.race.cost for heat in heats) < 0.35 * steps + 1
+
+
+@pytest.mark.parametrize("budget", [1, 2, 5])
+def test_of_a_small_budget_only_what_the_start_leaves_over_refines(budget: int) -> None:
+    _, asked, _ = played(budget, 20, noise)
+    assert sum(recipe.is_refined for recipe in asked) <= 1
+    assert asked[0] == Recipe(7)
+
+
+@pytest.mark.parametrize("budget", [6, 8, 16])
+def test_children_come_from_the_best_two_images_so_far(budget: int) -> None:
+    algorithm = auto_search(7, budget, levels(20))
+    heat = next(algorithm)
+    scores = Scores(
+        [float(index) for index in range(len(heat.recipes))], [index < 4 for index in range(len(heat.recipes))]
+    )
+    children = algorithm.send(scores).recipes
+    assert {child.before() for child in children} == {heat.recipes[2], heat.recipes[3]}
+    assert {child.along.turns[-1].down for child in children} == {0.0}
+    assert len({child.along.turns[-1].seed for child in children}) == len(children)
+
+
+def test_a_child_of_a_child_goes_on_from_that() -> None:
+    _, asked, _ = played(40, 20, lambda recipe: len(recipe.path.turns) if recipe.path else 0.0)
+    deepest = max(asked, key=lambda recipe: len(recipe.path.turns) if recipe.path else 0)
+    assert len(deepest.along.turns) > 2
+    assert deepest.before() in asked
+
+
+def test_the_same_whatever_is_seen_of_it() -> None:
+    assert played(16, 20, noise)[1] == played(16, 20, noise)[1]
+
+
+def test_rounds_are_shares_of_the_steps() -> None:
+    assert [race.steps for race in rounds(8 * 20, 20)][0] == 14
+    assert [race.steps for race in rounds(8 * 50, 50)][0] == 35
+    assert list(rounds(8, 1)) == []
+
+
+def test_it_can_end_after_any_round() -> None:
+    algorithm = auto_search(7, 8, levels(20))
+    heat = next(algorithm)
+    with pytest.raises(Enough):
+        algorithm.throw(Enough(Scores([0.0] * len(heat.recipes))))
+
+
+def test_no_budget_is_refused() -> None:
+    with pytest.raises(SettingError, match="budget is 0"):
+        AutoSearch(0)
