@@ -98,11 +98,11 @@ class Evaluator:
 
     def run(self, candidates: list[Recipes], cutting: Cutting | None = None, uncut: int = 0) -> Run | None:
         """As many of the candidates as go in one call; None when they were given up, as people had seen enough."""
-        give_parents(self, candidates)
+        give_parents(self.course, self.trajectories, self.again, candidates)
         return self._run(candidates, cutting, uncut)
 
-    def along(self, recipes: Recipes) -> Run | None:
-        """One candidate from noise on, whatever its way was; only its last stretch counts as its own."""
+    def again(self, recipes: Recipes) -> Judged[Result] | None:
+        """One candidate from noise on, whatever its way was. What that costs is no candidate's."""
         *before, last = zip(*(recipe.way() for recipe in recipes), strict=True)
         self.trajectories.keeps_ends = True
         try:
@@ -113,7 +113,11 @@ class Evaluator:
                 self.spent.beside(run.finished.nfe)
         finally:
             self.trajectories.keeps_ends = False
-        return self._run([last])
+        run = self._run([last])
+        if run is None:
+            return None
+        self.spent.beside(run.finished.nfe)
+        return self.judged(run)
 
     def _run(self, candidates: list[Recipes], cutting: Cutting | None = None, uncut: int = 0) -> Run | None:
         started = time.perf_counter()

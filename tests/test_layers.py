@@ -17,6 +17,7 @@ FLOORS = (  # of search, the lowest first; a room imports those on lower floors 
     {"course"},
     {"sampling", "judging", "board"},
     {"history", "steps"},
+    {"remaking"},
     {"evaluate"},
     {"finals"},
     {"driver"},

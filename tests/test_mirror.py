@@ -19,7 +19,7 @@ WITHOUT_OWN = {
         "nodes/searches/base.py",
     ),
     "tests/search/board/test_board.py": ("search/board/boards.py",),
-    "tests/search/records/test_standing.py": ("search/records/candidate.py",),
+    "tests/search/records/test_standing.py": ("search/records/candidate.py", "search/records/scores.py"),
     "tests/search/test_driver.py": (
         "search/evaluate.py",
         "search/results.py",
@@ -52,6 +52,7 @@ WITHOUT_OWN = {
     "tests/nodes/searches/test_limits.py": (
         "nodes/inputs.py",
         "search/methods/checks.py",
+        "nodes/searches/auto_search.py",
         "nodes/searches/path_search.py",
         "nodes/searches/zero_order.py",
     ),

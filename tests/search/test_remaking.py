@@ -1,4 +1,4 @@
-"""Images that are refined: by auto search in ComfyUI's own sampling, with what they started from there or made again."""
+"""Images that are refined by auto search in ComfyUI's own sampling; what they started from is there or made again."""
 
 from __future__ import annotations
 
