@@ -96,19 +96,28 @@ class Bench:
 
         steps: 0 for those of a trajectory.
         """
-        plans, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("plan", "patch"))
         watched = Watched(self.verifier, self.second, caption)
         begin = lambda start: algorithm(start.seed, start.steps)  # noqa: E731
         method = SimpleNamespace(name="benchmark", trajectories=trajectories, races=races, parents=0, begin=begin)
+        report, _ = self.found(method, watched, caption, seed, steps)
+        return report, watched.seen
+
+    def found(self, method: Any, verifier: Any, caption: Any, seed: int, steps: int = 0) -> tuple[Any, Tensor]:
+        """The report of a search by this method and verifier, and its winner's latent."""
+        plans, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("plan", "patch"))
         plan = plans.Plan("benchmark", method, plans.Limits(batch_size=self.batch))
-        model, search = patch.put_on(self.model, plan, self.vae, watched, str(caption))
-        self.sampled(model, [caption], [seed], steps or self.steps)
-        return search.runs[0].reports[0], watched.seen
+        model, search = patch.put_on(self.model, plan, self.vae, verifier, str(caption))
+        latent = self.sampled(model, [caption], [seed], steps or self.steps)
+        return search.runs[0].reports[0], latent
 
     def images(self, captions: Sequence[Any], seeds: Sequence[int], steps: int) -> list[Judged]:
         """Of the plain sampler, one of each caption."""
         images = self.vae.decode(self.sampled(self.model, captions, seeds, steps))
         return [self._judged(*pair) for pair in zip(images.split(1), captions, strict=True)]
+
+    def judged(self, latent: Tensor, caption: Any) -> Judged:
+        """Of one latent."""
+        return self._judged(self.vae.decode(latent), caption)
 
     def _judged(self, image: Tensor, caption: Any) -> Judged:
         watched = Watched(self.verifier, self.second, caption)

@@ -57,12 +57,8 @@ class Finals:
         # also what the other images run: their own best may be the end of a path
         wanted = tuple(index if image in missing else best[missing[0]] for image, index in enumerate(best))
         for indices in self._side_by_side([wanted]):
-            remake(
-                self.course,
-                self.evaluator.again,
-                indices,
-                [image for image in missing if wanted[image] == indices[image]],
-            )
+            images = [image for image in missing if wanted[image] == indices[image]]
+            remake(self.course, self.evaluator.again, indices, images)
 
     def _finalists(self) -> list[Indices]:
         """Drafts, one an image: the best first, only one when the search was cut short; and that without search."""
