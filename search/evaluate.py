@@ -133,13 +133,17 @@ class Evaluator:
             return None
         return Run(candidates[: len(finished)], finished)
 
-    def judged(self, run: Run, stopped: dict[int, Look] | None = None) -> Judged[Result]:
-        """Scores and pictures of what has run. stopped: those of the rows that were cut on the way."""
+    def judged(self, run: Run, racing: Racing | None = None) -> Judged[Result]:
+        """Scores and pictures of what has run. racing: when rows were cut on the way."""
         grid = self._grid
-        seen = (stopped or {}) | self._looks(run, grid, stopped or {})
+        stopped, early = ({}, {}) if racing is None else (racing.stopped, racing.early)
+        seen = stopped | self._looks(run, grid, stopped)
         candidates = [
             [
-                self._candidate(recipes, image, nfe[image], seen[grid.row(image, at)], run.finished.steps)
+                replace(
+                    self._candidate(recipes, image, nfe[image], seen[row := grid.row(image, at)], run.finished.steps),
+                    early=None if row in stopped else early.get(row),
+                )
                 for at, (recipes, nfe) in enumerate(zip(run.recipes, run.finished.nfe, strict=True))
             ]
             for image in range(grid.images)
@@ -186,7 +190,7 @@ class Evaluator:
         finally:
             self._spent_judging(racing.decoding, racing.scoring)
         if run is not None:
-            yield self._noted(run, race, racing.stopped)
+            yield self._noted(run, race, racing)
             stopping.limit.spent_on(race.starts)
 
     def _show(self, candidates: list[Recipes], racing: Racing, grid: Grid) -> None:
@@ -223,9 +227,9 @@ class Evaluator:
     def _again(self, recipes: Recipes, seen: Candidate, image: int) -> Candidate:
         return replace(seen, recipe=self._own(recipes, image), round=self.course.rounds)
 
-    def _noted(self, run: Run, race: Race | None = None, stopped: dict[int, Look] | None = None) -> Judged[Result]:
+    def _noted(self, run: Run, race: Race | None = None, racing: Racing | None = None) -> Judged[Result]:
         """Judged, and kept for later runs."""
-        judged = self.judged(run, stopped)
+        judged = self.judged(run, racing)
         for image, candidates in enumerate(judged.candidates):
             for recipes, one in zip(judged.recipes, candidates, strict=True):
                 self.known.add(recipes[image], image, one, self._steps, race)

@@ -135,6 +135,7 @@ def _line(name: str, seen: Candidate) -> bytes:
         "thumbnail": base64.b64encode(thumbnail.shrink(seen.thumbnail)).decode(),
         **({"failed": seen.failed} if seen.failed else {}),
         **({"is_one_color": True} if seen.is_one_color else {}),
+        **({} if seen.early is None else {"early": seen.early}),
     }
     return b"\n" + json.dumps(entry, allow_nan=False).encode()
 
@@ -163,11 +164,14 @@ def _entry(line: bytes) -> tuple[str, Candidate] | None:
             stopped_at_step=None if stopped is None else index(stopped),
             failed=entry.get("failed", ""),
             is_one_color=entry.get("is_one_color", False) is True,
+            early=None if entry.get("early") is None else float(entry["early"]),
         )
         if seen.thumbnail:
             thumbnail.decode(seen.thumbnail)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError):
         return None
     is_named = isinstance(name, str) and isinstance(seen.failed, str)
-    is_sound = is_named and (seen.failed or seen.scores) and all(map(math.isfinite, seen.scores.values()))
+    is_sound = (
+        is_named and (seen.failed or seen.scores) and all(map(math.isfinite, [*seen.scores.values(), seen.early or 0]))
+    )
     return (name, seen) if is_sound else None

@@ -68,6 +68,7 @@ class Racing:
         self.alive = list(range(race.starts * items))
         self.latest: dict[int, Look] = {}  # of every row, as it was last judged
         self.judged: list[int] = []  # the rows that were judged last
+        self.early: dict[int, float] = {}  # by what each was ranked then
         self.looking = self.decoding = self.scoring = 0.0
 
     def after_step(self, step: int, x0: Tensor, look_ahead: Ahead) -> list[int] | None:
@@ -84,8 +85,9 @@ class Racing:
         self.scoring += judged.scoring
         seen = dict(zip(rows, looks(judged, step), strict=True))
         self.latest |= seen
-        kept = [row for item in range(self.items) for row in survivors(self._ranked(item, seen), cut.keep)]
-        self.alive = sorted(kept)
+        ranked = [self._ranked(item, seen) for item in range(self.items)]
+        self.early = {row: early for of_item in ranked for row, early in of_item.items()}
+        self.alive = sorted(row for of_item in ranked for row in survivors(of_item, cut.keep))
         return self.alive
 
     @property

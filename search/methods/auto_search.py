@@ -3,7 +3,8 @@
 The start is random search, pruned by looks ahead (look_ahead.py), for a share of the budget. With the rest the best
 images so far are refined: noised up to a level of the schedule, denoised again from there, and the better one stays.
 That gains more a step than a fresh seed, and keeps what the image shows. The children of a round race as well: most of
-them are stopped by a look. Whatever came out best at any time wins, so the search is never worse than its start.
+them are stopped by a look, as long as looks turn out to be right (not with a batch of images, which have to ask for the
+same). Whatever came out best at any time wins, so the search is never worse than its start.
 
 Levels are shares of the sampler's steps, as a shifted schedule moves noise levels. How plans and shares were chosen,
 and what they gain on captions that were not used for that: benchmarks/results/effective_n.md.
@@ -12,7 +13,7 @@ and what they gain on captions that were not used for that: benchmarks/results/e
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,6 +31,8 @@ AGAIN = 0.7  # of the steps, for a child
 LEAST_AGAIN = 0.3  # with what is left at the end
 CHILDREN, FINISHERS = 6, 2  # in a round
 LOOK_AFTER = 0.15  # of the steps
+UNSEEN = 4  # children in a round where none is stopped
+TURNED = 3
 TURN_SEEDS = 2**32
 
 
@@ -54,46 +57,51 @@ class AutoSearch(Method):
 
     def begin(self, start: Start) -> Algorithm:
         most = min(TIMED_ROWS if start.is_timed else MOST_ROWS, rows_together(start.latent_bytes))
-        return auto_search(start.seed, self.budget, start.levels, most)
+        return auto_search(start.seed, self.budget, start.levels, most, learns=start.images == 1)
 
 
-def auto_search(seed: int, budget: int, levels: Sequence[float], most_rows: int = MOST_ROWS) -> Algorithm:
-    """levels: of the noise before each step and after the last."""
+def auto_search(
+    seed: int, budget: int, levels: Sequence[float], most_rows: int = MOST_ROWS, learns: bool = True
+) -> Algorithm:
+    """levels: of the noise before each step and after the last. learns: whether children are stopped by looks only as
+    long as looks have kept their word."""
     steps, rng = len(levels) - 1, random.Random(seed)
     asked: list[Recipe] = []
-    first = budget if budget < TWO_FINISH else round(START * budget)
-    spent = 0
+    left = budget * steps
     scores = Scores()
-    for race in look_plan(first, steps, SOFT, most_rows):
+    for race in look_plan(budget if budget < TWO_FINISH else round(START * budget), steps, SOFT, most_rows):
         heat = [Recipe(candidate_seed(seed, len(asked) + index)) for index in range(race.starts)]
-        asked, spent = asked + heat, spent + race.cost
+        asked, left = asked + heat, left - race.cost
         scores = yield Heat(heat, race)
-    for race in rounds(budget * steps - spent, steps):
-        parents = scores.best(AutoSearch.parents)
-        up = levels[steps - race.steps]
+    while (race := next_round(left, steps, not learns or is_trusted(scores))) is not None:
+        parents, up = scores.best(AutoSearch.parents), levels[steps - race.steps]
         heat = [
             asked[parents[index % len(parents)]].refined(rng.randrange(TURN_SEEDS), up) for index in range(race.starts)
         ]
-        asked = asked + heat
+        asked, left = asked + heat, left - race.cost
         scores = yield Heat(heat, race)
 
 
-def rounds(left: int, steps: int) -> Iterator[Race]:
-    """Races of children, for what is left of the budget in steps of rows."""
+def is_trusted(scores: Scores) -> bool:
+    """Whether early scores say what becomes of a candidate: until at least so many pairs have ended the other way round
+    as in the order that they had."""
+    kept, turned = scores.kept_order()
+    return turned < TURNED or kept > turned
+
+
+def next_round(left: int, steps: int, looks: bool = True) -> Race | None:
+    """A race of children, for what is left of the budget in steps of rows; None when that is too little."""
     again = round(AGAIN * steps)
-    while 0 < again < steps:
-        races = (_race(starts, again, steps) for starts in range(CHILDREN, 0, -1))
-        race = next((race for race in races if race.cost <= left), None)
-        if race is None:
-            break
-        yield race
-        left -= race.cost
-    if again > left >= LEAST_AGAIN * steps:
-        yield Race(left, 1)
+    if 0 < again < steps:
+        for starts in range(CHILDREN if looks else UNSEEN, 0, -1):
+            race = _race(starts, again, steps, looks)
+            if race.cost <= left:
+                return race
+    return Race(left, 1) if again > left >= LEAST_AGAIN * steps else None
 
 
-def _race(starts: int, again: int, steps: int) -> Race:
+def _race(starts: int, again: int, steps: int, looks: bool) -> Race:
     """Of so many children, which do the last `again` steps once more."""
     look = -(-round(LOOK_AFTER * 100) * steps // 100) + 1
-    is_cut = starts > FINISHERS and look < again
+    is_cut = looks and starts > FINISHERS and look < again
     return Race(again, starts, (Cut(look, FINISHERS, 1),) if is_cut else ())

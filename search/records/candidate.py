@@ -20,7 +20,8 @@ class Candidate:
     index, score: its number in the search, and the one number by which it ranks; given by a Standing.
     failed: why it has no image that can be judged (see failures), empty when it has one; a failed candidate has no
     scores, or they do not count, and ranks below all others. is_one_color: whether every pixel is the same, which is a
-    failure where other candidates have pictures.
+    failure where other candidates have pictures. early: of one that ran to its end, how it ranked among those of its
+    round when the last of them were stopped.
     """
 
     scores: dict[str, float]
@@ -34,6 +35,7 @@ class Candidate:
     score: float = 0.0
     failed: str = ""
     is_one_color: bool = False
+    early: float | None = None
 
     @property
     def is_finished(self) -> bool:

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 
 class Scores(list[float]):
-    """Of everything that was judged. finished: whether each is the score of an image that one can have; the others were
-    stopped on the way, or have failed."""
+    """Of everything that was judged.
 
-    def __init__(self, scores: Iterable[float] = (), finished: Sequence[bool] | None = None):
+    finished: whether each is the score of an image that one can have; the others were stopped on the way, or have
+    failed. rounds: when each was asked for. early: see Candidate.
+    """
+
+    def __init__(
+        self,
+        scores: Iterable[float] = (),
+        finished: Sequence[bool] | None = None,
+        rounds: Sequence[int] | None = None,
+        early: Sequence[float | None] | None = None,
+    ):
         super().__init__(scores)
         self.finished = [True] * len(self) if finished is None else list(finished)
+        self.rounds = [0] * len(self) if rounds is None else list(rounds)
+        self.early = [None] * len(self) if early is None else list(early)
+
+    def kept_order(self) -> tuple[int, int]:
+        """Of how many pairs of images of one round the early scores had the order that they ended in, and of how many
+        they had another."""
+        seen = [(at, early) for at, early in enumerate(self.early) if self.finished[at] and early is not None]
+        signs = [
+            (early - other) * (self[at] - self[beside])
+            for (at, early), (beside, other) in combinations(seen, 2)
+            if self.rounds[at] == self.rounds[beside]
+        ]
+        return sum(sign > 0 for sign in signs), sum(sign < 0 for sign in signs)
 
     def best(self, count: int) -> list[int]:
         """The highest first, of images before those of others; of equal ones the earlier."""

@@ -94,7 +94,10 @@ class Standing(Generic[Kept]):
     def scores(self) -> Scores:
         """One number for everything seen, finished or not."""
         scores = combine(self.verifier, self._by_name(range(len(self.seen)))) if self.seen else []
-        return Scores(scores, [one.is_finished for one in self.seen])
+        seen = self.seen
+        return Scores(
+            scores, [one.is_finished for one in seen], [one.round for one in seen], [one.early for one in seen]
+        )
 
     def candidates(self) -> tuple[Candidate, ...]:
         """Those that ran to their end ranked among themselves, the others among all."""

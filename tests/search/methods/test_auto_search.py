@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noise_search.search.methods.auto_search import AutoSearch, auto_search, rounds
+from noise_search.search.methods.auto_search import AutoSearch, auto_search, is_trusted, next_round
 from noise_search.search.methods.base import Enough, Heat
 from noise_search.search.methods.checks import SettingError
 from noise_search.search.records.recipe import Recipe
@@ -93,9 +93,19 @@ def test_the_same_whatever_is_seen_of_it() -> None:
 
 
 def test_rounds_are_shares_of_the_steps() -> None:
-    assert next(race.steps for race in rounds(8 * 20, 20)) == 14
-    assert next(race.steps for race in rounds(8 * 50, 50)) == 35
-    assert list(rounds(8, 1)) == []
+    first = [next_round(8 * steps, steps) for steps in (20, 50)]
+    assert [race and race.steps for race in first] == [14, 35]
+    assert next_round(8, 1) is None
+
+
+def test_looks_that_were_wrong_too_often_stop_no_children() -> None:
+    right = Scores([1.0, 2.0, 3.0], early=[0.1, 0.2, 0.3])
+    wrong = Scores([3.0, 2.0, 1.0], early=[0.1, 0.2, 0.3])
+    elsewhere = Scores([3.0, 2.0, 1.0], rounds=[0, 1, 2], early=[0.1, 0.2, 0.3])
+    assert [is_trusted(scores) for scores in (Scores(), right, wrong, elsewhere)] == [True, True, False, True]
+    looked, unseen = next_round(160, 20), next_round(160, 20, looks=False)
+    assert looked is not None and looked.cuts
+    assert unseen is not None and not unseen.cuts
 
 
 def test_it_can_end_after_any_round() -> None:
