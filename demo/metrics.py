@@ -1,11 +1,10 @@
 """The few statistics of the evaluation."""
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import bootstrap, rankdata
 
 BOOTSTRAP_DRAWS = 10_000
-INTERVAL = (2.5, 97.5)
-"""Percentiles of a 95 % interval."""
+LEVEL = 0.95
 
 
 def area_under_curve(scores: np.ndarray, holds: np.ndarray) -> float:
@@ -17,7 +16,12 @@ def area_under_curve(scores: np.ndarray, holds: np.ndarray) -> float:
 
 
 def mean_with_interval(values: np.ndarray, seed: int = 0) -> dict[str, float]:
-    """Mean of `values` [captions] with its 95 % bootstrap interval over captions."""
-    draws = np.random.default_rng(seed).integers(len(values), size=(BOOTSTRAP_DRAWS, len(values)))
-    low, high = np.percentile(values[draws].mean(axis=1), INTERVAL)
-    return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
+    """Mean of `values` [captions] with its 95 % bootstrap interval over captions, by percentiles."""
+    mean = float(values.mean())
+    if len(values) == 1:
+        return {"mean": mean, "low": mean, "high": mean}
+    found = bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=BOOTSTRAP_DRAWS, confidence_level=LEVEL,
+        rng=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return {"mean": mean, "low": float(found.low), "high": float(found.high)}

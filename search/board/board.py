@@ -161,7 +161,7 @@ class Board:
             return all(image.best is not None for image in self._images)
 
     def end(self, stopped: str) -> None:
-        """The search is over. stopped: as in a report, or `interrupted`, or `failed`."""
+        """The search is over. stopped: as in a report, or `interrupted`."""
         with self._lock:
             if self.stopped is None:
                 self.stopped = stopped

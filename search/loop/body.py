@@ -10,7 +10,7 @@ from comfy_execution.graph_utils import is_link
 
 from ..host.graph import Link, class_of, links, upstream
 
-FLOW, SEED, INDEX, NOISE, VALUE = range(5)  # the outputs of Search Loop Open
+SEED, INDEX, NOISE = 1, 2, 3  # the outputs of Search Loop Open that differ from candidate to candidate
 
 
 @dataclass(frozen=True)
