@@ -30,6 +30,12 @@ def has_comfyui(path: Path) -> bool:
     return (path / "main.py").is_file() and (path / "comfy").is_dir()
 
 
+def pack_version() -> str:
+    """As pyproject.toml says it."""
+    manifest = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return next(line.split('"')[1] for line in manifest.splitlines() if line.startswith("version = "))
+
+
 def custom_nodes() -> dict[str, Path]:
     """Folder name under custom_nodes, and what it links to."""
     packs = {PACK_NAME: ROOT, DEMO_NAME: ROOT / "demo"}

@@ -25,7 +25,7 @@ sys.path.append(str(Path(__file__).resolve().parent / "harness"))
 from comfy_client import Client
 from comfy_server import Server, serve
 from frontend import Frontend, browser, configure
-from layout import DEMO_NAME, PACK_NAME, ROOT, comfyui_path
+from layout import DEMO_NAME, PACK_NAME, ROOT, comfyui_path, pack_version
 from templates import all_templates
 from templates.builder import Template
 
@@ -58,11 +58,6 @@ class Origins:
             return {}
         name, version = self.packs.get(self.modules[kind], self.core)
         return {"cnr_id": name, "ver": version}
-
-
-def pack_version() -> str:
-    manifest = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    return next(line.split('"')[1] for line in manifest.splitlines() if line.startswith("version = "))
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from comfy_client import Client
-from layout import PACK_NAME, ROOT
+from layout import DEMO_NAME, PACK_NAME, ROOT, pack_version
 
 LOAD = """
 import asyncio, importlib.util, json, sys, time
@@ -111,3 +111,15 @@ def test_every_number_has_bounds_and_a_default(our_nodes: dict[str, Any]):
         for name, kind, options in inputs(info):
             if kind in ("INT", "FLOAT") and not options.get("forceInput"):
                 assert {"min", "max", "default"} <= options.keys(), f"{node}.{name}"
+
+
+def test_the_citation_and_every_template_have_the_version_of_the_pack():
+    """A new version: in CITATION.cff, and in workflows/ by scripts/make_templates.py."""
+    assert f"\nversion: {pack_version()}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    templates = {
+        path.name: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "workflows").glob("*.json")
+    }
+    origins = [(name, node["properties"]) for name, template in templates.items() for node in template["nodes"]]
+    ours = [(name, origin["ver"]) for name, origin in origins if origin.get("cnr_id") in (PACK_NAME, DEMO_NAME)]
+    assert len({name for name, _ in ours}) == len(templates) > 0
+    assert [(name, version) for name, version in ours if version != pack_version()] == []
