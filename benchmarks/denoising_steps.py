@@ -284,7 +284,7 @@ def report(images: Sequence[Image], picks: Sequence[Pick]) -> str:
             f"## Budgets ({len({row.caption for row in picks})} captions, euler, simple)",
             "",
             "How often the whole caption holds, %, with 90 % bootstrap intervals over captions. A budget smaller than "
-            "512 is searched several times a caption, with different noises.",
+            "512 is searched several times per caption, with different noises.",
             *budget_table(picks),
             "",
         ]

@@ -5,12 +5,12 @@
 
 Two tasks. Text-conditional: the benchmark's captions of one to four shapes, cfg 3, searched by the demo's verifier.
 Class-conditional: as many captions of one shape, cfg 1, searched by the probability that a classifier gives the class.
-Each in ComfyUI's own sampling, 20 euler steps a trajectory, the network in bfloat16, one noise a caption. What a method
-picks is judged by the verifier it optimised, by a second one (colorfulness) and by the oracle, which no search sees.
-Random search also picks by the second verifier and by both (mean rank): what verifier hacking looks like.
+Each in ComfyUI's own sampling, 20 euler steps per trajectory, the network in bfloat16, one noise per caption. What a
+method picks is judged by the verifier it optimised, by a second one (colorfulness) and by the oracle, which no search
+sees. Random search also picks by the second verifier and by both (mean rank): what verifier hacking looks like.
 
-With --seeds: several noises a caption, the same for all captions. Text-conditional only, the search methods, judged by
-the verifier and the oracle; the results are called methods instead of equal_nfe.
+With --seeds: several noises per caption, the same for all captions. Text-conditional only, the search methods, judged
+by the verifier and the oracle; the results are called methods instead of equal_nfe.
 
 Rows are added to equal_nfe.jsonl (methods.jsonl) in the results as they come; a run that was stopped goes on where it
 was.
@@ -198,9 +198,9 @@ def complete(rows: Sequence[Row]) -> list[Row]:
 def report(form: Form, rows: Sequence[Row], steps: int) -> str:
     several = form is SEVERAL
     lines = [
-        f"# Quality at equal NFE{', several noises a caption' if several else ''}",
+        f"# Quality at equal NFE{', several noises per caption' if several else ''}",
         "",
-        f"Demo model, {steps} euler steps a trajectory, bfloat16; {made_on()}. Made by `benchmarks/equal_nfe.py"
+        f"Demo model, {steps} euler steps per trajectory, bfloat16; {made_on()}. Made by `benchmarks/equal_nfe.py"
         f"{' --seeds' if several else ''}`. "
         "Columns are budgets in trajectories; in brackets 90 % bootstrap intervals over captions, of which those count "
         "that all methods have run. A method is left out where the budget is too small for it.",

@@ -1,4 +1,4 @@
-"""A search around any part of the graph: what lies between these two nodes runs once a candidate."""
+"""A search around any part of the graph: what lies between these two nodes runs once per candidate."""
 
 from typing import Any
 

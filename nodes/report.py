@@ -48,7 +48,7 @@ class SearchReport(io.ComfyNode):
                 io.Image.Output(
                     display_name="plot",
                     tooltip="Best score so far against NFE (denoiser predictions), of a loop against candidates; one "
-                    "plot an image.",
+                    "plot per image.",
                 ),
                 io.Image.Output(
                     display_name="candidates", tooltip="The best 64 candidates with number and score, best first."
@@ -60,7 +60,7 @@ class SearchReport(io.ComfyNode):
                 ),
                 io.String.Output(
                     display_name="recipe",
-                    tooltip="The winner's recipe as JSON: its seed, and the moves from it. For a batch, one an image; "
+                    tooltip="The winner's recipe as JSON: its seed, and the moves from it. For a batch, one per image; "
                     "of a picture that a node makes in parts, such as tiles, one for each part. "
                     "null when the noise came from the workflow and no seed recreates it.",
                 ),

@@ -47,7 +47,7 @@ class VerifierScore(io.ComfyNode):
                 io.Float.Output(
                     display_name="scores",
                     is_output_list=True,
-                    tooltip="One score an image, in the order they came in. For one image it is a plain number.",
+                    tooltip="One score per image, in the order they came in. For one image it is a plain number.",
                 ),
                 io.Image.Output(
                     display_name="best_image", tooltip="The image with the highest score; of equal ones the first."
@@ -84,7 +84,7 @@ def _is_in_loop() -> bool:
 
 
 def _prompt_of_each(prompts: list[str], sizes: list[int]) -> list[str]:
-    """Of each image, from one for all, one an image, or one for each entry of the list of images."""
+    """Of each image, from one for all, one per image, or one for each entry of the list of images."""
     count = sum(sizes)
     if len(prompts) == 1:
         return prompts * count

@@ -16,10 +16,10 @@ from .records import failures
 from .records.candidate import Candidate
 from .records.recipe import Recipe
 from .records.report import Report, Seconds
-from .records.standing import Kept, Standing
+from .records.standing import Product, Standing
 from .stopping import Stopping
 
-Recipes = tuple[Recipe, ...]  # of a candidate, one an image
+Recipes = tuple[Recipe, ...]  # of a candidate, one per image
 
 
 class Round(NamedTuple):
@@ -30,7 +30,7 @@ class Round(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Judged(Generic[Kept]):
+class Judged(Generic[Product]):
     """Some candidates of a round.
 
     candidates: of each image, in the order they were asked for. kept: the same, what the winner will be made of; None
@@ -39,18 +39,18 @@ class Judged(Generic[Kept]):
 
     recipes: list[Recipes]
     candidates: list[list[Candidate]]
-    kept: list[list[Kept | None]]
+    kept: list[list[Product | None]]
     pictures: Mapping[tuple[int, int], Image] = field(default_factory=dict)
 
 
-class Course(Generic[Kept]):
+class Course(Generic[Product]):
     """start: of the images of a batch, searched side by side. verifier: what ranks the candidates. stop_asked: whether
     people want the best so far."""
 
     def __init__(self, plan: Plan, start: Start, verifier: Verifier, stop_asked: Callable[[], bool], images: int = 1):
         self.plan = plan
         self.seed = start.seed
-        self.standings: list[Standing[Kept]] = [Standing(verifier, plan.method.parents) for _ in range(images)]
+        self.standings: list[Standing[Product]] = [Standing(verifier, plan.method.parents) for _ in range(images)]
         self.stopping = Stopping(plan.limits, self.standings, stop_asked)
         self.recipes: list[Recipes] = []  # of every candidate that was judged
         self.rounds = 0
@@ -73,7 +73,7 @@ class Course(Generic[Kept]):
             return None
         return Round(list(zip(*(heat.recipes for heat in asked), strict=True)), asked[0].race)
 
-    def take(self, judged: Judged[Kept]) -> None:
+    def take(self, judged: Judged[Product]) -> None:
         """Record candidates. Raises CandidatesFailed when so many have failed that no more need to run."""
         for item, candidates, kept in zip(self.standings, judged.candidates, judged.kept, strict=True):
             item.add(zip(candidates, kept, strict=True))

@@ -206,7 +206,7 @@ class Evaluator:
         self.watch.racing(racers, pictures, set(map(grid.place, racing.alive)))
 
     def _known(self, asked: Round, seen: list[list[Candidate]]) -> Judged[Result]:
-        """What earlier runs have recorded, as of this run. seen: of each candidate, one an image."""
+        """What earlier runs have recorded, as of this run. seen: of each candidate, one per image."""
         grid = self._grid
         images = [
             [self._again(recipes, own[image], image) for recipes, own in zip(asked.candidates, seen, strict=True)]

@@ -61,7 +61,7 @@ class Finals:
             remake(self.course, self.evaluator.again, indices, images)
 
     def _finalists(self) -> list[Indices]:
-        """Drafts, one an image: the best first, only one when the search was cut short; and that without search."""
+        """Drafts, one per image: the best first, only one when the search was cut short; and that without search."""
         count = FINALISTS if self.course.stopping.reason in (None, "patience") else 1
         ranked = [[index for index in item.finished() if index > 0][:count] for item in self.course.standings]
         if any(ranked):  # where all have failed, that without search runs beside those of the other images
@@ -71,7 +71,7 @@ class Finals:
         return [*best, (0,) * len(ranked)] if ran else best
 
     def _side_by_side(self, wanted: list[Indices]) -> list[Indices]:
-        """Candidates, one an image, as they can run. Alone, the images of a batch share one seed's step noise; and all
+        """Candidates, one per image, as they can run. Alone, the images of a batch share one seed's step noise; and all
         of a batch are at the same stretch of their way."""
         ways = {len(recipe.way()) for indices in wanted for recipe in self._recipes_of(indices)}
         if not self.evaluator.trajectories.images_go_by_one_seed and len(ways) < 2:

@@ -19,7 +19,7 @@ CANDIDATES_KEPT = 4096  # of all runs together; each has a thumbnail of some kil
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One sampler call that searched: what came of it, by which it is known, and a report an image.
+    """One sampler call that searched: what came of it, by which it is known, and a report per image.
 
     place: the prompt, the node in which it ran and for which entry of a list; empty where ComfyUI runs none.
     """

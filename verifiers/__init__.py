@@ -1,1 +1,1 @@
-"""How an image is judged. One file a verifier; every one of them follows `base.Verifier`."""
+"""How an image is judged. One file per verifier; every one of them follows `base.Verifier`."""

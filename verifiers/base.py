@@ -47,7 +47,7 @@ class Ensemble(Verifier, Protocol):
     held_out: frozenset[str]
 
     def combine(self, scores: dict[str, list[float]]) -> list[float]:
-        """One number a candidate, from each part's numbers for the same candidates; higher is better.
+        """One number per candidate, from each part's numbers for the same candidates; higher is better.
 
         A candidate that no part puts below another never comes out below it: see `contenders`.
         """
@@ -95,7 +95,7 @@ def require(verifier: object, prompt: str, title: str) -> Verifier:
 
 
 def ask(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]) -> list[float]:
-    """The verifier's scores, one finite number an image.
+    """The verifier's scores, one finite number per image.
 
     images: [B, H, W, 3], float in 0..1. prompts: B texts. name_of: what to call image i in an error.
     Raises VerifierError, naming verifier and image, from whatever the verifier raised.
@@ -122,7 +122,7 @@ def parts(verifier: Verifier) -> dict[str, Verifier]:
 
 
 def combine(verifier: Verifier, scores: dict[str, list[float]]) -> list[float]:
-    """One number a candidate, from what each of `parts` said of the same candidates.
+    """One number per candidate, from what each of `parts` said of the same candidates.
 
     One that has minus infinity, because there was no image to judge, keeps it, and counts for nothing among the others.
     """

@@ -45,7 +45,7 @@ export class BoardView {
     if (!this.frame) this.frame = requestAnimationFrame(() => this.draw());
   }
 
-  /** The searches one can look at: an image of a batch each. */
+  /** The searches one can look at: one per image of a batch. */
   get tracks() {
     return this.boards.flatMap((board) => board.images.map((_, image) => ({ board, image })));
   }

@@ -5,7 +5,7 @@ const WIDTH = 100;
 const HEIGHT = 40;
 const EDGE = 3;
 
-/** The best score so far against NFE, a dot a candidate, the score without search as a dashed line. */
+/** The best score so far against NFE, a dot per candidate, the score without search as a dashed line. */
 export class Curve {
   constructor() {
     this.lines = { baseline: line("baseline"), best: line("best"), dots: line("dots"), winner: line("winner") };

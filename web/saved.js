@@ -35,7 +35,7 @@ function isWinner(value) {
   return named && baseline instanceof Object && [best?.index, nfe?.total, candidates].every(Number.isFinite);
 }
 
-/** The winners of a search that is over, one an image, without its candidates. */
+/** The winners of a search that is over, one per image, without its candidates. */
 export function savedView(winners) {
   return element(
     "div",

@@ -126,14 +126,14 @@ class ClassVerifier(WeightsLoader):
                     "wanted",
                     multiline=True,
                     default="dog",
-                    tooltip="Class words, one a line, of which the image should show one. For DINOv2: class names or "
+                    tooltip="Class words, one per line, of which the image should show one. For DINOv2: class names or "
                     "numbers of the model.",
                 ),
                 io.String.Input(
                     "others",
                     multiline=True,
                     default="cat\nbird\nperson",
-                    tooltip="What the image could show instead, one a line. Not used with DINOv2.",
+                    tooltip="What the image could show instead, one per line. Not used with DINOv2.",
                 ),
                 io.String.Input(
                     "templates",
@@ -141,7 +141,7 @@ class ClassVerifier(WeightsLoader):
                     default="\n".join(classes.TEMPLATES),
                     optional=True,
                     advanced=True,
-                    tooltip="Sentences around the class words, one a line, with {} for the word. Their mean is used.",
+                    tooltip="Sentences around the class words, one per line, with {} for the word. Their mean is used.",
                 ),
                 activation_input(),
             ],

@@ -4,7 +4,7 @@ Whoever searches starts a board, tells it what happens, and looks at `stop_asked
 
     board = BOARDS.start(node="12:5", algorithm="random", trajectories=16)
     board.progress(7.5, nfe=150)                      # as often as one likes
-    board.show([candidates], {(0, 3): picture})       # all candidates so far, an image each; the new pictures
+    board.show([candidates], {(0, 3): picture})       # all candidates so far, per image; the new pictures
     board.end("finished")
 
 The browser that queued the prompt is told at once and only what is new; any other asks for the board by its id.

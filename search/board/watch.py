@@ -1,4 +1,4 @@
-"""What people are told of a driver's search while it runs: its board, and a line a round in the log."""
+"""What people are told of a driver's search while it runs: its board, and a line per round in the log."""
 
 from __future__ import annotations
 

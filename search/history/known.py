@@ -26,7 +26,7 @@ class Known:
         self.has_passed_over = False
 
     def find(self, recipes: Sequence[Recipe], steps: int, race: Race | None = None) -> list[Candidate] | None:
-        """A candidate, an entry an image, that was scored with so many steps, in this race if it was pruned.
+        """A candidate, an entry per image, that was scored with so many steps, in this race if it was pruned.
 
         None for one on a path: what follows needs its latent, and latents are not kept. What refines an image needs
         that one's latent only if it runs, and then it is made again.
@@ -76,11 +76,11 @@ def failed_place(place: Place) -> tuple:
 def is_same(before: Mapping[str, float], now: Mapping[str, float], all_seen: Sequence[Candidate]) -> bool:
     """Whether a candidate's scores, by verifier, are what they were; up to rounding, seen against how they spread."""
     return before.keys() == now.keys() and all(
-        math.isclose(before[name], now[name], rel_tol=SAME, abs_tol=SAME * _spread(name, all_seen)) for name in now
+        math.isclose(before[name], now[name], rel_tol=SAME, abs_tol=SAME * _range(name, all_seen)) for name in now
     )
 
 
-def _spread(name: str, all_seen: Sequence[Candidate]) -> float:
+def _range(name: str, all_seen: Sequence[Candidate]) -> float:
     scores = [seen.scores[name] for seen in all_seen if not seen.failed]
     return max(scores) - min(scores)
 

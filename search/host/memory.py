@@ -9,15 +9,15 @@ import comfy.model_management
 
 CHUNK = 16  # images in one question to a verifier, latents in one to a VAE
 OutOfMemory = comfy.model_management.OOM_EXCEPTION  # one that ends a node makes the host free its models
-Made = TypeVar("Made")
+Piece = TypeVar("Piece")  # what is made of one part of the work
 
 
-def in_chunks(work: Callable[[slice], Made], count: int, alone: Callable[[int], str]) -> list[Made]:
+def in_chunks(work: Callable[[slice], Piece], count: int, alone: Callable[[int], str]) -> list[Piece]:
     """What `work` makes of each part of 0..count, in order. Parts are halved when memory runs out.
 
     Raises OutOfMemory when one does not fit even alone. alone: what there is no memory for then.
     """
-    made: list[Made] = []
+    made: list[Piece] = []
     at, chunk = 0, CHUNK
     while at < count:
         comfy.model_management.throw_exception_if_processing_interrupted()
@@ -43,7 +43,7 @@ def is_oom(error: BaseException) -> bool:
     return any(map(comfy.model_management.is_oom, (error, error.__cause__)))
 
 
-def _try(work: Callable[[slice], Made], part: slice, alone: Callable[[int], str]) -> Made | None:
+def _try(work: Callable[[slice], Piece], part: slice, alone: Callable[[int], str]) -> Piece | None:
     """None when several at once were too many for the memory."""
     try:
         return work(part)

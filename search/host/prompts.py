@@ -24,7 +24,7 @@ from .graph import expanders, held, is_candidate, running, signature
 KEY = "noise_search"
 PROMPTS_KEPT = 32  # beside those still in the queue: a prompt comes here a moment before it is queued
 WINNERS_KEPT = 256  # samplers whose winners are remembered
-Winners = list[dict[str, Any]]  # plain JSON values, one an image
+Winners = list[dict[str, Any]]  # plain JSON values, one per image
 
 
 class Place(NamedTuple):
@@ -127,7 +127,7 @@ class Prompts:
         return prompt
 
     def record(self, winners: Sequence[Mapping[str, Any]], where: tuple[str, int] | None = None) -> None:
-        """Note the winners of the search that has run in the node which is executing now, one an image.
+        """Note the winners of the search that has run in the node which is executing now, one per image.
 
         where: the id of another node that it has run for, and its place in the list which that node runs for.
         """

@@ -29,7 +29,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Body:
-    """The nodes that run once a candidate.
+    """The nodes that run once per candidate.
 
     nodes: ids, each after those it depends on. judged: those that the score needs; the others run for the winner only.
     reads: the slots of Open that the score depends on. picture: where the image comes from that the score looks at.

@@ -20,7 +20,7 @@ MOST_SHOWN = 64
 
 
 def best_curve(report: Report) -> Image.Image:
-    """Best score so far against NFE, or, where nobody counted that, against candidates; a dot a candidate, the score
+    """Best score so far against NFE, or, where nobody counted that, against candidates; a dot per candidate, the score
     without search as a dashed line."""
     canvas = Image.new("RGB", (WIDTH * SHARP, HEIGHT * SHARP), "white")
     draw = ImageDraw.Draw(canvas)

@@ -98,7 +98,7 @@ class Report:
 
 
 def reports_json(reports: list[Report], indent: int | None = 2, parts: Sequence[int] = ()) -> str:
-    """One report as a JSON object; the reports of a batch, an image each, as an array of them.
+    """One report as a JSON object; the reports of a batch, one per image, as an array of them.
 
     parts: of a picture that was made in several searches, how many reports each of them has.
     """
@@ -111,7 +111,7 @@ def reports_json(reports: list[Report], indent: int | None = 2, parts: Sequence[
 
 
 def recipes_json(reports: list[Report]) -> str:
-    """The best candidate's recipe as a JSON object; of a batch, an image each, as an array of them."""
+    """The best candidate's recipe as a JSON object; of a batch, one per image, as an array of them."""
     return one_or_many([recipe_dict(report.best.recipe) for report in reports], None)
 
 

@@ -24,10 +24,10 @@ class Result(NamedTuple):
     way: tuple[tuple[Tensor, Tensor], ...] = ()
 
 
-Kept = TypeVar("Kept")  # what is kept of a candidate that may win: a Result, or what a loop has made
+Product = TypeVar("Product")  # of a candidate that may win: a Result, or what a loop has made
 
 
-class Standing(Generic[Kept]):
+class Standing(Generic[Product]):
     """One image of the user's batch. Candidates are ranked among all that were seen (verifiers.base.Ensemble); those
     that failed have minus infinity, whatever they are ranked among.
 
@@ -39,7 +39,7 @@ class Standing(Generic[Kept]):
         self.verifier = verifier
         self.parents = parents
         self.seen: list[Candidate] = []
-        self.results: dict[int, Kept | None] = {}  # of those that may still turn out best; None: of an earlier run
+        self.results: dict[int, Product | None] = {}  # of those that may still turn out best; None: of an earlier run
         self.best: int | None = None
 
     @property
@@ -55,14 +55,14 @@ class Standing(Generic[Kept]):
         return self.best
 
     @property
-    def won(self) -> Kept:
+    def won(self) -> Product:
         """What the winner is made of. Raises RuntimeError when only an earlier run had it."""
         result = self.results[self.winner]
         if result is None:
             raise RuntimeError(f"candidate {self.winner} was scored by an earlier run and has not been made again.")
         return result
 
-    def add(self, candidates: Iterable[tuple[Candidate, Kept | None]]) -> None:
+    def add(self, candidates: Iterable[tuple[Candidate, Product | None]]) -> None:
         """Record candidates; only those that ran to their end and have not failed can win."""
         for candidate, result in candidates:
             if candidate.is_finished:
@@ -75,7 +75,7 @@ class Standing(Generic[Kept]):
         self.results = {index: result for index, result in self.results.items() if index in kept}
         self.best = self._best()
 
-    def again(self, index: int, candidate: Candidate, result: Kept) -> None:
+    def again(self, index: int, candidate: Candidate, result: Product) -> None:
         """The same candidate once more, now with its result."""
         self.seen[index] = replace(self._numbered(candidate), index=index)
         self.results[index] = result

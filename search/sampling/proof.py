@@ -19,7 +19,7 @@ from .call import SamplerCall
 
 SAME = 1e-4  # of the largest value, where the model computes in 32 bits
 ROUNDINGS = 5  # where it computes in fewer: as many times its rounding
-Recipes = Sequence[Recipe]  # of a candidate, one an image
+Recipes = Sequence[Recipe]  # of a candidate, one per image
 
 
 class Apart(BaseException):

@@ -25,7 +25,7 @@ from ..host.strangers import is_known
 StepNoise = Callable[[Tensor, Tensor], Tensor]
 # (candidate's noise [B, ...], its seed, sigmas) -> what the solver would draw for this candidate alone
 StepNoiseMaker = Callable[[Tensor, int | None, Tensor], StepNoise]
-Seeds = Sequence[int | None]  # as the sampler is given them; of one candidate, an item of the user's batch each
+Seeds = Sequence[int | None]  # as the sampler is given them; of one candidate, one per item of the user's batch
 
 TOY_SIDE = 4
 TOLERANCE = 1e-4

@@ -71,7 +71,7 @@ class Trajectories:
         return bool(self.together.alone_because) or self.together.proving
 
     def run(self, candidates: Sequence[Sequence[Recipe]], cutting: Cutting | None = None, uncut: int = 0) -> Finished:
-        """Denoise the first of `candidates`, as many as go in one call; each has a recipe an image of the batch.
+        """Denoise the first of `candidates`, as many as go in one call; each has a recipe per image of the batch.
 
         They are all at the same stretch of their way: all from noise to the end, or all from one level to another.
         cutting: called after every step; then all candidates go in one call. uncut: steps before it cuts.

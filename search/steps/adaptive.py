@@ -48,7 +48,7 @@ _flown: list[_Flown] = []
 def pilot_for(task: Task, start: float) -> tuple[Pilot, bool]:
     """A pilot from sigma `start`, and whether it was flown now; the last few are kept for the same task."""
     for flown in _flown:
-        if flown.model() is task.model and flown.start == start and _is_same(flown.task, task):
+        if flown.model() is task.model and flown.start == start and _is_same_task(flown.task, task):
             return flown.pilot, False
     pilot = _fly(task, start)
     _flown.append(_Flown(weakref.ref(task.model), task._replace(model=None), start, pilot))
@@ -104,7 +104,7 @@ class _Flight:
         return x
 
 
-def _is_same(one: Task, other: Task) -> bool:
+def _is_same_task(one: Task, other: Task) -> bool:
     """Whether a pilot of one serves the other: the model apart. Cached nodes hand out the same conditioning again."""
     samples, others = one.latent["samples"], other.latent["samples"]
     return (

@@ -47,7 +47,7 @@ def part_for(ours: Tensor, theirs: Tensor, sampling: Any) -> Tensor:
     """
     if _find(theirs, ours) is not None:
         return theirs
-    if any(_is_same(theirs, whole) for whole in _host_schedules(sampling, {len(theirs) - 1, len(theirs) - 2})):
+    if any(_are_equal(theirs, whole) for whole in _host_schedules(sampling, {len(theirs) - 1, len(theirs) - 2})):
         return ours
     for whole in _host_schedules(sampling, {len(ours) - 1}):
         start = _find(theirs, whole)
@@ -81,10 +81,10 @@ def _find(part: Tensor, whole: Tensor) -> int | None:
     """Where the part begins in the whole; its last sigma may be 0 instead."""
     for start in range(len(whole) - len(part) + 1):
         at = whole[start : start + len(part)]
-        if _is_same(part[:-1], at[:-1]) and (part[-1] == 0 or _is_same(part[-1:], at[-1:])):
+        if _are_equal(part[:-1], at[:-1]) and (part[-1] == 0 or _are_equal(part[-1:], at[-1:])):
             return start
     return None
 
 
-def _is_same(one: Tensor, other: Tensor) -> bool:
+def _are_equal(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.allclose(one.double(), other.double(), rtol=1e-5, atol=1e-6)

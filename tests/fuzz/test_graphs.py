@@ -91,7 +91,7 @@ def check_error(made: Made, ended: Ended) -> None:
 
 
 def check_reports(made: Made, ended: Ended) -> list[list[dict[str, Any]]]:
-    """The reports: of each sampler run one an image."""
+    """The reports: of each sampler run, one per image."""
     kept = ended.kept[made.reported.id]
     texts = kept["value6"]
     runs = [one if isinstance(one, list) else [one] for one in map(json.loads, texts)]

@@ -87,7 +87,7 @@ def model_of(kind: str, video: bool) -> tuple[Any, list[int]]:
 
 
 def ran(case: Case, **changes: Any) -> SimpleNamespace:
-    """latent: what the sampler gave out; reports: an image each; rows: that reached the network."""
+    """latent: what the sampler gave out; reports: one per image; rows: that reached the network."""
     model, rows = model_of(case.kind, case.video)
     vae = SmallVAE(16, dims=3) if case.video else SmallVAE()
     inputs = {"model": model, "vae": vae, "verifier": Brightness(), "prompt": "", "frames": 0}

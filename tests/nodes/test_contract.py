@@ -31,7 +31,7 @@ Contract = dict[str, dict[str, list[str]]]
 def contract() -> Contract:
     """Of every node, as the front end has it: inputs and outputs in order, by node id.
 
-    A node with a choice that decides which inputs there are has an entry a choice: "StepScheduler, mode budget".
+    A node with a choice that decides which inputs there are has an entry per choice: "StepScheduler, mode budget".
     """
     importlib.import_module("noise_search.verifiers.files").register()
     infos = (node.GET_NODE_INFO_V1() for node in importlib.import_module("noise_search.nodes").NODES)

@@ -181,7 +181,7 @@ def picture(client: Client, graph: TinyGraph, model: Node, seed: int, sampler_na
 def check_replay(
     client: Client, make: Callable[[], TinyGraph], seed: int, sampler_name: str, **settings: Any
 ) -> list[dict[str, Any]]:
-    """Search, then see that each winner's seed gives its image without the search; the reports, an image each."""
+    """Search, then see that each winner's seed gives its image without the search; the reports, one per image."""
     graph = make()
     search = graph.search(**settings)
     sampled = graph.ksampler(search, seed, sampler_name)

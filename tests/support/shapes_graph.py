@@ -115,7 +115,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> int:
 
 
 def reports(result: Result, node: Node) -> list[dict[str, Any]]:
-    """The reports shown by a ShapesGraph.report, an image each; of a list of searches, all of them."""
+    """The reports shown by a ShapesGraph.report, one per image; of a list of searches, all of them."""
     found: list[dict[str, Any]] = []
     for text in result.output(node)["text"]:
         read = json.loads(text)

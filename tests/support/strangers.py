@@ -419,7 +419,7 @@ def from_a_file(_seed: int, latent: dict[str, Any]) -> Tensor:
 NOISES = (
     Stranger("noise in two sizes", "foreign noise", "noise", noise(pyramid)),
     Stranger("variation of a seed", "foreign noise", "noise", noise(variation)),
-    Stranger("a seed an image", "foreign noise", "noise", noise(seed_by_image)),
+    Stranger("a seed per image", "foreign noise", "noise", noise(seed_by_image)),
     Stranger("noise from a file", "foreign noise", "noise", noise(from_a_file)),
 )
 

@@ -26,10 +26,10 @@ HALVING = (  # convolutions of stride 2; these and the two of NARROWING have no 
 NARROWING = ("Conv2d_2a_3x3", "Conv2d_4a_3x3")
 MEAN, MAX, HALF = "mean", "max", "half"  # poolings: of stride 1, and of stride 2
 
-Path = tuple[str | tuple[str, str], ...]
+Branch = tuple[str | tuple[str, str], ...]
 
 
-def steps(name: str, numbers: int) -> Path:
+def steps(name: str, numbers: int) -> Branch:
     return tuple(f"{name}_{number}" for number in range(1, numbers + 1))
 
 
@@ -72,7 +72,7 @@ class Conv(nn.Module):
 class Mixed(nn.Module):
     """Paths side by side, joined along the channels."""
 
-    def __init__(self, weights: Weights, name: str, paths: Sequence[Path]):
+    def __init__(self, weights: Weights, name: str, paths: Sequence[Branch]):
         super().__init__()
         self.paths = paths
         names = {key.partition(".")[0] for key in below(weights, name)}
@@ -82,7 +82,7 @@ class Mixed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self._along(path, x) for path in self.paths], dim=1)
 
-    def _along(self, path: Path, x: Tensor) -> Tensor:
+    def _along(self, path: Branch, x: Tensor) -> Tensor:
         for step in path:
             if isinstance(step, tuple):
                 x = torch.cat([getattr(self, part)(x) for part in step], dim=1)

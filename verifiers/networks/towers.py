@@ -195,7 +195,7 @@ class ImageTower(nn.Module):
         return self.norm_post(self._blocks(pixels))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Pixels [B, 3, H, W] -> one vector an image [B, D], not of unit length."""
+        """Pixels [B, 3, H, W] -> one vector per image [B, D], not of unit length."""
         tokens = self.tokens(pixels)
         pooled = tokens[:, 0] if self.pool is None else self.pool(tokens)
         return pooled if self.projection is None else self.projection(pooled)

@@ -43,7 +43,7 @@ def run(
     spoil: Callable[[Any], Any] = lambda model: model,
     **settings: Any,
 ) -> SimpleNamespace:
-    """latent: what the sampler gives; reports: an image each; rows: that the network has seen.
+    """latent: what the sampler gives; reports: one per image; rows: that the network has seen.
 
     cached: under a cache that makes candidates run one by one. spoil: what is done to the MODEL.
     """
