@@ -63,8 +63,11 @@ class _OnBoard:
 
     def show(self, candidates: Sequence[Candidate], running: Collection[int], revision: int) -> None:
         for candidate in candidates:
-            now = _Shown(candidate, candidate.index in running, revision)
+            is_running = candidate.index in running
             before = self.candidates.get(candidate.index)
+            if before and before.candidate is candidate and before.running == is_running:
+                continue  # most of them, so before they are compared
+            now = _Shown(candidate, is_running, revision)
             if before is None or before[:2] != now[:2]:
                 self.candidates[candidate.index] = now
         finished = [candidate for candidate in candidates if candidate.is_finished]

@@ -41,6 +41,8 @@ class Standing(Generic[Product]):
         self.seen: list[Candidate] = []
         self.results: dict[int, Product | None] = {}  # of those that may still turn out best; None: of an earlier run
         self.best: int | None = None
+        self._has_picture = False  # whether there was an image of more than one color
+        self._plain: set[int] = set()  # those of one color that have not failed
 
     @property
     def since_best(self) -> int:
@@ -68,6 +70,7 @@ class Standing(Generic[Product]):
             if candidate.is_finished:
                 self.results[len(self.seen)] = result
             self.seen.append(self._numbered(candidate))
+            self._look_at_colors(len(self.seen) - 1)
         self._fail_single_colors()
         running = list(self.results)
         kept = {running[at] for at in contenders(self.verifier, self._by_name(running))}
@@ -78,6 +81,7 @@ class Standing(Generic[Product]):
     def again(self, index: int, candidate: Candidate, result: Product) -> None:
         """The same candidate once more, now with its result."""
         self.seen[index] = replace(self._numbered(candidate), index=index)
+        self._look_at_colors(index)
         self.results[index] = result
 
     def finished(self) -> list[int]:
@@ -126,10 +130,19 @@ class Standing(Generic[Product]):
 
     def _fail_single_colors(self) -> None:
         """Where one candidate has a picture, those in one color have failed: alone, that may be what was asked for."""
-        if any(not one.failed and not one.is_one_color for one in self.seen):
-            plain = {index for index, one in enumerate(self.seen) if one.is_one_color and not one.failed}
-            self.seen = [one.failing(ONE_COLOR) if at in plain else one for at, one in enumerate(self.seen)]
-            self.results = {index: result for index, result in self.results.items() if index not in plain}
+        if not self._has_picture:
+            return
+        for index in self._plain:
+            self.seen[index] = self.seen[index].failing(ONE_COLOR)
+            self.results.pop(index, None)
+        self._plain.clear()
+
+    def _look_at_colors(self, index: int) -> None:
+        one = self.seen[index]
+        self._plain.discard(index)  # of one that has run again
+        if one.is_one_color and not one.failed:
+            self._plain.add(index)
+        self._has_picture |= not one.failed and not one.is_one_color
 
     def _best(self) -> int | None:
         """Of equal ones the first. What is no contender is beaten by one that is, or comes after its like."""
