@@ -41,6 +41,18 @@ METHODS = {
     "auto": ("auto_search", "AutoSearch", {}),
 }
 
+WANTED = (  # what is asked first comes first
+    ("auto", "alignment", 0.0),
+    ("auto", "colorfulness", 0.0),
+    ("auto", "alignment", NOISE),
+    ("random, looks ahead", "alignment", 0.0),
+    ("random, pruned", "alignment", 0.0),
+    ("auto", "colorfulness", NOISE),
+    ("random, looks ahead", "alignment", NOISE),
+    ("random, looks ahead", "colorfulness", 0.0),
+    ("random, pruned", "colorfulness", 0.0),
+)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -192,13 +204,12 @@ def main(command: Sequence[str] | None = None) -> None:
     seeds = read(Path(options.results) / "seed_bank.jsonl", seed_bank.Row)
     log = options.results / "effective_n.jsonl"
     done = {(row.method, row.verifier, row.noise, row.budget, row.caption, row.draw) for row in read(log, Row)}
-    wanted = itertools.product(
-        range(options.draws), VERIFIERS, (0.0, NOISE), range(options.first, options.captions), METHODS, options.budgets
-    )
+    numbers = range(options.first, options.captions)
+    wanted = itertools.product(range(options.draws), WANTED, numbers, options.budgets)
     banks = {verifier: Bank(seeds, verifier) for verifier in VERIFIERS}
     tasks = [
         Task(method, verifier, noise, budget, caption, draw, banks[verifier].spread(caption))
-        for draw, verifier, noise, caption, method, budget in wanted
+        for draw, (method, verifier, noise), caption, budget in wanted
         if (method, verifier, noise, budget, caption, draw) not in done
     ]
     spread(log, tasks, measure, start, options.workers)

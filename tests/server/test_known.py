@@ -104,3 +104,28 @@ def test_a_killed_server_goes_on_where_it_was(restarted: Server, client: Client,
     )
     assert difference(pictures(here, found, saved)[0], pictures(there, fresh, saved)[0]) <= ROUNDING
     assert sum(page.stat().st_size for page in base.glob("user/**/*.jsonl")) < 40 * 8192
+
+
+def auto(client: Client, budget: int, seed: int, batch_size: int = 0) -> Any:
+    graph = ShapesGraph(steps=8)
+    settings = {"vae": graph.loader.out(2), "verifier": graph.verifier, "prompt": graph.caption}
+    search = graph.node(
+        "AutoSearch", model=graph.loader, **settings, budget=budget, max_seconds=0.0, batch_size=batch_size
+    )
+    sampled = graph.ksampler(search, seed)
+    saved, shown = graph.saved(sampled), graph.report(sampled, search)
+    result = client.run(graph).check()
+    return pictures(client, result, saved)[0], reports(result, shown)[0]
+
+
+def test_what_was_refined_is_not_refined_again(client: Client) -> None:
+    """Only the winner runs, along its whole way; with a larger budget the starts are others, and run."""
+    picture, report = auto(client, 8, seed=911)
+    assert any("path" in one["recipe"] for one in report["candidates"])
+    again, repeated = auto(client, 8, seed=911, batch_size=3)
+    turns = len(report["best"]["recipe"].get("path", {"turns": []})["turns"])
+    assert repeated["nfe"]["search"] <= 8 * (1 + turns)
+    assert [c["score"] for c in repeated["candidates"]] == pytest.approx([c["score"] for c in report["candidates"]])
+    assert difference(picture, again) <= ROUNDING
+    _other, larger = auto(client, 12, seed=911)
+    assert larger["nfe"]["total"] <= 12 * 8 + 8 * 4

@@ -17,13 +17,15 @@ SOLVERS = ("euler", "heun", "dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde")
 METHODS = {
     "RandomSearch": {"candidates": 4, "pruning": "none"},
     "Pruned": {"candidates": 4, "pruning": "progressive"},
+    "LookAhead": {"candidates": 4, "pruning": "look ahead"},
+    "AutoSearch": {"budget": 8},
     "ZeroOrderSearch": {"iterations": 2, "neighbors": 2, "cosine": 0.9},
     "PathSearch": {"paths": 2, "branches": 2, "start": 0.7, "forward": 0.1, "backward": 0.4},
 }
 
 
 def search(graph: ShapesGraph, method: str) -> Node:
-    kind = "RandomSearch" if method == "Pruned" else method
+    kind = "RandomSearch" if method in ("Pruned", "LookAhead") else method
     return graph.node(
         kind,
         model=graph.loader,
