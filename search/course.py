@@ -103,14 +103,16 @@ class Course(Generic[Product]):
         notes: tuple[str, ...] = (),
     ) -> Report:
         """Of one image. steps: the sampler's."""
+        candidates = self.standings[image].candidates()
         return Report(
             algorithm=self.plan.name,
             seed=self.seed,
             sampler_steps=steps,
-            candidates=self.standings[image].candidates(),
+            candidates=candidates,
             stopped=self.stopping.word,
             seconds=seconds,
             extra_nfe=extra_nfe,
             earlier_nfe=earlier_nfe,
             notes=notes,
+            summary=self.plan.method.summary(candidates),
         )

@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..records.candidate import Candidate
 from ..records.recipe import Recipe
 from ..records.scores import Scores
+from .auto_words import in_words
 from .base import Algorithm, Heat, Method, Start
 from .checks import at_least
 from .look_ahead import SOFT, TWO_FINISH, look_plan
@@ -58,6 +60,9 @@ class AutoSearch(Method):
     def begin(self, start: Start) -> Algorithm:
         most = min(TIMED_ROWS if start.is_timed else MOST_ROWS, rows_together(start.latent_bytes))
         return auto_search(start.seed, self.budget, start.levels, most, learns=start.images == 1)
+
+    def summary(self, candidates: Sequence[Candidate]) -> str:
+        return in_words(candidates)
 
 
 def auto_search(

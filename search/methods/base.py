@@ -7,9 +7,10 @@ generator that yields the noises it wants judged and receives their scores. See 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import ClassVar, NamedTuple
 
+from ..records.candidate import Candidate
 from ..records.recipe import Recipe
 from ..records.scores import Scores
 from .pruning import Race
@@ -76,6 +77,10 @@ class Method(ABC):
     @abstractmethod
     def begin(self, start: Start) -> Algorithm:
         """Start one search."""
+
+    def summary(self, candidates: Sequence[Candidate]) -> str:
+        """What a search did and why, for its report; empty where its settings say that."""
+        return ""
 
 
 class Asking:

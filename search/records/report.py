@@ -31,7 +31,8 @@ class Report:
     extra_nfe: denoiser predictions beside those of the candidates: for some that were given up when people had seen
     enough, or for the best one's image when only its score was known. earlier_nfe: those of the candidates' that an
     earlier run has spent. prompt: what it was judged by, where that is the text that the sampler draws.
-    notes: sentences on what does not hold here, and else holds for every search.
+    notes: sentences on what does not hold here, and else holds for every search. summary: what the search did and why,
+    in words, where its settings do not say it.
     """
 
     algorithm: str
@@ -44,6 +45,7 @@ class Report:
     earlier_nfe: int = 0
     prompt: str = ""
     notes: tuple[str, ...] = ()
+    summary: str = ""
 
     @property
     def best(self) -> Candidate:
@@ -82,6 +84,7 @@ class Report:
                 "stopped": self.stopped,
                 **({"prompt": self.prompt} if self.prompt else {}),
                 **({"notes": list(self.notes)} if self.notes else {}),
+                **({"summary": self.summary} if self.summary else {}),
             }
             | ({"failed": self.failed} if self.failed else {})
         )

@@ -1,0 +1,69 @@
+"""What an auto search did and why, in one paragraph for its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..records.candidate import Candidate
+from ..records.scores import Scores
+
+
+def in_words(candidates: Sequence[Candidate]) -> str:
+    """candidates: all of them, in the order they ran; at least one has finished."""
+    starts = [one for one in candidates if not _is_child(one)]
+    children = [one for one in candidates if _is_child(one)]
+    told = [_of_starts(starts), *([_of_children(children)] if children else []), _of_winner(candidates)]
+    kept, turned = Scores(
+        [one.score for one in candidates],
+        [one.is_finished for one in candidates],
+        [one.round for one in candidates],
+        [one.early for one in candidates],
+    ).kept_order()
+    if kept + turned:
+        told.append(
+            f"Of {kept + turned} pairs of images that ran side by side, {kept} ended in the order that they had when "
+            "the last of the others were stopped."
+        )
+    return " ".join(told)
+
+
+def _of_starts(starts: Sequence[Candidate]) -> str:
+    return f"{_count(len(starts), 'seed')} started{_ended(starts)}."
+
+
+def _of_children(children: Sequence[Candidate]) -> str:
+    return f"The best images were then refined in {_count(len(children), 'way')}{_ended(children)}."
+
+
+def _ended(some: Sequence[Candidate]) -> str:
+    """How many of them were stopped and when, and the best of the others."""
+    at = sorted({one.stopped_at_step for one in some if one.stopped_at_step is not None})
+    finished = [one for one in some if one.is_finished]
+    stopped = sum(one.stopped_at_step is not None for one in some)
+    told = (
+        f"; {stopped} were stopped after {' or '.join(map(str, at))} steps, as others looked better" if stopped else ""
+    )
+    failed = sum(bool(one.failed) for one in some)
+    told += f"; {failed} failed" if failed else ""
+    if not finished:
+        return f"{told}; none finished"
+    best = max(finished, key=lambda one: one.score)
+    return f"{told}; {len(finished)} finished, the best with a score of {best.score:.4g}"
+
+
+def _of_winner(candidates: Sequence[Candidate]) -> str:
+    best = max((one for one in candidates if one.is_finished), key=lambda one: one.score)
+    if best.index == 0:
+        return "Nothing was better than the image without a search."
+    recipe = best.recipe
+    if recipe is None or recipe.path is None:
+        return f"Candidate {best.index} won, a plain seed."
+    return f"Candidate {best.index} won, an image refined {_count(len(recipe.path.turns), 'time')}."
+
+
+def _is_child(one: Candidate) -> bool:
+    return one.recipe is not None and one.recipe.is_refined
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

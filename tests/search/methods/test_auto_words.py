@@ -1,0 +1,39 @@
+"""The paragraph of an auto search's report."""
+
+from __future__ import annotations
+
+from noise_search.search.methods.auto_words import in_words
+from noise_search.search.records.candidate import Candidate
+from noise_search.search.records.recipe import Recipe
+
+
+def candidate(index: int, score: float, stopped: int | None = None, turns: int = 0, **more: object) -> Candidate:
+    recipe = Recipe(7 + index)
+    for turn in range(turns):
+        recipe = recipe.refined(turn, 0.7)
+    return Candidate({"red": score}, recipe, 1, b"", stopped, index=index, score=score, **more)
+
+
+def test_what_started_what_was_refined_and_what_won() -> None:
+    told = in_words(
+        [
+            candidate(0, 0.1, stopped=6),
+            candidate(1, 0.5, early=0.4),
+            candidate(2, 0.4, early=0.3),
+            candidate(3, 0.2, stopped=4, turns=1, round=1),
+            candidate(4, 0.75, turns=2, round=1),
+        ]
+    )
+    assert told == (
+        "3 seeds started; 1 were stopped after 6 steps, as others looked better; 2 finished, the best with a score of "
+        "0.5. The best images were then refined in 2 ways; 1 were stopped after 4 steps, as others looked better; 1 "
+        "finished, the best with a score of 0.75. Candidate 4 won, an image refined 2 times. Of 1 pairs of images that "
+        "ran side by side, 1 ended in the order that they had when the last of the others were stopped."
+    )
+
+
+def test_where_nothing_was_better() -> None:
+    assert in_words([candidate(0, 0.5), candidate(1, 0.1, failed="it is black")]) == (
+        "2 seeds started; 1 failed; 1 finished, the best with a score of 0.5. Nothing was better than the image without "
+        "a search."
+    )
