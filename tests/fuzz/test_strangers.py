@@ -1,7 +1,8 @@
 """Graphs with parts of other packs in random combination: each gives the seed's image, an honest "no seed, this
 recipe", or a clear error.
 
-STRANGER_GRAPHS=500 runs so many (-s shows how they ended), STRANGER_GRAPH=17 runs number 17 alone.
+STRANGER_GRAPHS=500 runs so many (-s shows how they ended), STRANGER_FROM=1000 starts at that number: with both, 1000 to
+1499, for graphs that nothing was mended by. STRANGER_GRAPH=17 runs number 17 alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from strangers import DRAWER
 
 pytestmark = pytest.mark.usefixtures("comfy")
 GRAPHS, PARTS = int(os.environ.get("STRANGER_GRAPHS", "40")), 10
+FROM = int(os.environ.get("STRANGER_FROM", "0"))
 ALONE = os.environ.get("STRANGER_GRAPH")
 CLOSE = 2e-4  # of the largest value
 NO_SEED = re.compile(r"\bno seed\b", re.IGNORECASE)
@@ -39,9 +41,8 @@ def test_none_is_silent(
     part: int, outcomes: Counter[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("comfy.utils.PROGRESS_BAR_ENABLED", False)
-    numbers = [int(ALONE)] if ALONE else range(part * GRAPHS // PARTS, (part + 1) * GRAPHS // PARTS)
     faults = []
-    for number in numbers:
+    for number in [int(ALONE)] if ALONE else numbers_of(part):
         graph = stranger_graph(number)
         caplog.clear()
         with caplog.at_level(logging.INFO):
@@ -52,6 +53,10 @@ def test_none_is_silent(
                 faults.append(f"STRANGER_GRAPH={number}: {str(fault).splitlines()[0]}\n    {graph}")
     if faults:
         pytest.fail("\n".join(faults), pytrace=False)
+
+
+def numbers_of(part: int) -> range:
+    return range(FROM + part * GRAPHS // PARTS, FROM + (part + 1) * GRAPHS // PARTS)
 
 
 def test_every_stranger_is_drawn() -> None:
