@@ -277,11 +277,11 @@ class Evaluator:
 
     def _own(self, recipes: Recipes, image: int) -> Recipe | None:
         """The recipe of one image of a candidate, as people are told it; None when nothing gives it again."""
-        source, together = self.trajectories.source, self.trajectories.together
-        if together.images_may_mix and len(set(recipes)) > 1:
+        if self.trajectories.images_may_mix(recipes):
             self.spent.is_beside_others = True
             return None
-        return source.told(recipes[image], image) if together.follows_seed else None
+        is_told = self.trajectories.together.follows_seed
+        return self.trajectories.source.told(recipes[image], image) if is_told else None
 
     def _name_in(self, grid: Grid) -> Callable[[int], str]:
         """What to call the candidate in a row."""

@@ -39,8 +39,10 @@ class _Replay(Wrappers):
     def run(self, call: SamplerCall) -> Tensor | None:
         if not torch.count_nonzero(call.noise):
             return None
-        wanted = for_batch(self.recipes, len(call.noise), self.title)
-        source = self._source(call)
+        own = NoiseSource(call.noise, call.seed, call.shapes)
+        told = for_batch(self.recipes, len(call.noise), self.title)
+        wanted = [own.meant(recipe, item) for item, recipe in enumerate(told)]
+        source = self._source(call, own)
         done = {recipe: self._replay(call, source, recipe) for recipe in dict.fromkeys(wanted)}
         x0 = torch.stack([done[recipe].x0[0, item] for item, recipe in enumerate(wanted)])
         latents = torch.stack([done[recipe].latents[0, item] for item, recipe in enumerate(wanted)])
@@ -48,9 +50,8 @@ class _Replay(Wrappers):
         tell(call, side_by_side(ways, call.steps), x0, latents, call.steps)
         return latents
 
-    def _source(self, call: SamplerCall) -> HostNoise:
+    def _source(self, call: SamplerCall, own: NoiseSource) -> HostNoise:
         """Of recipes of every kind; raises ValueError when one starts from noise that this sampler was not given."""
-        own = NoiseSource(call.noise, call.seed, call.shapes)
         latent = latent_of(call.latent_image, call.shapes)
         draws = replay_draws(call.shapes, call.noise.dtype, own.places, latent, self.noise)
 

@@ -193,6 +193,10 @@ class Proving:
     def _same(self) -> float:
         return tolerance(self.trajectories.call)
 
+    def is_proven(self, recipes: Sequence[Recipe]) -> bool:
+        """Whether candidates such as this one were seen to be alone what they are among others."""
+        return isinstance(self.outcomes.find(self._kind([recipes], "plain")), int)
+
     def _kind(self, candidates: Candidates, name: str) -> str:
         """Of a call: its schedule, the images of a batch, and whether it is a race."""
         trajectories = self.trajectories

@@ -112,6 +112,11 @@ class NoiseSource(HostNoise):
             return recipe._replace(kind=PLAIN)
         return recipe._replace(kind=WORKFLOW) if recipe.moves or recipe.path else None
 
+    def meant(self, recipe: Recipe, image: int) -> Recipe:
+        """Of a recipe as told for this image, the one by which those beside it start as they do here, too."""
+        is_alike = self.seeded and not recipe.kind and not self.differs[image]
+        return recipe._replace(kind=self.kind) if is_alike else recipe
+
     def base(self, kind: str, seed: int) -> Tensor:
         if seed == self.seed and not self.seeded:
             self.random_state.restore()

@@ -21,6 +21,8 @@ BATCH_CHANGES = (
     "No seed and no recipe gives these images again: each ran beside others of its batch that have other recipes, and "
     "parts of this workflow may make the images of a batch change each other."
 )
+BY_WISH, BY_CONDITIONING, BY_SAMPLER = "a batch size of 1", "this conditioning", "this sampler"
+HARMLESS = ("", BY_WISH, BY_CONDITIONING, BY_SAMPLER)  # to the images of a batch, of what keeps candidates apart
 SPARE_MEMORY = 1.5  # the host's own factor when it decides how much to batch (samplers.py)
 
 
@@ -32,6 +34,7 @@ class Together:
     many of them the model sees at once.
     fits: candidates in one prediction, once memory has run out; None before. most: as many as were proven.
     strangers: the parts of the call that are not ComfyUI's own. follows_seed: whether the same seed gives the same.
+    mixes: whether ComfyUI's own parts of it make the images of a batch change each other.
     """
 
     def __init__(
@@ -46,14 +49,16 @@ class Together:
         self.has_strange_sampler = not is_known(call.sampler)
         self.follows_seed = True
         self.shared, self.alone_because = _sharing(call, conds, images, batch_size, races)
+        self.mixes = self.alone_because not in HARMLESS or _is_adaptive(call.sampler)
         if self.strangers and not races and batch_size == 1:
-            self.go_alone("a batch size of 1")
+            self.go_alone(BY_WISH)
         self.proving = bool(self.strangers) and (self.has_strange_sampler or not self.alone_because)
 
-    @property
-    def images_may_mix(self) -> bool:
-        """Whether the images of the user's own batch may change each other, as candidates would."""
-        return self.images > 1 and bool(self.strangers) and bool(self.alone_because)
+    def images_may_mix(self, is_proven: bool) -> bool:
+        """Whether the images of the user's own batch may change each other, as candidates would. is_proven: that they
+        do not."""
+        is_unsafe = bool(self.strangers) and (bool(self.alone_because) or not is_proven)
+        return self.images > 1 and (self.mixes or is_unsafe)
 
     def next_schedule(self, call: SamplerCall, conds: Mapping[str, Sequence[Any]]) -> None:
         """Of a call with other sigmas: a solver may do at some what it does not do at others."""
@@ -90,9 +95,9 @@ def _sharing(
     """How candidates share calls of the sampler, or what keeps them from it."""
     hints = 1 if races else images
     if batch_size == images == 1 and not races:
-        return None, "a batch size of 1"
+        return None, BY_WISH
     if any(depends_on_batch(cond, hints) for group in conds.values() for cond in group):
-        return None, "this conditioning"
+        return None, BY_CONDITIONING
     found = crosstalk(call.guider, call.noise.ndim)
     if found:
         return None, found
@@ -100,4 +105,10 @@ def _sharing(
     shared = share(
         call.sampler, call.guider.model_patcher, call.sigmas, call.noise.ndim, masked, call.given_seed is not None
     )
-    return shared, "" if shared else "this sampler"
+    return shared, "" if shared else BY_SAMPLER
+
+
+def _is_adaptive(sampler: Any) -> bool:
+    """Whether the solver's steps go by the error of the whole batch."""
+    solve = getattr(sampler, "sampler_function", None)
+    return getattr(solve, "__name__", "") in ("dpm_adaptive_function", "sample_dpm_adaptive")

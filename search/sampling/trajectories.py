@@ -70,6 +70,12 @@ class Trajectories:
         """Whether the images of a batch may have to share one seed's step noise, as they do without a search."""
         return bool(self.together.alone_because) or self.together.proving
 
+    def images_may_mix(self, recipes: Sequence[Recipe]) -> bool:
+        """Whether each image of this candidate may be what it is only beside the others."""
+        if len(set(recipes)) == 1:
+            return False
+        return self.together.images_may_mix(bool(self.together.strangers) and self.proving.is_proven(recipes))
+
     def run(self, candidates: Sequence[Sequence[Recipe]], cutting: Cutting | None = None, uncut: int = 0) -> Finished:
         """Denoise the first of `candidates`, as many as go in one call; each has a recipe per image of the batch.
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from noise_search.search.methods.zero_order import ZeroOrder
 from small_models import (
     Brightness,
     SmallVAE,
@@ -257,6 +258,41 @@ def test_a_batch_is_one_candidate() -> None:
     for image, report in enumerate(found.search.runs[-1].reports):
         stock = sample(model, seed=report.best.recipe.seed, latent=latent, steps=STEPS)
         assert is_close(result[image], stock[image])
+
+
+def climbed(patch: Patch, neighbors: int) -> tuple[Any, list[Any], Tensor]:
+    """Two images, which move to other noises each; the model, what is reported and the result."""
+    model, latent = made(patch), {"samples": torch.zeros(2, 4, 8, 8)}
+    put_on = importlib.import_module("noise_search.search.patch").put_on
+    plan = made_plan("Zero-Order Search (node 1)", ZeroOrder(iterations=4, neighbors=neighbors, cosine=0.8))
+    patched, record = put_on(model, plan, SmallVAE(), Brightness(), "")
+    result = sample(patched, seed=5, latent=latent, steps=STEPS)
+    return model, record.runs[0].reports, result
+
+
+def replayed(model: Any, recipe: Any) -> Tensor:
+    patched = importlib.import_module("noise_search.search.replay").put_replay_on(model, [recipe], "Replay Noise")
+    return sample(patched, seed=9, latent={"samples": torch.zeros(2, 4, 8, 8)}, steps=STEPS)
+
+
+@pytest.mark.parametrize("neighbors", [1, 2, 3])
+@pytest.mark.parametrize("patch", [evening, sharing_keys])
+def test_images_that_change_each_other_have_no_recipe_each(patch: Patch, neighbors: int) -> None:
+    """Also where too few candidates run at once to prove that they do."""
+    model, reports, result = climbed(patch, neighbors)
+    candidates = [one for report in reports for one in report.candidates]
+    assert {one.recipe is None for one in candidates} == {True, False}
+    for image, report in enumerate(reports):
+        assert any(note.startswith("No seed and no recipe gives these images again") for note in report.notes)
+        if report.best.recipe is not None:
+            assert is_close(replayed(model, report.best.recipe)[image], result[image])
+
+
+def test_images_that_do_not_have_one_each() -> None:
+    model, reports, result = climbed(harmless, neighbors=3)
+    for image, report in enumerate(reports):
+        assert is_close(replayed(model, report.best.recipe)[image], result[image])
+        assert report.notes == ()
 
 
 def test_an_error_that_one_alone_makes_too_is_the_hosts_to_report() -> None:

@@ -177,6 +177,20 @@ def test_seeds_counted_by_image(step: int, shape: tuple[int, ...]) -> None:
         assert torch.allclose(again, result, atol=1e-4)
 
 
+@pytest.mark.parametrize("step", [1, 0])
+def test_an_image_that_stock_would_draw_alike_is_replayed_beside_the_others(step: int) -> None:
+    """Which change it, and would be drawn otherwise by a stock sampler."""
+    model = small_model("EPS").clone()
+    model.set_model_sampler_post_cfg_function(lambda args: args["denoised"] - args["denoised"].mean())
+    found = searching(model)
+    result = guided(found.model, ImageSeeds(7, step), THREE)
+    recipes = [report.best.recipe for report in found.search.runs[0].reports]
+    assert [bool(recipe.kind) for recipe in recipes] == [False, True, True]
+    replay = importlib.import_module("noise_search.search.replay")
+    again = guided(replay.put_replay_on(model, recipes, "Replay Noise (node 2)"), ImageSeeds(7, step), THREE)
+    assert torch.allclose(again, result, atol=1e-4)
+
+
 def test_every_recipe_of_an_object_names_it() -> None:
     """Also of an image that ComfyUI would have drawn alike: moves go another way."""
     source = importlib.import_module("noise_search.search.sampling.source").NoiseSource
