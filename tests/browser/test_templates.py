@@ -36,6 +36,10 @@ MAKE_SMALL = """most => {
         if (limit !== undefined && widget.value > limit) widget.value = limit;
     }
 }"""
+BYPASS = """kind => {
+    app.canvas.selectItems(app.rootGraph.nodes.filter(node => node.type === kind));
+    return app.extensionManager.command.execute("Comfy.Canvas.ToggleSelectedNodes.Bypass");
+}"""
 SMALL = {"candidates": 3, "count": 3, "iterations": 1, "neighbors": 2, "steps": 4, "max_steps": 4, "nfe": 12}
 
 
@@ -141,6 +145,35 @@ def test_the_demo_runs_with_nodes_drawn_by_vue(front_end: Frontend):
     run = front_end.run()
     assert run.status == "success", run.message
     assert {"With search", "Without search"} <= shown(front_end, run).keys()
+
+
+BYPASSED = [
+    *(("demo_search", kind) for kind in ("RandomSearch", "SearchReport")),
+    *(("demo_explicit", kind) for kind in ("NoiseCandidates", "VerifierScore", "SelectCandidate")),
+    ("demo_batch", "RandomSearch"),
+    ("demo_inpaint", "RandomSearch"),
+    ("demo_refine", "ZeroOrderSearch"),
+    ("demo_steps", "StepScheduler"),
+    ("demo_ensemble", "EnsembleVerifier"),
+    ("demo_replay", "ReplayNoise"),
+    ("demo_loop_hires", "SearchReport"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), BYPASSED)
+def test_what_is_left_runs_where_a_node_is_bypassed(shared: Frontend, name: str, kind: str):
+    """By Ctrl+B; what hangs on an output that the node passes nothing through to is left out by ComfyUI."""
+    shared.load(WORKFLOWS[name], f"{name}_without_{kind}")
+    shared.page.evaluate(MAKE_SMALL, SMALL)
+    shared.page.evaluate(BYPASS, kind)
+    run = shared.run()
+    assert run.status == "success", run.message
+    images = shown(shared, run)
+    saved = [node["title"] for node in shared.workflow()["nodes"] if node["type"] == "SaveImage"]
+    assert set(saved) <= images.keys()
+    if (name, kind) == ("demo_search", "RandomSearch"):
+        assert np.array_equal(images["With search"], images["Without search"])
+    assert not shared.problems
 
 
 def shown(front_end: Frontend, run: Run) -> dict[str, np.ndarray]:
