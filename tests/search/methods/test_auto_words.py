@@ -34,6 +34,6 @@ def test_what_started_what_was_refined_and_what_won() -> None:
 
 def test_where_nothing_was_better() -> None:
     assert in_words([candidate(0, 0.5), candidate(1, 0.1, failed="it is black")]) == (
-        "2 seeds started; 1 failed; 1 finished, the best with a score of 0.5. Nothing was better than the image without "
-        "a search."
+        "2 seeds started; 1 failed; 1 finished, the best with a score of 0.5. Nothing was better than the image "
+        "without a search."
     )
