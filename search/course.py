@@ -71,7 +71,13 @@ class Course(Generic[Product]):
         asked = [heat for heat in heats if heat is not None]
         if len(asked) < len(heats):  # of one method, they end together
             return None
-        return Round(list(zip(*(heat.recipes for heat in asked), strict=True)), asked[0].race)
+        side_by_side = zip(*(heat.recipes for heat in asked), strict=True)
+        return Round([tuple(map(self._varied, recipes)) for recipes in side_by_side], asked[0].race)
+
+    def _varied(self, recipe: Recipe) -> Recipe:
+        """With the variety that people want; without it what goes back to the image without search."""
+        is_plain = recipe.seed == self.seed and not recipe.moves
+        return recipe if is_plain else recipe._replace(variety=self.plan.variety)
 
     def take(self, judged: Judged[Product]) -> None:
         """Record candidates. Raises CandidatesFailed when so many have failed that no more need to run."""

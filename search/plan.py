@@ -7,7 +7,7 @@ from typing import Any
 
 from .methods import registered
 from .methods.base import Method
-from .methods.checks import at_least
+from .methods.checks import SettingError, at_least
 
 FINALISTS = 3  # drafts that run again in full, beside the candidate without search
 
@@ -34,13 +34,18 @@ class Limits:
 @dataclass(frozen=True)
 class Plan:
     """title: the node's name in messages. frames: of a video that are judged, 0 for all. node: the id of the search
-    node, where the board is."""
+    node, where the board is. variety: of the candidates' conditioning, but for that without search."""
 
     title: str
     method: Method
     limits: Limits = Limits()
     frames: int = 0
     node: str = ""
+    variety: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.variety <= 1:
+            raise SettingError(f"variety is {self.variety}; it has to be from 0 to 1.")
 
     @property
     def name(self) -> str:
@@ -60,7 +65,8 @@ def final_steps(steps: int, search_steps: int) -> int:
 def which_noises() -> frozenset[str]:
     """The settings that say which noises are tried and in which order: a score has the same value whatever they are.
 
-    `noise` is one: an object that is not the sampler's own is not asked, and that one counts with the sampler.
+    `noise` is one: an object that is not the sampler's own is not asked, and that one counts with the sampler. So is
+    `variety`, which is part of a recipe.
     """
     kinds: list[Any] = [Limits, *registered().values()]
-    return frozenset({"noise", *(field.name for kind in kinds for field in fields(kind))})
+    return frozenset({"noise", "variety", *(field.name for kind in kinds for field in fields(kind))})

@@ -17,19 +17,23 @@ class ScoresChanged(Exception):
     """A candidate was scored by an earlier run, and does not have that score any more."""
 
 
-def remake(course: Course[Result], again: Again, indices: Indices, images: Collection[int]) -> None:
-    """Run these candidates, and keep the latents of these images; nothing is kept when people have seen enough.
+def remake(course: Course[Result], again: Again, indices: Indices, images: Collection[int]) -> list[Result | None]:
+    """Run these candidates, and keep the latents of these images, of those that had run to their end.
 
-    Raises ScoresChanged when one is not what it was.
+    Raises ScoresChanged when one is not what it was. Returns what they are made of, one per image; nothing when people
+    have seen enough.
     """
     judged = again(tuple(course.recipes[index][image] for image, index in enumerate(indices)))
     if judged is None:
-        return
+        return []
     for image in images:
-        item = course.standings[image]
-        if not is_same(item.seen[indices[image]].scores, judged.candidates[image][0].scores, item.seen):
+        item, before = course.standings[image], course.standings[image].seen[indices[image]]
+        if not before.is_finished:  # it had another score, and no image
+            continue
+        if not is_same(before.scores, judged.candidates[image][0].scores, item.seen):
             raise ScoresChanged
         item.results[indices[image]] = judged.kept[image][0]
+    return [kept for (kept,) in judged.kept]
 
 
 def give_parents(
@@ -44,10 +48,10 @@ def give_parents(
     )
     for image, parent in wanted:
         index = next(at for at, recipes in enumerate(course.recipes) if recipes[image] == parent)
-        results = course.standings[image].results
-        if results.get(index) is None:
-            remake(course, again, (index,) * len(course.standings), [image])
-        result = results.get(index)
+        result = course.standings[image].results.get(index)
+        if result is None:
+            made = remake(course, again, (index,) * len(course.standings), [image])
+            result = made[image] if made else None
         if result is not None:
             model = trajectories.call.guider.model_patcher.model
             trajectories.stretches.give(image, parent, model.process_latent_in(result.latent[None])[0])

@@ -43,7 +43,7 @@ class SearchNode(io.ComfyNode):
     def schema(cls, node_id: str, description: str, aliases: list[str]) -> io.Schema:
         patience = [patience_input()] if cls.PATIENCE else []
         drafts = [search_steps_input()] if cls.DRAFTS else []
-        limits = [*_limits(), *patience, frames_input(), *drafts, _noise()]
+        limits = [*_limits(), *patience, frames_input(), *drafts, _noise(), _variety()]
         for one in limits if cls.ADVANCED else []:
             one.advanced = True
         return io.Schema(
@@ -70,13 +70,14 @@ class SearchNode(io.ComfyNode):
         frames: int = FRAMES,
         search_steps: int = 0,
         noise: Any = None,
+        variety: float = 0.0,
         **settings: Any,
     ) -> io.NodeOutput:
         title = f"{cls.TITLE} (node {cls.hidden.unique_id})"
         with named(title):
             at_least(frames=(frames, 0))
             limits = Limits(max_seconds, batch_size, patience, search_steps)
-            plan = Plan(title, cls.METHOD(**settings), limits, frames, cls.hidden.unique_id)
+            plan = Plan(title, cls.METHOD(**settings), limits, frames, cls.hidden.unique_id, variety)
         if get_executing_context() is None:  # no prompt is running that the sampler's text could be read from
             require(verifier, prompt, title)
         return io.NodeOutput(*put_on(model, plan, vae, known(verifier, title), prompt, noise))
@@ -102,6 +103,21 @@ def _noise() -> io.Input:
         tooltip="Only for noise of other packs (pyramid, Perlin, variations): the node that goes into the sampler's "
         "noise, connected here as well. Candidates are then drawn by it, with its seed + i. Without it they start from "
         "ComfyUI's own noise.",
+    )
+
+
+def _variety() -> io.Input:
+    return io.Float.Input(
+        "variety",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        step=0.05,
+        optional=True,
+        advanced=True,
+        tooltip="For models that make nearly the same image from every seed (turbo, distilled): disturbs the "
+        "conditioning of every candidate but the first in the first third of the steps, each in another way. 0.3 is "
+        "a start; too much forgets the prompt. The winner is then no plain seed: Replay Noise makes it from its recipe.",
     )
 
 

@@ -122,7 +122,8 @@ class Page:
 
 
 def _name(recipe: Recipe, place: Place) -> str:
-    return json.dumps([recipe if recipe.kind else recipe[:-1], place])
+    told = recipe if recipe.variety else recipe[:-1] if recipe.kind else recipe[:-2]
+    return json.dumps([told, place])
 
 
 def _line(name: str, seen: Candidate) -> bytes:

@@ -49,13 +49,14 @@ class Recipe(NamedTuple):
     kind: how the seed becomes noise, where that is not ComfyUI's draw in a stock sampler of this workflow. PLAIN: that
     draw, in a workflow whose own noise is another. WORKFLOW: the noise that the workflow itself brings for this seed.
     ONE_PER_IMAGE: image b of a batch from seed + b. ONE_FOR_ALL: all images from the seed. Else the class of a NOISE
-    object that was asked for this seed.
+    object that was asked for this seed. variety: how far its conditioning was disturbed (sampling/variety.py), 0 not.
     """
 
     seed: int
     moves: tuple[Move, ...] = ()
     path: Path | None = None
     kind: str = ""
+    variety: float = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -106,4 +107,5 @@ class Recipe(NamedTuple):
         told: dict[str, Any] = {"seed": self.seed, "moves": [move._asdict() for move in self.moves]}
         if self.path is not None:
             told["path"] = {"start": self.path.start, "turns": [turn._asdict() for turn in self.path.turns]}
-        return told | ({"noise": self.kind} if self.kind else {})
+        more = {"noise": self.kind, "variety": self.variety}
+        return told | {name: value for name, value in more.items() if value}

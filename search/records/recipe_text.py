@@ -8,7 +8,7 @@ from typing import Any
 from .recipe import Move, Path, Recipe, Turn
 
 SEEDS = 2**64
-NEEDED, OPTIONAL = {"seed", "moves"}, {"path", "noise"}
+NEEDED, OPTIONAL = {"seed", "moves"}, {"path", "noise", "variety"}
 
 
 class RecipeError(ValueError):
@@ -43,7 +43,8 @@ def _recipe(value: Any) -> Recipe:
     if not isinstance(value, dict) or not isinstance(value.get("moves"), list) or set(value) - OPTIONAL != NEEDED:
         raise RecipeError(f'a recipe looks like {{"seed": 7, "moves": []}}, not {_shorten(json.dumps(value))}.')
     path = _path(value["path"]) if "path" in value else None
-    return Recipe(_seed(value["seed"]), tuple(_move(move) for move in value["moves"]), path, _kind(value))
+    moves, variety = tuple(_move(move) for move in value["moves"]), value.get("variety", 0.0)
+    return Recipe(_seed(value["seed"]), moves, path, _kind(value), _number(variety, "variety", 0))
 
 
 def _kind(value: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import comfy.samplers
+import torch
 from torch import Tensor
 
 SEEDED_CONDITIONING = (  # conditioning into which the host mixes noise from the sampler's seed
@@ -15,6 +16,8 @@ SEEDED_CONDITIONING = (  # conditioning into which the host mixes noise from the
     "minimax_visual_cond_noise_aug",
     "minimax_audio_cond_noise_aug",
 )
+
+Conds = dict[str, list[dict[str, Any]]]
 
 
 def tile(rows: Tensor | None, count: int) -> Tensor | None:
@@ -35,14 +38,21 @@ def fix_batch(conds: dict[str, list[dict[str, Any]]], items: int) -> None:
 
 
 @contextmanager
-def conditioning_of(guider: comfy.samplers.CFGGuider, items: Tensor) -> Iterator[None]:
-    """Conditioning that differs by item, for rows of these items, while the block runs."""
+def conditioning_of(guider: comfy.samplers.CFGGuider, items: Tensor, by_item: Conds | None = None) -> Iterator[None]:
+    """Conditioning that differs by item, for rows of these items, while the block runs. by_item: not the guider's."""
     conds = guider.conds
-    guider.conds = {name: [_rows_of(cond, items) for cond in group] for name, group in conds.items()}
+    picked = conds if by_item is None else by_item
+    guider.conds = {name: [_rows_of(cond, items) for cond in group] for name, group in picked.items()}
     try:
         yield
     finally:
         guider.conds = conds
+
+
+def by_row(cond: dict[str, Any], count: int, items: int) -> dict[str, Any]:
+    """A copy of conditioning that differs by item, as one entry per row of `count` candidates."""
+    rows = torch.arange(count * items) % items
+    return _rows_of(cond, rows)
 
 
 def _rows_of(cond: dict[str, Any], items: Tensor) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from .onlookers import Onlookers
 from .proof import Watcher
 from .sharing import Shared
 from .stretches import step_seed
+from .variety import varied
 
 if TYPE_CHECKING:
     from .trajectories import Trajectories
@@ -112,7 +113,8 @@ class Rows:
         self.alive = torch.arange(len(rows), device=rows.device)
         self.point = self.point._replace(x0=torch.empty_like(rows))
         latent_image, denoise_mask = tile(latent_image, count), tile(denoise_mask, count)
-        self.given = Given(guider, sigmas, rows, latent_image, denoise_mask)
+        own = varied(guider.conds, starting, stretches.sigmas)
+        self.given = Given(guider, sigmas, rows, latent_image, denoise_mask, own)
         samples = executor(guider, sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar)
         for recipes, ended in zip(starting, samples.unflatten(0, (count, -1)), strict=True):
             if recipes[0].is_open or self.trajectories.keeps_ends:
@@ -215,9 +217,13 @@ class Rows:
     def _predict(self, point: Point, part: Tensor) -> Tensor | None:
         """The prediction for these rows, or None when several candidates at once were too many for the memory."""
         try:
-            if len(part) == len(point.x) and not self.watcher.turns:
+            own = self.given.varied
+            if own is not None and float(point.sigma[0]) < own.down_to * (1 - 1e-4):
+                own = None
+            if own is None and len(part) == len(point.x) and not self.watcher.turns:
                 return point.executor(point.x, point.sigma, point.options, point.seed)
-            with conditioning_of(self.trajectories.call.guider, part % self.images):
+            items, conds = (part % self.images, None) if own is None else (part, own.conds)
+            with conditioning_of(self.trajectories.call.guider, items, conds):
                 return point.executor(point.x[part], point.sigma[part], point.options, point.seed)
         except Exception as error:
             if not comfy.model_management.is_oom(error):

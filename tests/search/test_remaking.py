@@ -81,6 +81,18 @@ def test_some_winner_is_refined_and_none_is_worse_than_another_image() -> None:
     assert any(won)
 
 
+def test_what_was_stopped_is_no_parent() -> None:
+    """With this budget and steps only one of the starts runs to its end."""
+    found = refined(small_model("FLOW"), budget=8)
+    sample(found.model, steps=20)
+    report = best_report(found)
+    finished = {one.recipe for one in report.candidates if one.is_finished}
+    parents = {one.recipe.before() for one in report.candidates if one.recipe.is_refined}
+    assert parents and parents <= finished
+    assert report.extra_nfe == 0
+    assert report.nfe <= 8 * 20
+
+
 @pytest.mark.parametrize("denoise", [0.4, 0.7])
 def test_an_image_that_is_changed_a_little_is_refined_within_that(denoise: float) -> None:
     model, latent = small_model("FLOW"), {"samples": half_masked()["samples"]}
