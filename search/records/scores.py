@@ -37,6 +37,6 @@ class Scores(list[float]):
         return sum(sign > 0 for sign in signs), sum(sign < 0 for sign in signs)
 
     def best(self, count: int) -> list[int]:
-        """The highest first, of images; of those that are none only where there is no image. Of equal ones the earlier."""
+        """The highest first, of images; of the others only where there is no image. Of equal ones the earlier."""
         images = [index for index in range(len(self)) if self.finished[index]] or range(len(self))
         return sorted(images, key=lambda index: -self[index])[:count]
