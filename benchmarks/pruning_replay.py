@@ -10,6 +10,11 @@ The effective-N multiplier is n / N, where plain best-of-n reaches the same mean
 mean of plain best-of-n is exact: over all subsets of n recorded seeds, interpolated between whole n. The interval is a
 bootstrap over prompts, 90 %. Seeds recorded twice count once: two equal rows are not two candidates.
 
+With `--score-cost R` a score takes as long as R steps of one trajectory, in plain search too: N is then what the pruned
+search takes, its full budget and all its scores, in trajectories of S steps with one score each.
+
+An array is pruned at the pace that its verifier asks for (ImageReward: fast), or at that of `--pace`.
+
 It needs numpy, scipy and torch, not ComfyUI.
 """
 
@@ -32,18 +37,19 @@ import pack_alias
 
 pack_alias.register()
 from noise_search.benchmarks.stats import resampled  # noqa: E402
-from noise_search.search.methods.pruning import COARSE, FINE, Cut, Race, plan, survivors  # noqa: E402
+from noise_search.search.methods.pruning import PACES, Cut, Pace, Race, plan, survivors  # noqa: E402
 
 BUDGETS = (4, 8, 16)
 HALVES = {"all": slice(None), "development": slice(0, None, 2), "held-out": slice(1, None, 2)}
-PACES = {"fine": FINE, "coarse": COARSE}
+OWN, FAST_ARRAYS = "own", "image_reward"  # in the name of those whose verifier says that it is fast
 BOOTSTRAPS = 400
 Rule = Callable[[int, int], Sequence[Race]]  # (budget, steps) -> races
 
 
 @dataclass(frozen=True)
 class Result:
-    """effective_n: the multiplier; low, high: its interval. score: mean final score of the pruned searches."""
+    """effective_n: the multiplier; low, high: its interval. score: mean final score of the pruned searches.
+    price: the N of the multiplier, see `price`."""
 
     effective_n: float
     low: float
@@ -57,6 +63,8 @@ class Result:
     trajectories_started: int
     trajectories_paid: float
     trajectories_finished: int
+    scores: int
+    price: float
 
 
 def baseline(budget: int, steps: int) -> tuple[Race, ...]:
@@ -130,22 +138,32 @@ def replay(rewards: np.ndarray, races: Sequence[Race], searches: int, seed: int)
     )
 
 
-def multiplier(score: float, plain: np.ndarray, budget: int) -> float:
+def price(races: Sequence[Race], budget: int, score_cost: float) -> float:
+    """The full budget and all scores of the races, in full trajectories with a score each; that costs so many steps."""
+    steps = races[0].steps
+    return (budget * steps + sum(race.scores for race in races) * score_cost) / (steps + score_cost)
+
+
+def multiplier(score: float, plain: np.ndarray, budget: float) -> float:
     """n / budget with plain [n] best-of-n equal to the score; a plateau counts with its first n."""
     rising = np.concatenate([[True], np.diff(plain) > 0])
     return float(np.interp(score, plain[rising], np.arange(1, len(plain) + 1)[rising])) / budget
 
 
-def measure(name: str, rewards: np.ndarray, budget: int, *, rule: Rule, searches: int, seed: int) -> Result:
+def measure(
+    name: str, rewards: np.ndarray, budget: int, *, rule: Rule, searches: int, seed: int, score_cost: float = 0.0
+) -> Result:
     """Replay `rule` on rewards [prompts, seeds, steps] and compare it with plain best-of-n of the same seeds."""
     rewards = distinct(rewards)
     prompts, seeds, steps = rewards.shape
     races = rule(budget, steps)
     scores, plain = replay(rewards, races, searches, seed), best_of_n(rewards[:, :, -1])
 
+    paid = price(races, budget, score_cost)
+
     def gain(chosen: np.ndarray) -> np.ndarray:
         means = zip(scores[chosen].mean(-1).flat, plain[chosen].mean(-2).reshape(-1, seeds), strict=True)
-        return np.reshape([multiplier(*both, budget) for both in means], chosen.shape[:-1])
+        return np.reshape([multiplier(*both, paid) for both in means], chosen.shape[:-1])
 
     return Result(
         *resampled(gain, prompts, resamples=BOOTSTRAPS, seed=seed),
@@ -153,6 +171,8 @@ def measure(name: str, rewards: np.ndarray, budget: int, *, rule: Rule, searches
         trajectories_started=sum(race.starts for race in races),
         trajectories_paid=sum(race.cost for race in races) / steps,
         trajectories_finished=sum(race.finishers for race in races),
+        scores=sum(race.scores for race in races),
+        price=paid,
     )
 
 
@@ -164,7 +184,7 @@ def in_words(result: Result) -> str:
     return (
         f"{result.array}, budget {result.budget}: {result.trajectories_started} started, "
         f"{result.trajectories_finished} finished, {result.trajectories_paid:.2f} trajectories' worth of steps. "
-        f"The winner is as good as that of plain best-of-{result.effective_n * result.budget:.1f}: "
+        f"The winner is as good as that of plain best-of-{result.effective_n * result.price:.1f}: "
         f"effective-N multiplier {result.effective_n:.3f} ({result.low:.2f} to {result.high:.2f}), "
         f"on {result.prompts} prompts and {result.seeds} seeds."
     )
@@ -193,8 +213,9 @@ def command_line(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--array", help="only this one (default: all)")
     parser.add_argument("--budget", type=int, help=f"in full trajectories (default: {BUDGETS})")
     parser.add_argument("--half", choices=HALVES, default="all", help="which prompts: even numbers are development")
-    parser.add_argument("--pace", choices=PACES, default="fine", help="six cuts or three (default: %(default)s)")
+    parser.add_argument("--pace", choices=[OWN, *PACES], default=OWN, help="default: that of the array's verifier")
     parser.add_argument("--keep", type=float, help="of the rows at each cut (default: that of the pace)")
+    parser.add_argument("--score-cost", type=float, default=0.0, help="of one score, in steps of one trajectory")
     parser.add_argument("--errors", type=float, help="replay a weaker verifier: times the error of early scores")
     parser.add_argument("--searches", type=int, default=100, help="a prompt (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the draws")
@@ -209,6 +230,13 @@ def load(path: Path, array: str | None, half: str) -> dict[str, np.ndarray]:
     if array is not None and array not in arrays:
         raise SystemExit(f"{path} has no array {array} of prompts x seeds x steps, only {', '.join(arrays) or 'none'}.")
     return arrays if array is None else {array: arrays[array]}
+
+
+def pace_of(array: str, name: str, keep: float | None) -> Pace:
+    """The pace of this name, with another share that goes on if there is one."""
+    own = "fast" if FAST_ARRAYS in array else "fine"
+    pace = PACES[own if name == OWN else name]
+    return pace if keep is None else Pace(pace.checkpoints, keep)
 
 
 def summary(results: Sequence[Result], array: str | None, budget: int | None) -> dict[str, object]:
@@ -228,11 +256,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arrays = {name: with_errors(distinct(rewards), options.errors) for name, rewards in arrays.items()}
     budgets = BUDGETS if options.budget is None else (options.budget,)
     jobs = [(name, rewards, budget) for name, rewards in arrays.items() for budget in budgets]
-    measured = partial(measure, searches=options.searches, seed=options.seed)
-    pace = PACES[options.pace]
-    if options.keep is not None:
-        pace = pace._replace(keep=options.keep)
-    results = [measured(*job, rule=partial(plan, pace=pace)) for job in jobs]
+    measured = partial(measure, searches=options.searches, seed=options.seed, score_cost=options.score_cost)
+    results = [measured(*job, rule=partial(plan, pace=pace_of(job[0], options.pace, options.keep))) for job in jobs]
     if len(results) == 1:
         print(in_words(results[0]))
         answer = asdict(results[0])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..verifiers.base import VerifierError
+from ..verifiers.base import VerifierError, pace
 from .board.boards import BOARDS
 from .board.watch import Asked, Watch
 from .course import Course, Judged
@@ -21,6 +21,7 @@ from .host.memory import OutOfMemory
 from .judging.decoding import DecodeError
 from .judging.judge import Judge
 from .methods.base import Start
+from .methods.pruning import PACES
 from .plan import Plan
 from .records.report import Report, Seconds
 from .records.standing import Result
@@ -61,7 +62,8 @@ class Driver:
         )
         size = call.noise.numel() * 4  # solvers compute in float32
         levels_of = self.trajectories.stretches.levels_of_schedule()
-        start = Start(call.seed, draft.steps, size, limits.max_seconds > 0, levels=levels_of)
+        is_timed, at = limits.max_seconds > 0, PACES[pace(judge.verifier)]
+        start = Start(call.seed, draft.steps, size, is_timed, levels=levels_of, pace=at)
         self.course: Course[Result] = Course(
             plan, start, judge.verifier, lambda: self.board.stop_asked, images=source.items
         )

@@ -69,6 +69,21 @@ class NeedsPrediction(Verifier, Protocol):
         ...
 
 
+SLOWEST_FIRST = ("coarse", "fine", "fast")
+
+
+@runtime_checkable
+class Paced(Verifier, Protocol):
+    """A verifier that says how candidates are best pruned by its scores of x0 predictions. Others have the pace "fine".
+
+    pace: "fast" when its early scores are good: more start and fall sooner. "coarse" when a score takes as long as some
+    steps of the sampler: it is asked less often. It is a property of the verifier and not measured in the search,
+    because seconds differ from run to run and the same seed has to give the same winner.
+    """
+
+    pace: str
+
+
 class VerifierError(RuntimeError):
     """A verifier failed, or answered with something that is not a score for each image."""
 
@@ -80,6 +95,10 @@ def known(verifier: object, title: str) -> Verifier:
             f"{title}: the verifier input holds a {type(verifier).__name__}, without name, needs_prompt or score(). "
             "Connect the VERIFIER output of a verifier loader."
         )
+    try:
+        pace(verifier)
+    except VerifierError as error:
+        raise VerifierError(f"{title}: {error}") from None
     return verifier
 
 
@@ -121,6 +140,11 @@ def parts(verifier: Verifier) -> dict[str, Verifier]:
     return dict(verifier.parts) if isinstance(verifier, Ensemble) else {verifier.name: verifier}
 
 
+def pace(verifier: Verifier) -> str:
+    """The slowest that any of its `parts` asks for; held-out ones too, because they are asked as often."""
+    return min(map(_own_pace, parts(verifier).values()), key=SLOWEST_FIRST.index, default="fine")
+
+
 def combine(verifier: Verifier, scores: dict[str, list[float]]) -> list[float]:
     """One number per candidate, from what each of `parts` said of the same candidates.
 
@@ -144,6 +168,13 @@ def contenders(verifier: Verifier, scores: dict[str, list[float]]) -> list[int]:
     ignored = verifier.held_out if isinstance(verifier, Ensemble) else frozenset()
     points = list(zip(*(values for name, values in scores.items() if name not in ignored)))
     return [index for index in range(len(points)) if not _is_beaten(index, points)]
+
+
+def _own_pace(verifier: Verifier) -> str:
+    own = verifier.pace if isinstance(verifier, Paced) else "fine"
+    if own not in SLOWEST_FIRST:
+        raise VerifierError(f"{verifier.name} has the pace {own!r}; it has to be one of {', '.join(SLOWEST_FIRST)}.")
+    return own
 
 
 def _is_beaten(index: int, points: list[tuple[float, ...]]) -> bool:

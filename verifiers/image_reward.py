@@ -51,6 +51,7 @@ class Network(nn.Module):
 class ImageReward:
     name = "ImageReward"
     needs_prompt = True
+    pace = "fast"
 
     def __init__(self, network: Network, tokenizer: Tokenizer):
         self.managed = Managed(network)

@@ -139,6 +139,7 @@ class YesVerifier:
 
     name = "VLM"
     needs_prompt = True
+    pace = "coarse"
 
     def __init__(self, model: Answerer, question: str = QUESTION):
         if "{}" not in question:
@@ -164,6 +165,7 @@ class GradeVerifier:
 
     name = "VLM grade"
     needs_prompt = True
+    pace = "coarse"
 
     def __init__(self, model: Answerer, aspect: str = OVERALL, tries: int = 3):
         self.model = model

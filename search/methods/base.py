@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple
 from ..records.candidate import Candidate
 from ..records.recipe import Recipe
 from ..records.scores import Scores
-from .pruning import Race
+from .pruning import FINE, Pace, Race
 
 
 class Heat(NamedTuple):
@@ -45,6 +45,7 @@ class Start(NamedTuple):
 
     images: how many are searched side by side, each by a search of its own; these have to ask for equally many.
     levels: of the noise before each step and after the last, 1 is noise and 0 the image.
+    pace: at which x0 predictions are pruned, as the verifier asks for.
     """
 
     seed: int
@@ -53,6 +54,7 @@ class Start(NamedTuple):
     is_timed: bool = False
     images: int = 1
     levels: tuple[float, ...] = ()
+    pace: Pace = FINE
 
 
 class Method(ABC):

@@ -5,21 +5,26 @@ steps of rows, with s_0 = 0 and s_{J+1} = S, may not exceed that of N full traje
 
     n_0 s_1 + n_1 (s_2 - s_1) + .. + n_J (S - s_J) <= N S                                              (eq. 1)
 
-The rows thin out geometrically, n_j ~ keep^j n_0, at 35, 45, .. 85 % of the steps. One row that is alive after s_j will
-cost, with those that fall after it taken into account,
+The rows thin out geometrically, n_j ~ keep^j n_0, from 30 % of the steps on at every 5 %: at 20 steps after each. One
+row that is alive after s_j will cost, with those that fall after it taken into account,
 
     c_j = sum over i >= j of keep^(i - j) (s_{i+1} - s_i)                                              (eq. 2)
 
 so n_j = floor(what is left of N S / c_j): what rounding spares at one cut is spent at the next. Two rows finish if
-N >= 2, because the last choice is by final scores. N = 8 at 20 steps: 12 rows start; 10, 8, 6, 5, 4 and then 3 go on.
+N >= 3, because the last choice is by final scores. N = 8 at 20 steps: 13 rows start; 12, 10, 9, 8, 7, 6, 5, 4 and then
+3 go on.
 
-A plan depends on N and S alone, never on the scores, so its cost is known before it starts. Its constants were
-chosen on one half of the prompts of recorded rewards and measured on the other: benchmarks/results/pruning_replay.md.
-Rules that look at more than the order of the newest scores gained nothing there; the same file lists them.
+A plan depends on N, S and the pace alone, never on scores or on how long they take, so its cost is known before it
+starts and the same seed gives the same winner on every machine. Its constants were chosen on one half of the prompts of
+recorded rewards and measured on the other: benchmarks/results/pruning_replay.md. Rules that look at more than the order
+of the newest scores gained nothing there; the same file lists them.
 
-Only scores of one prompt compare. A checkpoint costs a decode and a verifier call for each row alive, but no NFE: 48
-scores instead of 8 for N = 8, or 30 at the coarse pace, which gains almost as much. Where early scores say nothing of
-the final ones, a race is worth no more than its finishers, about 0.4 of N: do not prune there.
+Only scores of one prompt compare. A checkpoint costs a decode and a verifier call for each row alive, but no NFE: for
+N = 8, 77 scores instead of 8, or 30 at the coarse pace, which gains less by steps, and more by time where a score takes
+longer than about a fifth of a step. A verifier may say which pace suits it (`Paced` in verifiers/base.py): FAST where
+early scores are good, COARSE where a score is dear. Do not prune where a score takes more than two steps, because not
+even the coarse pace is worth its time there; nor where early scores say nothing of the final ones, because a race is
+then worth no more than its finishers, 3 for N = 8, or 2 at the fast pace.
 """
 
 from __future__ import annotations
@@ -33,14 +38,21 @@ from typing import NamedTuple
 
 
 class Pace(NamedTuple):
-    """When rows are stopped, in percent of the steps, and the share of them that goes on each time."""
+    """When rows are stopped, in percent of the steps, and the share of them that goes on each time. few: that share
+    where the budget is below FEW, when it is another."""
 
     checkpoints: tuple[int, ...]
     keep: float
+    few: float | None = None
 
 
-FINE = Pace((35, 45, 55, 65, 75, 85), 0.78)
+EVERY_STEP = tuple(range(30, 100, 5))  # of 20 steps
+FINE = Pace(EVERY_STEP, 0.87)
+FAST = Pace(EVERY_STEP, 0.82, few=FINE.keep)
 COARSE = Pace((35, 55, 75), 0.65)
+PACES = {"fast": FAST, "fine": FINE, "coarse": COARSE}
+FEW = 6  # trajectories
+TWO_FINISH = 3  # at this budget and above
 MOST_ROWS = 64  # in one race
 LEAST_ROWS = 8  # below, a race is worth little
 ROOM = 256 * 2**20  # bytes for the latents of a race; a solver may hold several times as much
@@ -74,6 +86,11 @@ class Race:
         """In steps of rows: a full trajectory costs `steps`."""
         return self.cost_until(self.steps)
 
+    @property
+    def scores(self) -> int:
+        """How many are asked for: of the rows alive at each cut, and of the finishers."""
+        return self.starts + sum(cut.keep for cut in self.cuts)
+
     def cost_until(self, step: int) -> int:
         """Steps of rows done when the sampler has done `step` steps, looks ahead included."""
         cost, alive, at = 0, self.starts, 0
@@ -88,13 +105,12 @@ def plan(budget: int, steps: int, pace: Pace = FINE, most_rows: int = MOST_ROWS)
     """The races to run one after the other; the best of all their finishers wins.
 
     budget: full trajectories, what all of them cost together at most. steps: of the sampler. pace: COARSE
-    where scores are expensive; a lower keep for a verifier whose early scores can be trusted. most_rows: together in
-    one sampler call.
+    where scores are dear, FAST for a verifier whose early scores are good. most_rows: together in one sampler call.
     """
-    if budget < 1 or steps < 1 or most_rows < 1 or not 0 < pace.keep <= 1:
+    if min(budget, steps, most_rows) < 1 or not all(0 < keep <= 1 for keep in (pace.keep, pace.few or pace.keep)):
         raise ValueError(
-            "budget, steps and most_rows must be at least 1 and keep in 0..1, "
-            f"but they are {budget}, {steps}, {most_rows} and {pace.keep}."
+            "budget, steps and most_rows must be at least 1 and what goes on in 0..1, "
+            f"but they are {budget}, {steps}, {most_rows} and {pace}."
         )
     for count in range(1, budget + 1):
         shares = _shares(budget, count)
@@ -106,8 +122,8 @@ def plan(budget: int, steps: int, pace: Pace = FINE, most_rows: int = MOST_ROWS)
 
 def race(budget: int, steps: int, pace: Pace = FINE) -> Race:
     """One race for `budget` full trajectories, however many rows that takes."""
-    lengths, shares = _legs(steps, pace)
-    finishers = min(2, budget)
+    lengths, shares = _legs(budget, steps, pace)
+    finishers = 2 if budget >= TWO_FINISH else 1
     left, rest = budget * steps, steps
     rows: list[int] = []
     for leg, length in enumerate(lengths):
@@ -137,13 +153,14 @@ def survivors(scores: Mapping[int, float], keep: int) -> list[int]:
     return sorted(sorted(scores, key=lambda row: (-scores[row], row))[:keep])
 
 
-def _legs(steps: int, pace: Pace) -> tuple[list[int], list[float]]:
+def _legs(budget: int, steps: int, pace: Pace) -> tuple[list[int], list[float]]:
     """Steps between the cuts, and the share of the starts that is alive there. A cut waits for its step to end."""
+    keep = pace.few if pace.few and budget < FEW else pace.keep
     alive = {0: 1.0}
     for number, percent in enumerate(pace.checkpoints, start=1):
         step = -(-percent * steps // 100)
         if step < steps:
-            alive[step] = pace.keep**number
+            alive[step] = keep**number
     starts = [*alive, steps]
     return [end - start for start, end in pairwise(starts)], list(alive.values())
 

@@ -11,7 +11,7 @@ from .base import Algorithm, Heat, Method, Start
 from .checks import SettingError, at_least
 from .look_ahead import look_plan
 from .noise import candidate_seed
-from .pruning import MOST_ROWS, Race, plan, rows_together
+from .pruning import FINE, MOST_ROWS, Pace, Race, plan, rows_together
 
 NONE, PROGRESSIVE, LOOK_AHEAD = "none", "progressive", "look ahead"
 PRUNINGS = (NONE, PROGRESSIVE, LOOK_AHEAD)
@@ -46,7 +46,7 @@ class RandomSearch(Method):
         most = min(TIMED_ROWS if start.is_timed else MOST_ROWS, rows_together(start.latent_bytes))
         if self.pruning == LOOK_AHEAD:
             return in_races(start.seed, look_plan(self.candidates, start.steps, most_rows=most))
-        return pruned_random_search(start.seed, self.candidates, start.steps, most)
+        return pruned_random_search(start.seed, self.candidates, start.steps, most, start.pace)
 
 
 def random_search(seed: int, candidates: int) -> Algorithm:
@@ -54,12 +54,14 @@ def random_search(seed: int, candidates: int) -> Algorithm:
     yield [Recipe(candidate_seed(seed, index)) for index in range(candidates)]
 
 
-def pruned_random_search(seed: int, candidates: int, steps: int, most_rows: int = MOST_ROWS) -> Algorithm:
+def pruned_random_search(
+    seed: int, candidates: int, steps: int, most_rows: int = MOST_ROWS, pace: Pace = FINE
+) -> Algorithm:
     """The cost of `candidates` trajectories of so many steps, spent on more starts: the weaker ones stop on the way.
 
     most_rows: that start together, and are one round.
     """
-    return in_races(seed, plan(candidates, steps, most_rows=most_rows))
+    return in_races(seed, plan(candidates, steps, pace, most_rows))
 
 
 def in_races(seed: int, races: Sequence[Race]) -> Algorithm:

@@ -20,11 +20,13 @@ from noise_search.benchmarks.pruning_replay import (
     main,
     measure,
     multiplier,
+    pace_of,
+    price,
     run_search,
     with_errors,
 )
 from noise_search.search.methods import pruning
-from noise_search.search.methods.pruning import Cut, Race, plan
+from noise_search.search.methods.pruning import COARSE, FAST, FINE, Cut, Pace, Race, plan
 
 PROMPTS, SEEDS, STEPS = 12, 40, 20
 
@@ -90,6 +92,36 @@ def test_draws_use_every_seed_before_one_comes_again() -> None:
 def test_plain_search_has_the_multiplier_one() -> None:
     plain = measure("any", rewards_with(1.0), 4, rule=lambda budget, steps: [Race(steps, budget)], searches=400, seed=0)
     assert plain.effective_n == pytest.approx(1.0, abs=0.05)
+
+
+def test_scores_are_paid_for_like_steps() -> None:
+    races = [Race(20, 6, (Cut(10, 2),))]
+    assert price(races, 4, 0) == 4
+    assert price(races, 4, 5) == (80 + 8 * 5) / 25
+    assert price([Race(20, 4)], 4, 5) == 4
+
+
+def test_plain_search_has_the_multiplier_one_whatever_a_score_costs() -> None:
+    rule = lambda budget, steps: [Race(steps, budget)]  # noqa: E731
+    free, dear = (
+        measure("any", rewards_with(1.0), 4, rule=rule, searches=9, seed=0, score_cost=cost).effective_n
+        for cost in (0, 4)
+    )
+    assert free == dear
+
+
+def test_dear_scores_gain_less() -> None:
+    gains = [measure("any", rewards_with(0.5), 8, rule=plan, searches=9, seed=0, score_cost=cost) for cost in (0, 1)]
+    assert [gain.scores for gain in gains] == [77, 77]
+    assert gains[1].price == pytest.approx((160 + 77) / 21)
+    assert gains[0].effective_n * 8 == pytest.approx(gains[1].effective_n * gains[1].price)
+
+
+def test_an_array_has_the_pace_of_its_verifier() -> None:
+    assert pace_of("sdxl_image_reward", "own", None) is FAST
+    assert pace_of("flux_pick_score", "own", None) is FINE
+    assert pace_of("sdxl_image_reward", "coarse", None) is COARSE
+    assert pace_of("sdxl_image_reward", "own", 0.7) == Pace(FAST.checkpoints, 0.7)
 
 
 def test_better_early_scores_gain_more() -> None:

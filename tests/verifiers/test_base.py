@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from noise_search.verifiers.base import Verifier, VerifierError, ask, require
+from noise_search.verifiers.base import Verifier, VerifierError, ask, pace, require
+from noise_search.verifiers.ensemble import Ensemble
 
 
 class Given:
@@ -55,6 +57,38 @@ def test_require_refuses_an_empty_prompt_where_one_is_needed(prompt: str) -> Non
 def test_require_lets_a_verifier_without_need_go_without_prompt() -> None:
     verifier = Given(lambda images, prompts: None)
     assert require(verifier, "", "Node") is verifier
+
+
+def paced(name: str) -> Given:
+    verifier = Given(lambda images, prompts: None)
+    verifier.pace = name  # type: ignore[attr-defined]
+    return verifier
+
+
+def test_a_verifier_says_its_pace_or_has_the_fine_one() -> None:
+    assert pace(Given(lambda images, prompts: None)) == "fine"
+    assert [pace(paced(name)) for name in ("fast", "fine", "coarse")] == ["fast", "fine", "coarse"]
+
+
+@pytest.mark.parametrize(
+    ("names", "slowest"),
+    [(("fast", "fast"), "fast"), (("fast", "fine"), "fine"), (("fine", "coarse", "fast"), "coarse")],
+)
+def test_an_ensemble_takes_the_slowest_pace_of_its_parts(names: tuple[str, ...], slowest: str) -> None:
+    assert pace(Ensemble([paced(name) for name in names])) == slowest
+    assert pace(Ensemble([paced(name) for name in names[:-1]], held_out=paced(names[-1]))) == slowest
+
+
+@pytest.mark.usefixtures("comfy")
+def test_image_reward_is_fast_and_vision_language_models_are_coarse() -> None:
+    image_reward, vlm = (importlib.import_module(f"noise_search.verifiers.{name}") for name in ("image_reward", "vlm"))
+    assert image_reward.ImageReward.pace == "fast"
+    assert vlm.YesVerifier.pace == vlm.GradeVerifier.pace == "coarse"
+
+
+def test_require_refuses_a_pace_that_there_is_not() -> None:
+    with pytest.raises(VerifierError, match=r"^Node: given has the pace 'quick'; .* one of coarse, fine, fast"):
+        require(paced("quick"), "a cat", "Node")
 
 
 def test_ask_hands_over_images_and_prompts_as_they_are() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from node_calls import NODE_ID, call
 from noise_search.search.methods.base import Start
+from noise_search.search.methods.pruning import COARSE, FAST, FINE, Pace, plan
 from noise_search.search.methods.random_search import RandomSearch
 from small_models import Brightness, SmallVAE, sample, small_model
 
@@ -86,3 +87,28 @@ def test_pruned_candidates_start_in_small_rounds_with_a_time_limit_and_large_lat
         starts.append(heat.race.starts)
         scores = [0.0] * sum(starts)
     assert max(starts) <= most < 2 * max(starts)
+
+
+class Paced(Brightness):
+    def __init__(self, pace: str) -> None:
+        super().__init__()
+        self.pace = pace
+
+
+@pytest.mark.parametrize(("verifier", "pace"), [(Paced("fast"), FAST), (Brightness(), FINE), (Paced("coarse"), COARSE)])
+def test_the_verifier_chooses_the_pace_of_pruning(verifier: Brightness, pace: Pace) -> None:
+    model, found = search(verifier=verifier, candidates=8, pruning="progressive")
+    sample(model, steps=20)
+    (race,) = plan(8, 20, pace)
+    candidates = found.runs[0].reports[0].candidates
+    assert len(candidates) == race.starts
+    assert sum(candidate.is_finished for candidate in candidates) == race.finishers
+    assert sum(verifier.asked) == race.scores
+
+
+@pytest.mark.parametrize("pace", ["fast", "coarse"])
+def test_a_pace_gives_the_same_winner_again(pace: str) -> None:
+    first, second = (search(verifier=Paced(pace), candidates=6, pruning="progressive") for _ in range(2))
+    for model, _ in (first, second):
+        sample(model, steps=20)
+    assert first[1].runs[0].reports[0].best == second[1].runs[0].reports[0].best
