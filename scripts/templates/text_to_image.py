@@ -23,7 +23,7 @@ with the best so far.
 ### Try
 
 - Fewer or more *candidates*. Most of the gain comes from the first 8 to 16.
-- *pruning: progressive*: the same cost on about 1.5 times as many starts, the weaker ones stopped on the way.
+- *pruning: progressive*: the same NFE on 1.5 to 1.9 times as many starts, the weaker ones stopped on the way.
 - *max_seconds* as a limit of time.
 - The winner's seed is in the report: typed into the KSampler, without Random Search, it gives the same image.
 - {more}

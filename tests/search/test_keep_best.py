@@ -113,8 +113,8 @@ def test_with_every_sampler() -> None:
 def test_a_race_goes_on_with_its_leader_alone() -> None:
     model = small_model("FLOW")
     pressed = Pressed(model, calls=7)
-    algorithm = lambda seed, steps: pruned_random_search(seed, 6, steps)  # noqa: E731
-    found = put_on(model, algorithm, 6, races=True)
+    algorithm = lambda seed, steps: pruned_random_search(seed, 5, steps)  # noqa: E731
+    found = put_on(model, algorithm, 5, races=True)
     result = sample(found.model, steps=12, cfg=1.0)
     report = best_report(found)
     assert report.stopped == "user"
