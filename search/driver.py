@@ -31,6 +31,7 @@ from .sampling.listening import Step, shows, side_by_side
 from .sampling.source import NoiseSource
 from .sampling.together import BATCH_CHANGES, NOT_BY_SEED
 from .sampling.trajectories import Trajectories
+from .sampling.variety import VARIED
 
 
 class Outcome(NamedTuple):
@@ -143,5 +144,5 @@ class Driver:
         """What people have to know of this search, on the board and in the report."""
         together = self.trajectories.together
         seeds = self.trajectories.source.note if together.follows_seed else NOT_BY_SEED
-        told = [seeds, BATCH_CHANGES if self.spent.is_beside_others else ""]
+        told = [seeds, VARIED if self.plan.variety else "", BATCH_CHANGES if self.spent.is_beside_others else ""]
         return self.watch.notes([note for note in told if note])

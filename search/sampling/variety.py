@@ -18,6 +18,10 @@ from .conditioning import by_row
 
 FIRST = 0.3  # of the steps
 EMBEDDINGS = ("c_crossattn", "y")  # the first that a conditioning has is varied
+VARIED = (
+    "No seed alone gives the images of candidates after number 0: with variety each has a conditioning of its own. Use "
+    "Replay Noise with the recipe."
+)
 KEPT = "negative"  # part of the names of conditioning that stays
 
 

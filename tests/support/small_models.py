@@ -181,9 +181,9 @@ def sample(model: Any, seed: int = 7, latent: dict[str, Any] | None = None, **se
 
 
 def made_plan(title: str, method: Any, **settings: Any) -> Any:
-    """A plan with these limits, frames and node."""
+    """A plan with these limits, frames, node and variety."""
     plans = importlib.import_module("noise_search.search.plan")
-    rest = {name: settings.pop(name) for name in ("frames", "node") if name in settings}
+    rest = {name: settings.pop(name) for name in ("frames", "node", "variety") if name in settings}
     return plans.Plan(title, method, plans.Limits(**settings), **rest)
 
 
