@@ -110,14 +110,13 @@ class Rows:
             seeds = [[passed(step_seed(recipe)) for recipe in recipes] for recipes in starting]
             self.shared.start(noises, seeds, sigmas)
         rows = torch.cat(noises)
-        self.alive = torch.arange(len(rows), device=rows.device)
-        self.point = self.point._replace(x0=torch.empty_like(rows))
+        self.alive, self.point = _from_here(rows, self.point)
         latent_image, denoise_mask = tile(latent_image, count), tile(denoise_mask, count)
         own = varied(guider.conds, starting, stretches.sigmas)
         self.given = Given(guider, sigmas, rows, latent_image, denoise_mask, own)
         samples = executor(guider, sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar)
-        for recipes, ended in zip(starting, samples.unflatten(0, (count, -1)), strict=True):
-            if recipes[0].is_open or self.trajectories.keeps_ends:
+        if starting[0][0].is_open or self.trajectories.keeps_ends:
+            for recipes, ended in zip(starting, samples.unflatten(0, (count, -1)), strict=True):
                 stretches.keep(recipes, ended, sigmas[-1], noise)
         return samples
 
@@ -276,3 +275,8 @@ class Rows:
 
     def _by_candidate(self, rows: Tensor) -> Tensor:
         return rows.detach().float().cpu().unflatten(0, (len(self.candidates), self.images))
+
+
+def _from_here(rows: Tensor, point: Point) -> tuple[Tensor, Point]:
+    """All rows are alive, and none was predicted."""
+    return torch.arange(len(rows), device=rows.device), point._replace(x0=torch.empty_like(rows))
