@@ -42,8 +42,8 @@ class RandomSearch(SearchNode):
                 "as many starts, of which the weaker ones stop on the way, judged by what the model predicts "
                 "there. It pays when the verifier sees early what an image will become; candidate 0 may be "
                 "stopped like any other. look ahead: the same, but each is judged by the image that it becomes in "
-                "one big step, made beside its way; more than twice as many start, and far fewer are judged. With max_seconds "
-                "they start in rounds of at most 16.",
+                "one big step, made beside its way; more than twice as many start, and far fewer are judged. With "
+                "max_seconds they start in rounds of at most 16.",
             ),
         ]
 
