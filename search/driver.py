@@ -22,6 +22,7 @@ from .judging.decoding import DecodeError
 from .judging.judge import Judge
 from .methods.base import Start
 from .methods.pruning import PACES
+from .pictures.likeness import hardly_differ
 from .plan import Plan
 from .records.report import Report, Seconds
 from .records.standing import Result
@@ -134,15 +135,16 @@ class Driver:
         way = side_by_side([won.way for won in winners], self.call.steps)
         seconds = Seconds(**self.spent.seconds, total=self.course.stopping.limit.elapsed)
         nfe = zip(self.spent.extra_nfe, self.spent.earlier_nfe, strict=True)
-        notes = self._notes()
+        alike = [hardly_differ(item.seen) for item in self.course.standings]
+        notes = self._notes(next(filter(None, alike), ""))
         reports = [
             self.course.report(image, self.call.steps, seconds, *spent, notes=notes) for image, spent in enumerate(nfe)
         ]
         return Outcome(reports, latents, x0, way)
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self, alike: str = "") -> tuple[str, ...]:
         """What people have to know of this search, on the board and in the report."""
         together = self.trajectories.together
         seeds = self.trajectories.source.note if together.follows_seed else NOT_BY_SEED
-        told = [seeds, VARIED if self.plan.variety else "", BATCH_CHANGES if self.spent.is_beside_others else ""]
+        told = [seeds, VARIED if self.plan.variety else "", BATCH_CHANGES if self.spent.is_beside_others else "", alike]
         return self.watch.notes([note for note in told if note])

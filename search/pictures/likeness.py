@@ -1,0 +1,40 @@
+"""How much pictures differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from ..records.candidate import Candidate
+from . import thumbnail
+
+SIDE = 32  # pixels: composition and color count, texture does not
+MOST = 16  # pictures that are compared
+FEWEST = 4
+ALIKE = 0.05  # below, people call two pictures the same; seeds of the demo model are 0.09 to 0.34 apart
+
+
+def difference(pictures: Sequence[bytes]) -> float:
+    """The mean distance of two of these JPEG files, 0..1: root mean square over small copies of them."""
+    small = [
+        np.asarray(thumbnail.decode(one).convert("RGB").resize((SIDE, SIDE)), float) / 255 for one in pictures[:MOST]
+    ]
+    return float(np.mean([np.sqrt(np.mean((one - other) ** 2)) for one, other in combinations(small, 2)]))
+
+
+def hardly_differ(candidates: Sequence[Candidate]) -> str:
+    """A sentence when seeds make nearly the same picture, and what to do; else nothing."""
+    seeds = [one.thumbnail for one in candidates if one.is_finished and one.thumbnail and not _is_refined(one)]
+    if len(seeds) < FEWEST or (apart := difference(seeds)) >= ALIKE:
+        return ""
+    return (
+        f"The pictures of different seeds hardly differ here (by {100 * apart:.1f} % of the brightness range, root "
+        "mean square), so there was little to choose from. Raise `variety` on the search node, or use a model or LoRA "
+        "that is not distilled to few steps."
+    )
+
+
+def _is_refined(one: Candidate) -> bool:
+    return one.recipe is not None and one.recipe.is_refined
