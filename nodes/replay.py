@@ -58,6 +58,12 @@ class ReplayNoise(io.ComfyNode):
             raise RecipeError(f"{title}: {error}") from error
         if noise is not None and not any(recipe.kind for recipe in recipes):
             logging.info("%s: the recipe names no noise, so the connected one is not used.", title)
+        if model is None and any(recipe.path is not None or recipe.variety for recipe in recipes):
+            logging.warning(
+                "%s: a noise alone does not give this recipe's image, which was denoised in parts or with a varied "
+                "conditioning. Connect the model as well, and its MODEL output to the sampler's guider.",
+                title,
+            )
         patched = ExecutionBlocker(f"{title}: connect a model to use its MODEL output.")
         if model is not None:
             patched = put_replay_on(model, recipes, title, noise)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from node_calls import call
 from noise_search.search.methods.zero_order import ZeroOrder
 from noise_search.search.records.recipe_text import parse_recipes
 from noise_search.search.records.report import recipes_json
@@ -103,3 +105,22 @@ def test_a_search_behind_a_replay_is_refused() -> None:
     model = replayed(small_model("EPS"), '{"seed": 1, "moves": []}')
     with pytest.raises(ValueError, match="already"):
         patch.put_on(model, plan_of(2), SmallVAE(), Brightness(), "")
+
+
+@pytest.mark.parametrize(
+    ("more", "is_told"),
+    [
+        ({}, False),
+        ({"path": {"start": 0, "turns": [{"seed": 1, "up": 0.7, "down": 0}]}}, True),
+        ({"variety": 0.3}, True),
+    ],
+)
+def test_where_a_noise_alone_does_not_give_the_image_that_is_said(
+    more: dict[str, Any], is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = json.dumps({"seed": 7, "moves": []} | more)
+    call("ReplayNoise", recipe=recipe)
+    assert ("a noise alone does not give" in caplog.text) == is_told
+    caplog.clear()
+    call("ReplayNoise", recipe=recipe, model=small_model("EPS"))
+    assert "a noise alone" not in caplog.text
