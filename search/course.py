@@ -16,6 +16,7 @@ from .records import failures
 from .records.candidate import Candidate
 from .records.recipe import Recipe
 from .records.report import Report, Seconds
+from .records.scores import Scores
 from .records.standing import Product, Standing
 from .stopping import Stopping
 
@@ -64,15 +65,21 @@ class Course(Generic[Product]):
     def next_round(self) -> Round | None:
         """What to run next; None when the search is over. When it is cut short, what the best needs to be finished."""
         ended = self.stopping.reason is not None
+        told = [self._scores(image) for image in range(len(self.standings))]
         heats = [
-            asking.finish(item.scores()) if ended else asking.more(item.scores())
-            for asking, item in zip(self._asking, self.standings, strict=True)
+            asking.finish(scores) if ended else asking.more(scores)
+            for asking, scores in zip(self._asking, told, strict=True)
         ]
         asked = [heat for heat in heats if heat is not None]
         if len(asked) < len(heats):  # of one method, they end together
             return None
         side_by_side = zip(*(heat.recipes for heat in asked), strict=True)
         return Round([tuple(map(self._varied, recipes)) for recipes in side_by_side], asked[0].race)
+
+    def _scores(self, image: int) -> Scores:
+        scores = self.standings[image].scores()
+        scores.recipes = [recipes[image] for recipes in self.recipes]
+        return scores
 
     def _varied(self, recipe: Recipe) -> Recipe:
         """With the variety that people want; without it what goes back to the image without search."""

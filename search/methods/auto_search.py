@@ -71,20 +71,23 @@ def auto_search(
     """levels: of the noise before each step and after the last. learns: whether children are stopped by looks only as
     long as looks have kept their word."""
     steps, rng = len(levels) - 1, random.Random(seed)
-    asked: list[Recipe] = []
-    left = budget * steps
+    left, started = budget * steps, 0
     scores = Scores()
     for race in look_plan(budget if budget < TWO_FINISH else round(START * budget), steps, SOFT, most_rows):
-        heat = [Recipe(candidate_seed(seed, len(asked) + index)) for index in range(race.starts)]
-        asked, left = asked + heat, left - race.cost
-        scores = yield Heat(heat, race)
+        heat = [Recipe(candidate_seed(seed, started + index)) for index in range(race.starts)]
+        before, scores = len(scores), (yield Heat(heat, race))
+        started, left = started + race.starts, left - _spent(race, len(scores) - before)
     while (race := next_round(left, steps, not learns or is_trusted(scores))) is not None:
-        parents, up = scores.best(AutoSearch.parents), levels[steps - race.steps]
-        heat = [
-            asked[parents[index % len(parents)]].refined(rng.randrange(TURN_SEEDS), up) for index in range(race.starts)
-        ]
-        asked, left = asked + heat, left - race.cost
-        scores = yield Heat(heat, race)
+        parents = [scores.recipes[index] for index in scores.best(AutoSearch.parents)]
+        up = levels[steps - race.steps]
+        heat = [parents[at % len(parents)].refined(rng.randrange(TURN_SEEDS), up) for at in range(race.starts)]
+        before, scores = len(scores), (yield Heat(heat, race))
+        left -= _spent(race, len(scores) - before)
+
+
+def _spent(race: Race, ran: int) -> int:
+    """In steps of rows. ran: of its candidates; fewer where they ran one by one, and to their end."""
+    return race.cost if ran == race.starts else ran * race.steps
 
 
 def is_trusted(scores: Scores) -> bool:

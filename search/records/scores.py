@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
+from .recipe import Recipe
+
 
 class Scores(list[float]):
     """Of everything that was judged.
 
     finished: whether each is the score of an image that one can have; the others were stopped on the way, or have
-    failed. rounds: when each was asked for. early: see Candidate.
+    failed. rounds: when each was asked for. early: see Candidate. recipes: what was judged; where candidates can not
+    share a call, fewer of a race than were asked for.
     """
+
+    recipes: Sequence[Recipe] = ()
 
     def __init__(
         self,

@@ -120,7 +120,9 @@ def test_a_sampler_that_runs_one_by_one_refines_as_well() -> None:
     found = refined(model)
     result = sample(found.model, sampler_name="dpm_adaptive", steps=STEPS)
     report = best_report(found)
-    assert any(one.recipe.is_refined for one in report.candidates)
+    children = [one.recipe for one in report.candidates if one.recipe.is_refined]
+    assert {child.before() for child in children} <= {one.recipe for one in report.candidates}
+    assert len(children) > 2
     again = sample(replayed(model, recipes_json([report])), sampler_name="dpm_adaptive", steps=STEPS)
     assert torch.allclose(again, result, atol=1e-3)
 

@@ -40,6 +40,7 @@ def played(
         alive = sorted(new, reverse=True)[: heat.race.finishers]
         heats, asked = [*heats, heat], [*asked, *heat.recipes]
         told = scores = Scores([*scores, *new], [*scores.finished, *(one in alive for one in new)])
+        scores.recipes = asked
 
 
 def noise(recipe: Recipe) -> float:
@@ -68,17 +69,26 @@ def test_of_a_small_budget_only_what_the_start_leaves_over_refines(budget: int) 
     assert asked[0] == Recipe(7)
 
 
+def first_children(budget: int, count: int | None = None) -> tuple[list[Recipe], list[Recipe]]:
+    """Of a start of which so many were run, with rising scores; the first four are images."""
+    algorithm = auto_search(7, budget, levels(20))
+    ran = next(algorithm).recipes[:count]
+    scores = Scores(map(float, range(len(ran))), [index < 4 for index in range(len(ran))])
+    scores.recipes = ran
+    return ran, algorithm.send(scores).recipes
+
+
 @pytest.mark.parametrize("budget", [6, 8, 16])
 def test_children_come_from_the_best_two_images_so_far(budget: int) -> None:
-    algorithm = auto_search(7, budget, levels(20))
-    heat = next(algorithm)
-    scores = Scores(
-        [float(index) for index in range(len(heat.recipes))], [index < 4 for index in range(len(heat.recipes))]
-    )
-    children = algorithm.send(scores).recipes
-    assert {child.before() for child in children} == {heat.recipes[2], heat.recipes[3]}
+    ran, children = first_children(budget)
+    assert {child.before() for child in children} == {ran[2], ran[3]}
     assert {child.along.turns[-1].down for child in children} == {0.0}
     assert len({child.along.turns[-1].seed for child in children}) == len(children)
+
+
+def test_where_candidates_run_one_by_one_fewer_start_and_those_are_refined() -> None:
+    ran, children = first_children(8, count=4)
+    assert {child.before() for child in children} == {ran[2], ran[3]}
 
 
 def test_a_child_of_a_child_goes_on_from_that() -> None:
