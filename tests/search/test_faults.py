@@ -176,7 +176,7 @@ def test_a_verifier_that_hangs_past_the_limit_is_reported_when_it_returns(
     run(found.model)
     report = best_report(found)
     assert report.seconds.scoring >= Hanging.seconds
-    if method != "pruned":  # a race is one round
+    if method not in ("pruned", "look ahead"):  # a race is one round
         assert report.stopped == "time"
         assert sum(verifier.asked) < sum(plenty.verifier.asked)
     (said,) = [record.getMessage() for record in caplog.records if "max_seconds" in record.getMessage()]

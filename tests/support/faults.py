@@ -16,6 +16,8 @@ STEPS = 8
 METHODS = {
     "random": ("RandomSearch", {"candidates": 6}),
     "pruned": ("RandomSearch", {"candidates": 6, "pruning": "progressive"}),
+    "look ahead": ("RandomSearch", {"candidates": 6, "pruning": "look ahead"}),
+    "auto": ("AutoSearch", {"budget": 8}),
     "zero-order": ("ZeroOrderSearch", {"iterations": 2, "neighbors": 3, "cosine": 0.9}),
     "paths": ("PathSearch", {"paths": 2, "branches": 2, "start": 0.6, "forward": 0.2, "backward": 0.4}),
     "drafts": ("RandomSearch", {"candidates": 6, "search_steps": 3}),
