@@ -23,17 +23,17 @@ class Turn(NamedTuple):
 class Path(NamedTuple):
     """How a latent was denoised when not in one go: down to level `start`, the turns, then, if finished, to the end.
 
-    start 0: it was an image before its first turn, and is one again after each (refined).
+    start: None where it was an image before its first turn, and is one again after each.
     """
 
-    start: float
+    start: float | None
     turns: tuple[Turn, ...] = ()
     finished: bool = False
 
     @property
     def level(self) -> float:
         """Where the turns have ended."""
-        return self.turns[-1].down if self.turns else self.start
+        return self.turns[-1].down if self.turns else self.start or 0.0
 
 
 PLAIN = "ComfyUI's own"
@@ -66,7 +66,7 @@ class Recipe(NamedTuple):
     @property
     def is_refined(self) -> bool:
         """Whether it was made from an image, of which the last part was done again."""
-        return self.path is not None and self.path.start == 0
+        return self.path is not None and self.path.start is None
 
     @property
     def along(self) -> Path:
@@ -83,7 +83,7 @@ class Recipe(NamedTuple):
 
     def refined(self, seed: int, up: float) -> Recipe:
         """From this one's image, noised up to a level."""
-        return self._replace(path=self.path or Path(0.0)).turned(seed, up, 0.0)
+        return self._replace(path=self.path or Path(None)).turned(seed, up, 0.0)
 
     def finished(self) -> Recipe:
         return self._replace(path=self.along._replace(finished=True))
@@ -106,6 +106,7 @@ class Recipe(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         told: dict[str, Any] = {"seed": self.seed, "moves": [move._asdict() for move in self.moves]}
         if self.path is not None:
-            told["path"] = {"start": self.path.start, "turns": [turn._asdict() for turn in self.path.turns]}
+            start = {} if self.path.start is None else {"start": self.path.start}
+            told["path"] = start | {"turns": [turn._asdict() for turn in self.path.turns]}
         more = {"noise": self.kind, "variety": self.variety}
         return told | {name: value for name, value in more.items() if value}

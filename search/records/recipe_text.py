@@ -62,12 +62,15 @@ def _move(value: Any) -> Move:
 
 
 def _path(value: Any) -> Path:
-    if not isinstance(value, dict) or set(value) != {"start", "turns"} or not isinstance(value["turns"], list):
+    is_path = isinstance(value, dict) and {"turns"} <= set(value) <= {"start", "turns"}
+    if not is_path or not isinstance(value["turns"], list):
         raise RecipeError(f'a path looks like {{"start": 0.11, "turns": []}}, not {_shorten(json.dumps(value))}.')
-    start, turns = _number(value["start"], "a path's start", 0), tuple(_turn(turn) for turn in value["turns"])
-    if start == 0 and (not turns or any(turn.down for turn in turns)):
-        raise RecipeError("a path that starts at 0, from an image, has turns, and each of them goes down to 0.")
-    return Path(start, turns, finished=start > 0)
+    turns = tuple(_turn(turn) for turn in value["turns"])
+    if "start" in value:
+        return Path(_number(value["start"], "a path's start", 0), turns, finished=True)
+    if not turns or any(turn.down for turn in turns):
+        raise RecipeError("a path without a start goes on from an image: it has turns, and each goes down to 0.")
+    return Path(None, turns)
 
 
 def _turn(value: Any) -> Turn:

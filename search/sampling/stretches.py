@@ -51,7 +51,7 @@ class Stretches:
         elif path.turns:
             top, bottom = self._up(recipe), self._sigma(path.level)
         else:
-            top, bottom = float(self.sigmas[0]), self.levels.sigma(path.start)
+            top, bottom = float(self.sigmas[0]), self.levels.sigma(path.level)
         if bottom >= top:
             raise ValueError(
                 f"Path Search: this sampler starts at noise level {self.levels.level(top):.2f}, so the search has "

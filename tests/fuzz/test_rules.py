@@ -29,11 +29,12 @@ PROPERTY = settings(deadline=None, derandomize=True, max_examples=40)
 SEEDS = st.integers(0, 2**64 - 1)
 UNIT = st.floats(0, 1)
 TURNS = st.lists(st.builds(Turn, SEEDS, UNIT, UNIT), max_size=3).map(tuple)
-PATHS = st.none() | st.builds(Path, UNIT, TURNS, st.just(True))
+REFINED = st.lists(st.builds(Turn, SEEDS, UNIT, st.just(0.0)), min_size=1, max_size=3).map(tuple)
+PATHS = st.none() | st.builds(Path, UNIT, TURNS, st.just(True)) | st.builds(Path, st.none(), REFINED, st.just(False))
 MOVES = st.lists(st.builds(Move, SEEDS, st.floats(-1, 1)), max_size=4).map(tuple)
-RECIPES = st.builds(Recipe, SEEDS, MOVES, PATHS)
+RECIPES = st.builds(Recipe, SEEDS, MOVES, PATHS, variety=st.just(0.0) | UNIT)
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
-NAMES = st.sampled_from(["seed", "moves", "path", "start", "turns", "cosine", "up", "down", "x"])
+NAMES = st.sampled_from(["seed", "moves", "path", "start", "turns", "variety", "cosine", "up", "down", "x"])
 JSON = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4))
 
 
@@ -50,7 +51,7 @@ def test_the_way_of_a_recipe_begins_at_noise_and_each_goes_on_from_the_one_befor
     way = recipe.way()
     assert way[0].before() is None and way[-1] == recipe
     assert all(after.before() == before for before, after in pairwise(way))
-    assert all(part.is_open for part in way[:-1])
+    assert all(part.is_open or recipe.is_refined for part in way[:-1])
 
 
 @given(st.one_of(JSON, st.fixed_dictionaries({"seed": JSON, "moves": JSON}, optional={"path": JSON})))

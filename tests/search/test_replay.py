@@ -111,7 +111,7 @@ def test_a_search_behind_a_replay_is_refused() -> None:
     ("more", "is_told"),
     [
         ({}, False),
-        ({"path": {"start": 0, "turns": [{"seed": 1, "up": 0.7, "down": 0}]}}, True),
+        ({"path": {"turns": [{"seed": 1, "up": 0.7, "down": 0}]}}, True),
         ({"variety": 0.3}, True),
     ],
 )

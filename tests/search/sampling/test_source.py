@@ -16,6 +16,7 @@ from node_calls import NODE_ID, call
 from noise_search.search.methods.paths import PathSearch
 from noise_search.search.methods.random_search import RandomSearch
 from noise_search.search.methods.zero_order import ZeroOrder
+from noise_search.search.records.recipe import Recipe
 from noise_search.search.records.recipe_text import parse_recipes
 from noise_search.search.records.report import recipes_json
 from small_models import Brightness, SmallVAE, conditioning, made_plan, pair_model, sample, small_model
@@ -155,7 +156,7 @@ def test_an_image_from_any_place_of_a_large_batch_has_its_seed(places: list[int]
     result = sample(found.model, latent=latent)
     for item, report in enumerate(found.search.runs[0].reports):
         assert report.notes == ()
-        assert report.candidates[0].recipe == (7, (), None, "")
+        assert report.candidates[0].recipe == Recipe(7)
         stock = sample(model, seed=report.best.recipe.seed, latent=latent)
         assert torch.allclose(result[item], stock[item], atol=1e-4)
 
