@@ -90,3 +90,22 @@ def test_steps_against_the_exact_solution(quick: Any, tmp_path: Path) -> None:
     assert all(row["pilot"] > 0 for row in rows if row["scheduler"] == "adaptive")
     table = (tmp_path / "steps.md").read_text()
     assert "| euler, 6 (6) |" in table and "| 24 |" in table
+
+
+def test_effective_n_is_what_the_best_of_so_many_seeds_has(quick: Any, tmp_path: Path) -> None:
+    seeds = quick("seed_bank", "seed_bank.jsonl")
+    assert [row["seed"] for row in seeds] == list(range(8))
+    rows = quick("effective_n", "effective_n.jsonl", "--first", "0", "--captions", "1")
+    assert len(rows) == 9 and all(0 < row["nfe"] <= 2 * 20 for row in rows)
+    module, bank_of = importlib.import_module("effective_n"), importlib.import_module("seed_bank")
+    bank = module.Bank([bank_of.Row(**row) for row in seeds], "alignment")
+    scores = sorted(row["score"] for row in seeds)
+    best = bank.best_of(0)
+    assert best[0] == pytest.approx(sum(scores) / 8) and best[-1] == pytest.approx(scores[-1])
+    pairs = [max(one, other) for at, one in enumerate(scores) for other in scores[:at]]
+    assert best[1] == pytest.approx(sum(pairs) / len(pairs))
+    found = [module.Row(**{**rows[0], "score": float(best[3])})]
+    assert module.effective_n(found, bank)[0].value == pytest.approx(4 / 2)
+    table = (tmp_path / "effective_n.md").read_text()
+    assert "early scores disturbed" in table and "| 2 | auto |" in table
+    assert quick("effective_n", "effective_n.jsonl", "--first", "0", "--captions", "1") == rows
