@@ -28,7 +28,7 @@ from .records.report import Report, Seconds
 from .records.standing import Result
 from .sampling.call import SamplerCall
 from .sampling.levels import thin
-from .sampling.listening import Step, shows, side_by_side
+from .sampling.listening import Step, least_steps, shows, side_by_side
 from .sampling.source import NoiseSource
 from .sampling.together import BATCH_CHANGES, NOT_BY_SEED
 from .sampling.trajectories import Trajectories
@@ -132,7 +132,8 @@ class Driver:
     def _outcome(self) -> Outcome:
         winners = [item.won for item in self.course.standings]
         latents, x0 = (torch.stack([getattr(won, part) for won in winners]) for part in ("latent", "x0"))
-        way = side_by_side([won.way for won in winners], self.call.steps)
+        recipes = [self.course.recipes[item.winner][image] for image, item in enumerate(self.course.standings)]
+        way = side_by_side([won.way for won in winners], least_steps(recipes, self.call.steps))
         seconds = Seconds(**self.spent.seconds, total=self.course.stopping.limit.elapsed)
         nfe = zip(self.spent.extra_nfe, self.spent.earlier_nfe, strict=True)
         alike = [hardly_differ(item.seen) for item in self.course.standings]

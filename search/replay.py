@@ -11,7 +11,7 @@ from torch import Tensor
 from .records.recipe import WORKFLOW, Recipe
 from .sampling.call import Finished, SamplerCall
 from .sampling.draws import latent_of
-from .sampling.listening import side_by_side, tell
+from .sampling.listening import least_steps, side_by_side, tell
 from .sampling.source import HostNoise, NoiseSource, check_kinds, for_batch, replay_draws
 from .sampling.trajectories import Trajectories
 from .sampling.wrappers import Wrappers
@@ -47,7 +47,7 @@ class _Replay(Wrappers):
         x0 = torch.stack([done[recipe].x0[0, item] for item, recipe in enumerate(wanted)])
         latents = torch.stack([done[recipe].latents[0, item] for item, recipe in enumerate(wanted)])
         ways = [[(x0[0, item], x[0, item]) for x0, x in done[recipe].way] for item, recipe in enumerate(wanted)]
-        tell(call, side_by_side(ways, call.steps), x0, latents, call.steps)
+        tell(call, side_by_side(ways, least_steps(wanted, call.steps)), x0, latents, call.steps)
         return latents
 
     def _source(self, call: SamplerCall, own: NoiseSource) -> HostNoise:

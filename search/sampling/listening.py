@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..host.strangers import is_known
+from ..records.recipe import Recipe
 from .call import SamplerCall
 
 Step = tuple[Tensor, Tensor]  # x0, x [B, ...]
@@ -53,7 +54,13 @@ def tell(call: SamplerCall, way: Sequence[Step], x0: Tensor, latents: Tensor, to
         return
     device = call.guider.model_patcher.load_device
     for step, (predicted, x) in enumerate(way):
-        call.callback(step, predicted.to(device), x.to(device), len(way))
+        call.callback(step, predicted.to(device), x.to(device), call.steps)
+
+
+def least_steps(recipes: Sequence[Recipe], steps: int) -> int:
+    """How many steps listeners hear at least of these winners: those of the schedule where a path's last stretch has
+    fewer. A solver that makes fewer of its own (dpm_fast) does so without a search as well."""
+    return steps if any(recipe.path is not None for recipe in recipes) else 0
 
 
 def side_by_side(ways: Sequence[Sequence[Step]], least: int) -> list[Step]:

@@ -47,7 +47,7 @@ def is_same(one: list[Any], other: list[Any]) -> bool:
     return all(torch.allclose(a, b, atol=1e-4) for mine, theirs in pairs for a, b in zip(mine, theirs, strict=True))
 
 
-@pytest.mark.parametrize("name", ["euler", "dpmpp_2m_sde"])
+@pytest.mark.parametrize("name", ["euler", "dpmpp_2m_sde", "dpm_fast"])
 @pytest.mark.parametrize("run", [search, raced])
 def test_a_listener_hears_the_winners_steps_once_and_in_order(run: Any, name: str) -> None:
     model = small_model("EPS")
