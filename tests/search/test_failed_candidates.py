@@ -200,7 +200,7 @@ def test_an_ensemble_ranks_those_that_did_not_fail() -> None:
         def score(self, images: Tensor, prompts: list[str]) -> Tensor:
             return -images.flatten(1).mean(1)
 
-    for method in METHODS.keys() - {"pruned"}:
+    for method in METHODS.keys() - {"pruned", "look ahead", "auto"}:  # in a race others are judged first
         found = searching(method, vae=Chosen({0, 3}), verifier=ensemble([Careful(), Darkness()]))
         run_model(found.model)
         report = best_report(found)
