@@ -81,7 +81,8 @@ def check(graph: StrangerGraph, caplog: pytest.LogCaptureFixture) -> str:
     said = "\n".join(record.getMessage() for record in caplog.records)
     if not search.runs:
         assert "without a search" in said, "no search, and nothing is said of it"
-        assert all(map(is_close, found.samples, plain.samples)), "passed over, but the image is another"
+        if not any(stranger.has_own_chance for stranger in graph.strangers):  # then no two runs are the same
+            assert all(map(is_close, found.samples, plain.samples)), "passed over, but the image is another"
         return "passed over"
     assert len(search.runs) == len(found.samples), "not a report for each sampler call"
     if all(stranger.counts for stranger in graph.strangers):
