@@ -98,7 +98,8 @@ class Evaluator:
 
     def run(self, candidates: list[Recipes], cutting: Cutting | None = None, uncut: int = 0) -> Run | None:
         """As many of the candidates as go in one call; None when they were given up, as people had seen enough."""
-        give_parents(self.course, self.trajectories, self.again, candidates)
+        if not give_parents(self.course, self.trajectories, self.again, candidates):
+            return None
         return self._run(candidates, cutting, uncut)
 
     def again(self, recipes: Recipes) -> Judged[Result] | None:

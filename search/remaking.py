@@ -38,8 +38,9 @@ def remake(course: Course[Result], again: Again, indices: Indices, images: Colle
 
 def give_parents(
     course: Course[Result], trajectories: Trajectories, again: Again, candidates: Iterable[Recipes]
-) -> None:
-    """What candidates that refine an image start from: the latents of those images."""
+) -> bool:
+    """What candidates that refine an image start from: the latents of those images. False when people have seen enough
+    before all of these were there."""
     wanted = dict.fromkeys(
         (image, parent)
         for recipes in candidates
@@ -52,6 +53,8 @@ def give_parents(
         if result is None:
             made = remake(course, again, (index,) * len(course.standings), [image])
             result = made[image] if made else None
-        if result is not None:
-            model = trajectories.call.guider.model_patcher.model
-            trajectories.stretches.give(image, parent, model.process_latent_in(result.latent[None])[0])
+        if result is None:
+            return False
+        model = trajectories.call.guider.model_patcher.model
+        trajectories.stretches.give(image, parent, model.process_latent_in(result.latent[None])[0])
+    return True

@@ -19,7 +19,7 @@ WITHOUT_OWN = {
         "nodes/searches/base.py",
     ),
     "tests/search/board/test_board.py": ("search/board/boards.py",),
-    "tests/search/records/test_standing.py": ("search/records/candidate.py", "search/records/scores.py"),
+    "tests/search/records/test_standing.py": ("search/records/candidate.py",),
     "tests/search/test_driver.py": (
         "search/evaluate.py",
         "search/results.py",

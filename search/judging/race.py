@@ -86,7 +86,7 @@ class Racing:
         seen = dict(zip(rows, looks(judged, step), strict=True))
         self.latest |= seen
         ranked = [self._ranked(item, seen) for item in range(self.items)]
-        self.early = {row: early for of_item in ranked for row, early in of_item.items()}
+        self.early = {row: early for of_item in ranked for row, early in of_item.items() if early > -math.inf}
         self.alive = sorted(row for of_item in ranked for row in survivors(of_item, cut.keep))
         return self.alive
 

@@ -6,8 +6,8 @@ That gains more a step than a fresh seed, and keeps what the image shows. The ch
 them are stopped by a look, as long as looks turn out to be right (not with a batch of images, which have to ask for the
 same). Whatever came out best at any time wins, so the search is never worse than its start.
 
-Levels are shares of the sampler's steps, as a shifted schedule moves noise levels. How plans and shares were chosen,
-and what they gain on captions that were not used for that: benchmarks/results/effective_n.md.
+Levels are shares of the sampler's steps, as a shifted schedule moves noise levels. What it gains on captions of the
+demo that nothing was tuned on: benchmarks/results/effective_n.md.
 """
 
 from __future__ import annotations

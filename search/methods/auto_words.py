@@ -21,8 +21,8 @@ def in_words(candidates: Sequence[Candidate]) -> str:
     ).kept_order()
     if kept + turned:
         told.append(
-            f"Of {kept + turned} pairs of images that ran side by side, {kept} ended in the order that they had when "
-            "the last of the others were stopped."
+            f"Early scores put {kept} of {_count(kept + turned, 'pair')} of finished images in the order in which they "
+            "ended."
         )
     return " ".join(told)
 
@@ -40,9 +40,10 @@ def _ended(some: Sequence[Candidate]) -> str:
     at = sorted({one.stopped_at_step for one in some if one.stopped_at_step is not None})
     finished = [one for one in some if one.is_finished]
     stopped = sum(one.stopped_at_step is not None for one in some)
-    told = (
-        f"; {stopped} were stopped after {' or '.join(map(str, at))} steps, as others looked better" if stopped else ""
-    )
+    told = ""
+    if stopped:
+        when, were = " or ".join(map(str, at)), "was" if stopped == 1 else "were"
+        told = f"; {stopped} {were} stopped after {when} steps, as others looked better"
     failed = sum(bool(one.failed) for one in some)
     told += f"; {failed} failed" if failed else ""
     if not finished:

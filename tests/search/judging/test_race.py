@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from noise_search.search.methods.pruning import plan as plan_races
-from small_models import Brightness, best_report, conditioning, raced, sample, search, small_model
+from small_models import Brightness, SmallVAE, best_report, conditioning, raced, sample, search, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
 STEPS = 12
@@ -126,3 +128,27 @@ def test_a_search_after_a_pruned_one_is_whole_again() -> None:
     first = best_report(found).best
     sample(found.model, steps=STEPS)
     assert best_report(found).best == first
+
+
+def test_those_that_could_not_be_judged_on_the_way_may_finish_and_are_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Their early scores are minus infinity, which no page takes."""
+
+    class Late(SmallVAE):
+        """Sees nothing in more than two, nor in each of those alone."""
+
+        count = 0
+
+        def decode(self, latents: torch.Tensor) -> torch.Tensor:
+            self.count = len(latents) if len(latents) > 1 else self.count
+            return super().decode(latents) * (torch.nan if self.count > 2 else 1)
+
+    ledger, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("history.ledger", "patch"))
+    page = ledger.Page(tmp_path / "page.jsonl")
+    monkeypatch.setattr(patch, "page_of", lambda *_: page)
+    found = raced(small_model("FLOW"), vae=Late())
+    sample(found.model, steps=STEPS)
+    finished = [one for one in best_report(found).candidates if one.is_finished]
+    assert len(finished) == 2 and all(one.early is None for one in finished)
+    assert len(ledger.Page(tmp_path / "page.jsonl").entries) == len(best_report(found).candidates)

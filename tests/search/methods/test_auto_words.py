@@ -25,10 +25,10 @@ def test_what_started_what_was_refined_and_what_won() -> None:
         ]
     )
     assert told == (
-        "3 seeds started; 1 were stopped after 6 steps, as others looked better; 2 finished, the best with a score of "
-        "0.5. The best images were then refined in 2 ways; 1 were stopped after 4 steps, as others looked better; 1 "
-        "finished, the best with a score of 0.75. Candidate 4 won, an image refined 2 times. Of 1 pairs of images that "
-        "ran side by side, 1 ended in the order that they had when the last of the others were stopped."
+        "3 seeds started; 1 was stopped after 6 steps, as others looked better; 2 finished, the best with a score of "
+        "0.5. The best images were then refined in 2 ways; 1 was stopped after 4 steps, as others looked better; 1 "
+        "finished, the best with a score of 0.75. Candidate 4 won, an image refined 2 times. Early scores put 1 of 1 "
+        "pair of finished images in the order in which they ended."
     )
 
 
