@@ -120,7 +120,7 @@ def _score_all(verifier: VerifierProtocol, batches: list[torch.Tensor], prompts:
         same = next((i for i, batch in enumerate(batches) if batch.shape[1:] != size), len(batches))
         together = torch.cat(batches[:same])[..., :3]
         told = prompts[at : at + len(together)]
-        for name, values in score_images(verifier, together, told, lambda row, at=at: f"image {at + row}").items():
-            scores.setdefault(name, []).extend(values)
+        for name, said in score_images(verifier, together, told, lambda row, at=at: f"image {at + row}").items():
+            scores.setdefault(name, []).extend(one.score for one in said)
         batches, at = batches[same:], at + len(together)
     return scores

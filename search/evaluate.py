@@ -274,6 +274,7 @@ class Evaluator:
             round=self.course.rounds,
             failed=look.failed,
             is_one_color=look.is_one_color,
+            details=look.details,
         )
 
     def _own(self, recipes: Recipes, image: int) -> Recipe | None:

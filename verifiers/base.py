@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -69,6 +70,29 @@ class NeedsPrediction(Verifier, Protocol):
         ...
 
 
+Details = list[dict[str, Any]]  # of one image, see Detailed
+
+
+@runtime_checkable
+class Detailed(Verifier, Protocol):
+    """A verifier that judges an image part by part: words, requirements. It is asked for both at once."""
+
+    def score_with_details(self, images: Tensor, prompts: list[str]) -> tuple[Tensor, list[Details]]:
+        """Scores [B] as `score`; and of each image its parts, as plain JSON values.
+
+        Each part has `text`, what it is; `score`, higher is better; `holds`, whether it is as it should be; and
+        whatever else a report should have, such as a `box`.
+        """
+        ...
+
+
+class Said(NamedTuple):
+    """What a verifier says of one image. details: none of one that is not Detailed."""
+
+    score: float
+    details: Details = []
+
+
 SLOWEST_FIRST = ("coarse", "fine", "fast")
 
 
@@ -120,7 +144,32 @@ def ask(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callabl
     Raises VerifierError, naming verifier and image, from whatever the verifier raised.
     """
     names = names_of(len(images), name_of)
-    values = _numbers(verifier, _answer(verifier, images, prompts, names), names)
+    values = _numbers(verifier, _answer(verifier, verifier.score, images, prompts, names), names)
+    return _checked(verifier, values, images, name_of)
+
+
+def ask_for_details(
+    verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]
+) -> list[Said]:
+    """As `ask`, with the details of a verifier that has them."""
+    if not isinstance(verifier, Detailed):
+        return [Said(score) for score in ask(verifier, images, prompts, name_of)]
+    names = names_of(len(images), name_of)
+    answer = _answer(verifier, verifier.score_with_details, images, prompts, names)
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise VerifierError(f"{verifier.name} returned no pair of scores and details for {names}.")
+    scores = _checked(verifier, _numbers(verifier, answer[0], names), images, name_of)
+    if len(answer[1]) != len(images) or not all(map(_are_details, answer[1])):
+        raise VerifierError(
+            f"{verifier.name} returned details for {names} that are not, for each image, a list of parts with text, "
+            "score and holds, as plain JSON values."
+        )
+    return [Said(score, details) for score, details in zip(scores, answer[1], strict=True)]
+
+
+def _checked(verifier: Verifier, values: Tensor, images: Tensor, name_of: Callable[[int], str]) -> list[float]:
+    """The scores, once they are a finite number for each image."""
+    names = names_of(len(images), name_of)
     if len(values) != len(images):
         raise VerifierError(f"{verifier.name} returned {len(values)} scores for {len(images)} images ({names}).")
     for index, value in enumerate(values.tolist()):
@@ -200,8 +249,19 @@ def _numbers(verifier: Verifier, answer: object, names: str) -> Tensor:
         ) from error
 
 
-def _answer(verifier: Verifier, images: Tensor, prompts: list[str], names: str) -> Tensor:
+def _are_details(details: Any) -> bool:
     try:
-        return verifier.score(images, prompts)
+        json.dumps(details, allow_nan=False)
+        return isinstance(details, list) and all(
+            isinstance(part["text"], str) and isinstance(part["holds"], bool) and math.isfinite(part["score"])
+            for part in details
+        )
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def _answer(verifier: Verifier, method: Callable[..., Any], images: Tensor, prompts: list[str], names: str) -> Any:
+    try:
+        return method(images, prompts)
     except Exception as error:
         raise VerifierError(f"{verifier.name} failed on {names}: {type(error).__name__}: {error}") from error

@@ -237,5 +237,6 @@ def _entry(shown: _Shown) -> dict[str, Any]:
         "step": candidate.stopped_at_step,
         "running": shown.running,
         "repeats": candidate.repeats,
+        **({"details": candidate.details} if candidate.details else {}),
         **({"failed": candidate.failed} if candidate.failed else {}),
     }

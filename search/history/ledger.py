@@ -10,6 +10,7 @@ import math
 from dataclasses import replace
 from operator import index
 from pathlib import Path
+from typing import Any
 
 from ..pictures import thumbnail
 from ..records.candidate import Candidate
@@ -136,9 +137,17 @@ def _line(name: str, seen: Candidate) -> bytes:
         "thumbnail": base64.b64encode(thumbnail.shrink(seen.thumbnail)).decode(),
         **({"failed": seen.failed} if seen.failed else {}),
         **({"is_one_color": True} if seen.is_one_color else {}),
+        **({"details": seen.details} if seen.details else {}),
         **({} if seen.early is None else {"early": seen.early}),
     }
     return b"\n" + json.dumps(entry, allow_nan=False).encode()
+
+
+def _part(part: dict[str, Any]) -> dict[str, Any]:
+    """Of an image, as a verifier told it."""
+    if not isinstance(part["text"], str) or not isinstance(part["holds"], bool):
+        raise TypeError("no part of an image")
+    return {**part, "score": float(part["score"])}
 
 
 def _outcome(line: bytes) -> tuple[str, Outcome] | None:
@@ -166,6 +175,7 @@ def _entry(line: bytes) -> tuple[str, Candidate] | None:
             failed=entry.get("failed", ""),
             is_one_color=entry.get("is_one_color", False) is True,
             early=None if entry.get("early") is None else float(entry["early"]),
+            details={judge: [_part(part) for part in told] for judge, told in entry.get("details", {}).items()},
         )
         if seen.thumbnail:
             thumbnail.decode(seen.thumbnail)

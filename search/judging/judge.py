@@ -12,7 +12,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from ...verifiers.base import NeedsPrediction, Verifier, VerifierError, parts
+from ...verifiers.base import Details, NeedsPrediction, Said, Verifier, VerifierError, parts
 from ..host.memory import CHUNK
 from ..pictures import thumbnail
 from ..records.failures import ONE_COLOR
@@ -26,12 +26,13 @@ CHANNELS = "latent_channels"
 class Scored(NamedTuple):
     """Scores of some latents, of each verifier by name; the picture of each, as large as it is ever shown (the middle
     frame of a video); why some have failed, empty for the others: those have no scores, and mostly no picture; whether
-    all is one color; the seconds it took."""
+    all is one color; the parts that verifiers told of, by name; the seconds it took."""
 
     scores: list[dict[str, float]]
     pictures: list[Image | None]
     failed: list[str]
     one_color: list[bool]
+    details: list[dict[str, Details]]
     decoding: float
     scoring: float
 
@@ -89,6 +90,7 @@ class Judge:
             [*chain.from_iterable(part.pictures for part in judged)],
             [*chain.from_iterable(part.failed for part in judged)],
             [*chain.from_iterable(part.one_color for part in judged)],
+            [*chain.from_iterable(part.details for part in judged)],
             sum(part.decoding for part in judged),
             sum(part.scoring for part in judged),
         )
@@ -113,18 +115,19 @@ class Judge:
         shown = {row: thumbnail.of_image(image[middle]) for row, image in images.items()}
         took = time.perf_counter() - started
         try:
-            scores = self._score(sound, decoded, predicted, name_of) if sound else {}
+            said = self._score(sound, decoded, predicted, name_of) if sound else {}
         except VerifierError as error:
             if not plain or self.has_picture:
                 raise
             logging.warning("Noise search: %s; there is nothing but one color in it.", error)
-            scores, failed = {}, failed | dict.fromkeys(sound, ONE_COLOR)
+            said, failed = {}, failed | dict.fromkeys(sound, ONE_COLOR)
         rows = range(len(latents))
         return Scored(
-            [scores.get(row, {}) for row in rows],
+            [{name: one.score for name, one in said.get(row, {}).items()} for row in rows],
             [shown.get(row) for row in rows],
             [failed.get(row, "") for row in rows],
             [row in plain for row in rows],
+            [{name: one.details for name, one in said.get(row, {}).items() if one.details} for row in rows],
             took,
             time.perf_counter() - started - took,
         )
@@ -148,19 +151,25 @@ class Judge:
 
     def _score(
         self, rows: list[int], decoded: Decoded, predicted: Mapping[float, Decoded], name_of: NameOf
-    ) -> dict[int, dict[str, float]]:
-        """What each verifier says of the images of these rows, a video by the mean over its frames."""
+    ) -> dict[int, dict[str, Said]]:
+        """What each verifier says of the images of these rows; of a video the mean over its frames, and the details of
+        the weakest."""
         frames = spread(decoded.images.shape[1], self.frames)
         shown = decoded.of(rows)[:, frames].flatten(0, 1)
         before = {level: each.of(rows)[:, frames].flatten(0, 1) for level, each in predicted.items()}
         by_name = score_images(
             self.verifier, shown, [self.prompt] * len(shown), lambda at: name_of(rows[at // len(frames)]), before
         )
-        means = {
-            name: torch.tensor(values, dtype=torch.float64).reshape(-1, len(frames)).mean(1).tolist()
-            for name, values in by_name.items()
+        count = len(frames)
+        return {
+            row: {name: _of_video(said[at * count : (at + 1) * count]) for name, said in by_name.items()}
+            for at, row in enumerate(rows)
         }
-        return {row: {name: values[at] for name, values in means.items()} for at, row in enumerate(rows)}
+
+
+def _of_video(frames: Sequence[Said]) -> Said:
+    mean = torch.tensor([said.score for said in frames], dtype=torch.float64).mean().item()
+    return Said(mean, min(frames, key=lambda said: said.score).details)
 
 
 def _said(vae: Any, name: str) -> int | None:

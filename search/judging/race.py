@@ -11,7 +11,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from ...verifiers.base import combine, parts
+from ...verifiers.base import Details, combine, parts
 from ..methods.pruning import Cut, Race, survivors
 from ..pictures import thumbnail
 from .judge import Judge, Scored
@@ -22,7 +22,7 @@ Ahead = Callable[[list[int], int], Tensor]  # (rows, big steps) -> what they bec
 class Look(NamedTuple):
     """What was seen of a row when it was judged: scores by verifier, the picture, and that as a JPEG file's bytes.
 
-    step: how many it had done; None when it had run to its end. failed, is_one_color: see Candidate.
+    step: how many it had done; None when it had run to its end. failed, is_one_color, details: see Candidate.
     """
 
     scores: dict[str, float]
@@ -31,14 +31,17 @@ class Look(NamedTuple):
     step: int | None
     failed: str
     is_one_color: bool
+    details: dict[str, Details]
 
 
 def looks(judged: Scored, step: int | None = None) -> list[Look]:
     """Of each that was judged, after so many steps."""
     return [
-        Look(scores, picture, b"" if picture is None else thumbnail.encode(picture), step, failed, is_one_color)
-        for scores, picture, failed, is_one_color in zip(
-            judged.scores, judged.pictures, judged.failed, judged.one_color, strict=True
+        Look(
+            scores, picture, b"" if picture is None else thumbnail.encode(picture), step, failed, is_one_color, details
+        )
+        for scores, picture, failed, is_one_color, details in zip(
+            judged.scores, judged.pictures, judged.failed, judged.one_color, judged.details, strict=True
         )
     ]
 

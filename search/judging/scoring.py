@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from ...verifiers.base import NeedsPrediction, Verifier, ask, parts
+from ...verifiers.base import NeedsPrediction, Said, Verifier, ask_for_details, parts
 from ..host.memory import in_chunks
 from .flaws import not_finite
 
@@ -20,7 +20,7 @@ def score_images(
     prompts: list[str],
     name_of: Callable[[int], str],
     predictions: Mapping[float, Tensor] | None = None,
-) -> dict[str, list[float]]:
+) -> dict[str, list[Said]]:
     """What each verifier says of `images` [N, H, W, 3], by its name: one, or those of an ensemble.
 
     predictions: what the model predicted on the way to the images, the same shape, by level.
@@ -30,7 +30,7 @@ def score_images(
     broken = not_finite(images)
     if broken:
         return _score_others(verifier, images, prompts, name_of, broken)
-    scores: dict[str, list[float]] = {}
+    scores: dict[str, list[Said]] = {}
     for name, part in parts(verifier).items():
         asked, seen = part, images
         if isinstance(part, NeedsPrediction) and predictions:
@@ -41,11 +41,11 @@ def score_images(
 
 def _score_others(
     verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str], broken: list[int]
-) -> dict[str, list[float]]:
+) -> dict[str, list[Said]]:
     names = ", ".join(map(name_of, broken))
     logging.warning("Noise search: %s can not be judged, because of NaN or infinite values.", names)
     rows = [row for row in range(len(images)) if row not in broken]
-    scores = {name: [-math.inf] * len(images) for name in parts(verifier)}
+    scores = {name: [Said(-math.inf)] * len(images) for name in parts(verifier)}
     if rows:
         found = score_images(verifier, images[rows], [prompts[row] for row in rows], lambda at: name_of(rows[at]))
         for name, values in found.items():
@@ -68,9 +68,9 @@ class _Paired:
 
 def _score_in_chunks(
     verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]
-) -> list[float]:
-    def work(part: slice) -> list[float]:
-        return ask(verifier, images[part], prompts[part], lambda row: name_of(part.start + row))
+) -> list[Said]:
+    def work(part: slice) -> list[Said]:
+        return ask_for_details(verifier, images[part], prompts[part], lambda row: name_of(part.start + row))
 
     chunks = in_chunks(work, len(images), lambda row: f"{verifier.name} to judge {name_of(row)} alone")
-    return [score for chunk in chunks for score in chunk]
+    return [said for chunk in chunks for said in chunk]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .recipe import Recipe
@@ -21,7 +21,8 @@ class Candidate:
     failed: why it has no image that can be judged (see failures), empty when it has one; a failed candidate has no
     scores, or they do not count, and ranks below all others. is_one_color: whether every pixel is the same, which is a
     failure where other candidates have pictures. early: of one that ran to its end, how it ranked among those of its
-    round when the last of them were stopped.
+    round when the last of them were stopped. details: what verifiers told of its parts (verifiers.base.Detailed), by
+    name.
     """
 
     scores: dict[str, float]
@@ -36,6 +37,7 @@ class Candidate:
     failed: str = ""
     is_one_color: bool = False
     early: float | None = None
+    details: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def is_finished(self) -> bool:
@@ -60,6 +62,7 @@ class Candidate:
             "nfe": self.nfe,
             "stopped_at_step": self.stopped_at_step,
             **({} if self.repeats is None else {"repeats": self.repeats}),
+            **({"details": self.details} if self.details else {}),
             **({"failed": self.failed} if self.failed else {}),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from small_models import (
     conditioning,
     pair_model,
     plan_of,
+    raced,
     sample,
     search,
     small_model,
@@ -532,3 +534,32 @@ def custom_sample(model: Any, noise: torch.Tensor, sigmas: torch.Tensor) -> torc
             noise * 0,
             seed=1,
         )
+
+
+class Parts(Brightness):
+    """Tells of two parts, of which the second holds of bright images only."""
+
+    def score_with_details(self, images: torch.Tensor, prompts: list[str]) -> Any:
+        scores = self.score(images, prompts)
+        told = [
+            [
+                {"text": "an image", "score": 1.0, "holds": True},
+                {"text": "bright", "score": score, "holds": score > 0},
+            ]
+            for score in scores.tolist()
+        ]
+        return scores, told
+
+
+@pytest.mark.parametrize("start", [search, raced])
+def test_what_a_verifier_tells_of_parts_is_in_the_report(start: Any) -> None:
+    found = start(small_model("FLOW"), candidates=4, verifier=Parts())
+    sample(found.model)
+    report = best_report(found).to_dict()
+    for one in report["candidates"]:
+        (first, second) = one["details"]["brightness"]
+        assert (first["text"], second["holds"]) == ("an image", one["score"] > 0)
+        assert second["score"] == pytest.approx(one["score"])
+    plain = start(small_model("FLOW"), candidates=4)
+    sample(plain.model)
+    assert best_report(plain).best == replace(best_report(found).best, details={})

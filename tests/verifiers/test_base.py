@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from noise_search.verifiers.base import Verifier, VerifierError, ask, pace, require
+from noise_search.verifiers.base import Said, Verifier, VerifierError, ask, ask_for_details, pace, require
 from noise_search.verifiers.ensemble import Ensemble
 
 
@@ -160,3 +160,46 @@ def test_an_interruption_is_not_the_verifiers_failure() -> None:
 
     with pytest.raises(Interrupted):
         scores(answer)
+
+
+class Telling(Given):
+    """A verifier with parts."""
+
+    def score_with_details(self, images: Tensor, prompts: list[str]) -> Any:
+        return self.answer(images, prompts)
+
+
+def told(answer: Any, count: int = 2) -> list[Said]:
+    verifier = Telling(lambda images, prompts: answer)
+    return ask_for_details(verifier, torch.zeros(count, 2, 2, 3), ["text"] * count, lambda index: f"image {index}")
+
+
+def test_details_come_with_the_scores_of_one_call() -> None:
+    part = {"text": "a cat", "score": 0.9, "holds": True, "box": [0, 0, 4, 4]}
+    assert told((torch.tensor([1.0, 2.0]), [[part], []])) == [Said(1.0, [part]), Said(2.0, [])]
+
+
+def test_a_verifier_without_details_is_asked_as_always() -> None:
+    verifier = Given(lambda images, prompts: [1.0, 2.0])
+    assert ask_for_details(verifier, torch.zeros(2, 2, 2, 3), [""] * 2, str) == [Said(1.0), Said(2.0)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        torch.ones(2),
+        (torch.ones(2), [[]]),
+        (torch.ones(2), [[{"text": "a cat"}], []]),
+        (torch.ones(2), [[{"text": "a cat", "score": float("nan"), "holds": True}], []]),
+        (torch.ones(2), [[{"text": "a cat", "score": 1.0, "holds": True, "box": torch.ones(4)}], []]),
+        (torch.ones(2), ["a cat", "a dog"]),
+    ],
+)
+def test_details_that_are_none_are_an_error_that_names_the_verifier(answer: Any) -> None:
+    with pytest.raises(VerifierError, match=r"^given returned .*image 0 to image 1"):
+        told(answer)
+
+
+def test_scores_beside_details_are_checked_as_well() -> None:
+    with pytest.raises(VerifierError, match="nan for image 1"):
+        told((torch.tensor([1.0, float("nan")]), [[], []]))

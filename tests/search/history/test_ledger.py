@@ -50,6 +50,21 @@ def test_what_was_written_is_read_by_the_next_process(ledger: Ledger) -> None:
     assert again.find(RECIPES[1]) == seen(RECIPES[1], score=1 / 3, stopped=1)
 
 
+def test_the_parts_that_a_verifier_told_of_come_back(ledger: Ledger) -> None:
+    part = {"text": "a cat", "score": 0.25, "holds": False, "box": [1, 2]}
+    one = Candidate({"clip": 1.5}, Recipe(7), 20, b"", details={"clip": [part]})
+    ledger.page("a graph").add(one)
+    assert ledger.page("a graph").find(Recipe(7)) == one
+
+
+@pytest.mark.parametrize("told", ["[]", '{"clip": 3}', '{"clip": [{"text": 1, "score": 1, "holds": true}]}'])
+def test_a_line_with_parts_that_are_none_is_passed_over(ledger: Ledger, told: str) -> None:
+    ledger.page("a graph").add(seen(Recipe(7)))
+    (path,) = files(ledger)
+    path.write_text(path.read_text().replace('"nfe"', f'"details": {told}, "nfe"'))
+    assert ledger.page("a graph").find(Recipe(7)) is None
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 2**64 - 1))
 def test_numbers_come_back_exactly(tmp_path_factory: pytest.TempPathFactory, score: float, seed: int) -> None:
     ledger = Ledger(tmp_path_factory.mktemp("ledger"))

@@ -97,6 +97,22 @@ def test_the_verifier_sees_these_frames_and_the_score_is_their_mean() -> None:
     assert [scores["watching"] for scores in judged.scores] == pytest.approx(expected)
 
 
+class Parts(Watching):
+    """Tells of one part: the brightness."""
+
+    def score_with_details(self, images: Tensor, prompts: list[str]) -> Any:
+        scores = self.score(images, prompts)
+        return scores, [[{"text": "bright", "score": score, "holds": score > 0}] for score in scores.tolist()]
+
+
+def test_the_details_of_a_video_are_those_of_its_weakest_frame() -> None:
+    latents, frames = videos(3), [0, 4, 8]
+    told = judge(Parts(), latents, 3).details
+    weakest = decoded(latents)[:, frames][..., 0].mean((2, 3)).min(1).values
+    assert [one["watching"][0]["score"] for one in told] == pytest.approx(weakest.tolist())
+    assert all(one.keys() == {"watching"} and len(one["watching"]) == 1 for one in told)
+
+
 def test_predictions_are_those_of_the_same_frames() -> None:
     verifier, latents, x0 = Comparing(), videos(2), videos(2, seed=1)
     judged = judge(verifier, latents, 3, {Comparing.level: x0})
