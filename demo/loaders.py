@@ -1,12 +1,6 @@
-"""The nodes of the demo."""
+"""The nodes of the demo. Each imports what it needs when it runs: until then the demo costs nothing."""
 
-from comfy_api.latest import ComfyExtension, io
-
-from .host_clip import load_clip
-from .host_judges import Colorfulness, Oracle
-from .host_model import load_model, load_vae
-from .host_verifier import ShapesVerifier
-from .weights import MODEL_FILE, VERIFIER_FILE, load_weights
+from comfy_api.latest import io
 
 CATEGORY = "noise search/demo"
 Verifier = io.Custom("VERIFIER")
@@ -31,6 +25,10 @@ class LoadShapesModel(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
+        from .host_clip import load_clip
+        from .host_model import load_model, load_vae
+        from .weights import MODEL_FILE, load_weights
+
         unet, text = (load_weights(MODEL_FILE, prefix) for prefix in ("unet.", "text."))
         return io.NodeOutput(load_model(unet), load_clip(text), load_vae())
 
@@ -50,6 +48,9 @@ class LoadShapesVerifier(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
+        from .host_verifier import ShapesVerifier
+        from .weights import VERIFIER_FILE, load_weights
+
         return io.NodeOutput(ShapesVerifier(load_weights(VERIFIER_FILE)))
 
 
@@ -68,6 +69,8 @@ class ColorfulnessVerifier(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
+        from .host_judges import Colorfulness
+
         return io.NodeOutput(Colorfulness())
 
 
@@ -86,9 +89,9 @@ class ShapesOracle(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
+        from .host_judges import Oracle
+
         return io.NodeOutput(Oracle())
 
 
-class ShapesExtension(ComfyExtension):
-    async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [LoadShapesModel, LoadShapesVerifier, ColorfulnessVerifier, ShapesOracle]
+NODES: list[type[io.ComfyNode]] = [LoadShapesModel, LoadShapesVerifier, ColorfulnessVerifier, ShapesOracle]

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from ..demo import loaders as demo
 from ..search.board import routes
 from ..verifiers import files
 from . import loop_parts
@@ -39,7 +40,7 @@ class NoiseSearchExtension(ComfyExtension):
         routes.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return NODES
+        return [*NODES, *demo.NODES]
 
 
 async def comfy_entrypoint() -> NoiseSearchExtension:

@@ -12,7 +12,6 @@ VENV_PYTHON = VENV / "bin" / "python"
 
 # The folder name is the one ComfyUI-Manager gives the pack: its name in the registry.
 PACK_NAME = "noise-search"
-DEMO_NAME = "noise-search-demo"
 
 
 def own_comfyui() -> Path | None:
@@ -38,5 +37,4 @@ def pack_version() -> str:
 
 def custom_nodes() -> dict[str, Path]:
     """Folder name under custom_nodes, and what it links to."""
-    packs = {PACK_NAME: ROOT, DEMO_NAME: ROOT / "demo"}
-    return {name: path for name, path in packs.items() if (path / "__init__.py").is_file()}
+    return {PACK_NAME: ROOT}

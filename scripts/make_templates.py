@@ -25,7 +25,7 @@ sys.path.append(str(Path(__file__).resolve().parent / "harness"))
 from comfy_client import Client
 from comfy_server import Server, serve
 from frontend import Frontend, browser, configure
-from layout import DEMO_NAME, PACK_NAME, ROOT, comfyui_path, pack_version
+from layout import PACK_NAME, ROOT, comfyui_path, pack_version
 from templates import all_templates
 from templates.builder import Template
 
@@ -47,9 +47,7 @@ class Origins:
     def __init__(self, server: Server) -> None:
         client = Client(server.url)
         self.modules = {name: info["python_module"] for name, info in client.get("/object_info").items()}
-        version = pack_version()
-        self.packs = {f"custom_nodes.{PACK_NAME}": (PACK_NAME, version)}
-        self.packs[f"custom_nodes.{DEMO_NAME}"] = (DEMO_NAME, version)
+        self.packs = {f"custom_nodes.{PACK_NAME}": (PACK_NAME, pack_version())}
         self.core = ("comfy-core", client.get("/system_stats")["system"]["comfyui_version"])
 
     def of(self, kind: str) -> dict[str, str]:

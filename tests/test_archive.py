@@ -17,9 +17,9 @@ from layout import PACK_NAME, ROOT
 PACKED = archive.files()
 PYTHON = [file for file in PACKED if file.endswith(".py")]
 SCRIPTS = [file for file in PACKED if file.endswith((".js", ".mjs", ".css"))]
-NEEDED = {"__init__.py", "nodes", "search", "verifiers", "web", "locales"}
+NEEDED = {"__init__.py", "nodes", "search", "verifiers", "web", "locales", "workflows"}
 NEEDED |= {"LICENSE", "README.md", "pyproject.toml", "requirements.txt"}
-MAY_BE = {"workflows"}
+DEMO = {"demo"}  # of which only what its nodes need
 LARGEST = 15_000_000  # bytes
 MANIFEST = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
@@ -39,18 +39,25 @@ def imported_files(file: str) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom) and node.level:
             folder = PurePosixPath(file).parents[node.level - 1]
             module = folder.joinpath(*(node.module or "").split("."))
-            is_package = (ROOT / module).is_dir()
+            is_package = (ROOT / module / "__init__.py").is_file()
             yield from (str(module / alias.name) for alias in node.names) if is_package else [str(module)]
 
 
 def test_it_holds_what_the_pack_needs_and_nothing_else():
     tops = {top(file) for file in PACKED}
-    assert tops - MAY_BE == NEEDED
+    assert tops == NEEDED | DEMO
     assert [file for file in archive.tracked() if top(file) in NEEDED and file not in PACKED] == []
 
 
-def test_it_holds_no_template_that_needs_the_demo():
-    assert [file for file in PACKED if top(file) == "workflows" and "demo" in file] == []
+def test_of_the_demo_it_holds_what_its_nodes_need():
+    packed = {file for file in PACKED if top(file) == "demo"}
+    assert {"demo/weights/shapes.safetensors", "demo/weights/shapes_verifier.safetensors"} <= packed
+    modules = {file for file in packed if file.endswith(".py")}
+    imported, found = set(), {"demo/__init__.py", "demo/loaders.py"}
+    while found != imported:
+        imported = found
+        found = imported | {f"{name}.py" for file in imported for name in imported_files(file)} & modules
+    assert modules == imported
 
 
 def test_what_its_code_imports_is_in_it():

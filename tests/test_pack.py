@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from comfy_client import Client
-from layout import DEMO_NAME, PACK_NAME, ROOT, pack_version
+from layout import PACK_NAME, ROOT, pack_version
 
 LOAD = """
 import asyncio, importlib.util, json, sys, time
@@ -41,7 +41,8 @@ count = len(asyncio.run(load()))
 seconds = time.perf_counter() - started
 fresh = set(sys.modules) - there
 added = sorted({name.partition(".")[0] for name in fresh} - {"pack_folder"} - sys.stdlib_module_names)
-print(json.dumps({"seconds": seconds, "added": added, "nodes": count, "calls": calls}))
+demo = sorted(name for name in fresh if ".demo." in name)
+print(json.dumps({"seconds": seconds, "added": added, "nodes": count, "calls": calls, "demo": demo}))
 """
 
 
@@ -77,6 +78,10 @@ def test_loading_takes_less_than_a_second(loads: list[dict[str, Any]]):
 
 def test_loading_imports_nothing_that_comfyui_had_not(loads: list[dict[str, Any]]):
     assert loads[0]["added"] == []
+
+
+def test_loading_leaves_the_demo_alone_until_it_is_used(loads: list[dict[str, Any]]):
+    assert loads[0]["demo"] == ["pack_folder.demo.loaders"]
 
 
 def test_loading_asks_no_network_and_runs_no_program(loads: list[dict[str, Any]]):
@@ -120,6 +125,6 @@ def test_the_citation_and_every_template_have_the_version_of_the_pack():
         path.name: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "workflows").glob("*.json")
     }
     origins = [(name, node["properties"]) for name, template in templates.items() for node in template["nodes"]]
-    ours = [(name, origin["ver"]) for name, origin in origins if origin.get("cnr_id") in (PACK_NAME, DEMO_NAME)]
+    ours = [(name, origin["ver"]) for name, origin in origins if origin.get("cnr_id") == PACK_NAME]
     assert len({name for name, _ in ours}) == len(templates) > 0
     assert [(name, version) for name, version in ours if version != pack_version()] == []

@@ -24,7 +24,7 @@ Type another caption into *Prompt*: up to three groups of shapes, such as
 
 The winner's seed is in the report: typed into the KSampler below, without Random Search, it gives the same image.
 
-The tiny model and its verifier come from the demo folder; with your own models, put Random Search in the same place.
+The tiny model and its verifier come with the pack; with your own models, put Random Search in the same place.
 """
 
 EXPLICIT_NOTE = """

@@ -11,7 +11,8 @@ import pytest
 import archive
 from comfy_client import Client
 from comfy_server import Server, serve
-from layout import DEMO_NAME, PACK_NAME, ROOT
+from layout import PACK_NAME, ROOT
+from saved_graph import NOTES
 from shapes_graph import ShapesGraph, reports
 
 OFFLINE = "[default]\nnetwork_mode = offline\n"
@@ -19,13 +20,13 @@ OFFLINE = "[default]\nnetwork_mode = offline\n"
 
 @pytest.fixture(scope="module")
 def server(comfyui: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The pack from its archive, beside the demo; Manager does not ask the registry."""
+    """The pack from its archive; Manager does not ask the registry."""
     base = tmp_path_factory.mktemp("managed_server")
     install(archive.pack(base / "node.zip"), base / "custom_nodes" / PACK_NAME)
     settings = base / "user" / "__manager" / "config.ini"
     settings.parent.mkdir(parents=True)
     settings.write_text(OFFLINE, encoding="utf-8")
-    with serve(comfyui, base, "--enable-manager", packs={DEMO_NAME: ROOT / "demo"}) as running:
+    with serve(comfyui, base, "--enable-manager", packs={}) as running:
         yield running
 
 
@@ -50,6 +51,17 @@ def test_it_searches(server: Server, client: Client) -> None:
     report = reports(client.run(graph).check(), shown)[0]
     assert len(report["candidates"]) == 2
     assert "IMPORT FAILED" not in server.log_text()
+
+
+def test_every_template_it_lists_opens_without_a_missing_node(client: Client) -> None:
+    listed = client.get("/workflow_templates")[PACK_NAME]
+    assert {f"workflows/{name}.json" for name in listed} == {
+        name for name in archive.files() if name.startswith("workflows/") and name.endswith(".json")
+    }
+    known = {*client.object_info(), *NOTES}
+    for name in listed:
+        workflow = client.get(f"/api/workflow_templates/{PACK_NAME}/{name}.json")
+        assert {node["type"] for node in workflow["nodes"]} <= known, name
 
 
 def test_its_scripts_and_translations_are_served(client: Client) -> None:

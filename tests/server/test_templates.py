@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from comfy_client import Client
-from layout import DEMO_NAME, PACK_NAME, ROOT
+from layout import PACK_NAME, ROOT
 from saved_graph import NOTES, declared, problems, widget_values
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
@@ -51,12 +51,11 @@ def test_every_input_is_what_the_host_takes(path: Path, definitions: dict[str, A
 
 @TEMPLATES
 def test_every_node_says_which_pack_in_which_version_it_comes_from(path: Path, definitions: dict[str, Any]) -> None:
-    packs = {f"custom_nodes.{name}": name for name in (PACK_NAME, DEMO_NAME)}
+    packs = {f"custom_nodes.{PACK_NAME}": PACK_NAME}
     for node in real_nodes(read(path)):
         origin = packs.get(definitions[node["type"]]["python_module"], "comfy-core")
         assert node["properties"]["cnr_id"] == origin
         assert re.fullmatch(r"\d+\.\d+\.\d+", node["properties"]["ver"])
-        assert not (origin == DEMO_NAME and not path.stem.startswith("demo")), "the archive has no demo nodes"
 
 
 @TEMPLATES

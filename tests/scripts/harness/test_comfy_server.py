@@ -10,9 +10,9 @@ from comfy_client import Client
 from comfy_server import Server, ServerError, link_packs, serve
 
 
-def test_the_pack_and_the_demo_are_installed(server: Server, client: Client):
+def test_the_pack_is_installed(server: Server, client: Client):
     installed = {path.name for path in (server.base / "custom_nodes").iterdir()}
-    assert installed == {"noise-search", "noise-search-demo"}
+    assert installed == {"noise-search"}
     failed = [line for line in server.log_text().splitlines() if "IMPORT FAILED" in line and "noise-search" in line]
     assert failed == []
 
