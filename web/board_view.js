@@ -1,6 +1,8 @@
-import { baseline, ranked } from "./boards.js";
+import { baseline, isBaseline, ranked, scoreDecimals } from "./boards.js";
 import { Curve } from "./curve.js";
-import { amount, button, digits, duration, element } from "./dom.js";
+import { button, duration, element } from "./dom.js";
+import { headline, noHeadline } from "./headline.js";
+import { fixed } from "./numbers.js";
 import { texts } from "./texts.js";
 import { MOST_TILES, Tiles } from "./tiles.js";
 
@@ -11,7 +13,7 @@ export class BoardView {
     this.chosen = null; // the place of the board and image in `tracks` that somebody has chosen; else the newest
     this.tiles = new Tiles(open);
     this.curve = new Curve();
-    this.score = element("p", { class: "score" });
+    this.score = element("div", { class: "headline" });
     this.number = element("span");
     this.chooser = element(
       "div",
@@ -66,50 +68,74 @@ export class BoardView {
     this.frame = null;
     const { board, image } = this.track;
     const order = ranked(board, image);
-    this.drawNumbers(board, image);
-    this.note.textContent = note(board, order);
+    const places = scoreDecimals(board, image);
+    this.drawNumbers(board, image, places);
+    this.note.textContent = note(board, order, places);
     this.tiles.show(board, image, order);
     const entries = [...board.images[image].values()].sort((one, other) => one.index - other.index);
-    const share = board.images.length;
-    const expected = board.stopped || !board.done ? 0 : (board.nfe / share / board.done) * board.total;
-    this.curve.draw(entries, expected, board.best[image], baseline(board, image));
+    this.curve.draw(entries, cost(board, image).total, board.best[image], baseline(board, image), places);
   }
 
-  drawNumbers(board, image) {
+  drawNumbers(board, image, places) {
     const best = board.images[image].get(board.best[image]);
-    const without = baseline(board, image);
-    this.score.replaceChildren(
-      element("b", {}, best ? digits(best.score) : "–"),
-      ` ${best ? texts().best : texts().nothingFinished}`,
-      best && without ? element("span", { class: "hint" }, ` · ${texts().withoutSearch(digits(without.score))}`) : "",
-    );
+    const own = baseline(board, image)?.score ?? null;
+    const isOwn = Boolean(best) && isBaseline(best);
+    const count = judged(board, image).length;
+    this.score.replaceChildren(best ? headline({ best, own, isOwn, count, places }) : noHeadline());
     const { tracks } = this;
     this.chooser.hidden = tracks.length < 2;
     const at = tracks.findIndex((track) => track.board === board && track.image === image);
     const place = this.boards.length > 1 ? texts().searchOf : texts().imageOf;
     this.number.textContent = place(at + 1, tracks.length);
     this.bar.style.width = `${Math.min(100, (100 * board.done) / board.total)}%`;
-    this.spent.textContent = spending(board);
+    this.spent.textContent = spending(board, image);
     this.keep.hidden = board.stopped !== null;
     this.keep.disabled = board.stop_asked;
   }
 }
 
-function spending(board) {
-  const parts = [texts().spent[board.unit](amount(board.done), amount(board.total))];
-  if (board.nfe) parts.push(`${board.nfe} NFE`);
+const judged = (board, image) => [...board.images[image].values()].filter((entry) => !entry.running);
+
+/** NFE of one image of the batch: spent, and what the search will have cost. */
+function cost(board, image) {
+  if (board.stopped) {
+    const spent = judged(board, image).reduce((sum, entry) => sum + entry.nfe, 0);
+    return { spent, total: spent };
+  }
+  const spent = board.nfe / board.images.length;
+  return { spent: Math.round(spent), total: board.done ? Math.round((spent / board.done) * board.total) : 0 };
+}
+
+/** How many candidates there are, where some stop on the way or run again in full; else how many of how many. */
+function counted(board, image) {
+  const entries = [...board.images[image].values()];
+  const isCut = entries.some((entry) => entry.step !== null && !entry.running);
+  const ended = judged(board, image).filter((entry) => entry.step === null);
+  return isCut || entries.length > board.total
+    ? texts().inFullOf(ended.length, entries.length)
+    : texts().counted(ended.length, Math.ceil(board.total));
+}
+
+function spending(board, image) {
+  const parts = [counted(board, image)];
+  const { spent, total } = cost(board, image);
+  if (spent) parts.push(total > spent ? texts().nfeOf(spent, total) : texts().nfe(spent));
   if (board.stopped) parts.push(duration(board.seconds.spent), texts().ends[board.stopped]);
   else if (board.seconds.left !== null) parts.push(texts().left(duration(board.seconds.left)));
   return parts.join(" · ");
 }
 
-function note(board, order) {
+function note(board, order, places) {
   const candidates = order.length;
   const failed = order.filter((entry) => entry.failed).length;
   if (board.stop_asked && !board.stopped) {
     return board.best.includes(null) ? texts().endingLater : texts().ending;
   }
   const notes = [...board.notes];
+  const own = order.find((entry) => entry.index === 0);
+  if (own && own.step !== null && !own.running && !own.failed && !order.some((entry) => entry.repeats === 0)) {
+    notes.unshift(texts().ownStopped(own.step, fixed(own.score, places)));
+  }
   if (failed) notes.push(texts().someFailed(failed, candidates));
   if (candidates > MOST_TILES) notes.push(texts().mostAreShown(MOST_TILES, candidates));
   if (!candidates && !board.stopped) notes.push(texts().firstToCome);

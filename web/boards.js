@@ -5,6 +5,8 @@
  * batch a Map from index to candidate.
  */
 
+import { decimals } from "./numbers.js";
+
 const boards = new Map();
 
 export function forgetAll() {
@@ -54,6 +56,10 @@ export function ranked(board, image) {
 
 /** Whether this is the image without search, on few steps or in full. */
 export const isBaseline = (entry) => entry.index === 0 || entry.repeats === 0;
+
+/** How many decimals the scores of an image's candidates have. */
+export const scoreDecimals = (board, image) =>
+  decimals([...board.images[image].values()].filter((entry) => !entry.failed).map((entry) => entry.score));
 
 /** The image without search, when it ran to its end and has not failed. */
 export function baseline(board, image) {

@@ -1,4 +1,5 @@
-import { element, digits } from "./dom.js";
+import { element } from "./dom.js";
+import { fixed, lowest } from "./numbers.js";
 import { texts } from "./texts.js";
 
 const WIDTH = 100;
@@ -8,7 +9,8 @@ const EDGE = 3;
 /** The best score so far against NFE, a dot per candidate, the score without search as a dashed line. */
 export class Curve {
   constructor() {
-    this.lines = { baseline: line("baseline"), best: line("best"), dots: line("dots"), winner: line("winner") };
+    const names = ["baseline", "best", "dots", "below", "winner"];
+    this.lines = Object.fromEntries(names.map((name) => [name, line(name)]));
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
     svg.setAttribute("preserveAspectRatio", "none");
@@ -16,18 +18,21 @@ export class Curve {
     this.high = element("span", { class: "high" });
     this.low = element("span", { class: "low" });
     this.end = element("span", { class: "end" });
-    this.element = element("div", { class: "curve", title: texts().curve });
+    this.element = element("div", { class: "curve" });
     this.element.append(svg, this.high, this.low, this.end);
   }
 
-  /** entries: candidates in the order they ran; those that failed only cost something. total: NFE at the right edge. best: the winner's index. */
-  draw(entries, total, best, baseline) {
+  /**
+   * entries: candidates in the order they ran; those that failed only cost something. total: NFE at the right edge.
+   * best: the winner's index. places: decimals of a score.
+   */
+  draw(entries, total, best, baseline, places) {
     const counted = entries.filter((entry) => !entry.running);
     const scores = counted.filter((entry) => !entry.failed).map((entry) => entry.score);
     this.element.classList.toggle("empty", scores.length === 0);
     if (!scores.length) return;
     const unit = counted.some((entry) => entry.nfe) ? "NFE" : texts().candidates;
-    const axes = new Axes(Math.min(...scores), Math.max(...scores));
+    const axes = new Axes(lowest(scores), Math.max(...scores));
     const points = [];
     let spent = 0;
     for (const entry of counted) {
@@ -36,12 +41,16 @@ export class Curve {
     }
     axes.total = Math.max(total, spent);
     const winner = points.filter(({ entry }) => entry.index === best);
-    this.lines.dots.setAttribute("d", points.map((point) => axes.dot(point)).join(""));
+    const below = points.filter(({ entry }) => entry.score < axes.low);
+    const shown = points.filter(({ entry }) => entry.score >= axes.low);
+    this.lines.dots.setAttribute("d", shown.map((point) => axes.dot(point)).join(""));
+    this.lines.below.setAttribute("d", below.map((point) => axes.dot(point)).join(""));
+    this.element.title = below.length ? texts().curveWithout(below.length) : texts().curve;
     this.lines.winner.setAttribute("d", winner.map((point) => axes.dot(point)).join(""));
     this.lines.best.setAttribute("d", steps(points, axes));
     this.lines.baseline.setAttribute("d", baseline ? `M0 ${axes.y(baseline.score)}H${WIDTH}` : "");
-    this.high.textContent = digits(axes.high, 3);
-    this.low.textContent = digits(axes.low, 3);
+    this.high.textContent = fixed(axes.high, places);
+    this.low.textContent = fixed(axes.low, places);
     this.end.textContent = `${Math.round(axes.total)} ${unit}`;
   }
 }
@@ -58,7 +67,7 @@ class Axes {
   }
 
   y(score) {
-    const share = this.high > this.low ? (score - this.low) / (this.high - this.low) : 0.5;
+    const share = this.high > this.low ? Math.max(0, (score - this.low) / (this.high - this.low)) : 0.5;
     return HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * share;
   }
 

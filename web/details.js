@@ -1,6 +1,7 @@
-import { isBaseline, ranked } from "./boards.js";
-import { button, digits, element } from "./dom.js";
+import { isBaseline, ranked, scoreDecimals } from "./boards.js";
+import { button, element } from "./dom.js";
 import { complain } from "./notice.js";
+import { decimals, fixed } from "./numbers.js";
 import { recipePanel } from "./recipe.js";
 import { candidate, pictureURL } from "./server.js";
 import { texts } from "./texts.js";
@@ -81,20 +82,21 @@ class Details {
     return [
       element("h3", {}, texts().candidate(entry.index), isBest ? element("span", { class: "badge" }, texts().best) : null),
       element("p", { class: "hint" }, texts().placeByScore(this.at + 1, this.order.length)),
-      table(details),
+      this.table(details, entry),
       ...remarks(entry, details).map((text) => element("p", { class: "hint" }, text)),
       recipePanel(details.recipe),
     ];
   }
-}
 
-/** The score, those of each verifier when there are several, and the cost, which nobody counts in a loop. */
-function table({ score, scores, nfe }) {
-  const names = Object.keys(scores);
-  const parts = names.length > 1 ? names.map((name) => [name, digits(scores[name])]) : [];
-  const cost = nfe ? [["NFE", String(nfe)]] : [];
-  const rows = [[texts().score, digits(score)], ...parts, ...cost];
-  return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+  /** The score, those of each verifier when there are several, the cost, which nobody counts in a loop, and the seed. */
+  table({ score, scores, nfe }, { seed }) {
+    const names = Object.keys(scores);
+    const parts = names.length > 1 ? names.map((name) => [name, fixed(scores[name], decimals([scores[name]]))]) : [];
+    const rows = [[texts().score, fixed(score, scoreDecimals(this.board, this.image))], ...parts];
+    if (nfe) rows.push(["NFE", String(nfe)]);
+    if (seed !== null) rows.push([texts().seedName, String(seed)]);
+    return element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+  }
 }
 
 function remarks(entry, details) {

@@ -16,12 +16,6 @@ export function element(tag, attributes = {}, ...children) {
 export const button = (text, onclick, attributes = {}) =>
   element("button", { type: "button", onclick, ...attributes }, text);
 
-/** A score with so many digits that count: 0.1234, -12.30; a dash for none. */
-export const digits = (number, count = 4) => (Number.isFinite(number) ? number.toPrecision(count) : "–");
-
-/** A number of trajectories: 7.5, 16. */
-export const amount = (number) => String(Math.round(number * 10) / 10);
-
 /** 42 s, 3 min 20 s, 2 h 5 min. */
 export function duration(seconds) {
   const whole = Math.round(seconds);

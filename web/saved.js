@@ -1,5 +1,7 @@
 import { app } from "../../scripts/app.js";
-import { digits, element } from "./dom.js";
+import { element } from "./dom.js";
+import { headline } from "./headline.js";
+import { decimals } from "./numbers.js";
 import { recipePanel } from "./recipe.js";
 import { texts } from "./texts.js";
 
@@ -45,15 +47,24 @@ export function savedView(winners) {
   );
 }
 
+/** Whether a seed alone gives the image, in this workflow. */
+function isPlain(recipe) {
+  const { seed, moves, ...more } = recipe ?? {};
+  return Number.isFinite(seed) && moves?.length === 0 && !Object.keys(more).length;
+}
+
 function result(winner, number, winners) {
   const { best, baseline, nfe, candidates } = winner;
-  const without = baseline.score === null ? "" : ` · ${texts().withoutSearch(digits(baseline.score))}`;
+  const own = baseline.score ?? null;
+  const seed = isPlain(best.recipe) ? best.recipe.seed : null;
+  const isOwn = best.index === 0;
+  const said = { best: { ...best, seed }, own, isOwn, count: candidates, places: decimals([best.score, own]) };
   const cost = nfe.total ? ` · ${nfe.total} NFE` : "";
   return element(
     "section",
     {},
     winners.length > 1 ? element("p", { class: "hint" }, texts().image(number + 1)) : null,
-    element("p", { class: "score" }, element("b", {}, digits(best.score)), ` ${texts().best}${without}`),
+    headline(said),
     element("p", { class: "hint" }, `${texts().candidateOf(best.index, candidates)}${cost}`),
     recipePanel(best.recipe),
   );

@@ -4,16 +4,23 @@ export const english = {
   before: "The one before",
   after: "The next one",
 
+  comma: ", ",
   best: "best",
-  noSearch: "no search",
-  bestIsNoSearch: "best: no search",
+  yours: "yours",
+  atStep: (step) => `step ${step}`,
+  over: (gain) => `${gain} over your image`,
+  bestOf: (count) => `is the best of ${count}`,
+  ownIsBest: (count) => `your own image is the best of ${count}`,
+  seed: (seed) => `seed ${seed}`,
+  seedName: "Seed",
   nothingFinished: "nothing finished yet",
-  withoutSearch: (score) => `without search ${score}`,
+  ownStopped: (step, score) => `Your own image was stopped at step ${step}: ${score}.`,
   searchOf: (number, count) => `Search ${number} of ${count}`,
   imageOf: (number, count) => `Image ${number} of ${count}`,
   image: (number) => `Image ${number}`,
 
   curve: "Best score so far against cost",
+  curveWithout: (count) => `Best score so far against cost; ${count} far below the others at the lower edge`,
   candidates: "candidates",
 
   keepBest: "Keep best",
@@ -24,10 +31,10 @@ export const english = {
   firstToCome: "The first candidates are on their way.",
   someFailed: (count, candidates) => `${count} of ${candidates} candidates failed; point at one to see why.`,
 
-  spent: {
-    trajectories: (done, total) => `${done} of ${total} trajectories`,
-    candidates: (done, total) => `${done} of ${total} candidates`,
-  },
+  counted: (done, total) => `${done} of ${total} candidates`,
+  inFullOf: (finished, started) => `${started} candidates, ${finished} to the end`,
+  nfe: (spent) => `${spent} NFE`,
+  nfeOf: (spent, total) => `${spent} of ${total} NFE`,
   left: (time) => `about ${time} left`,
   ends: {
     finished: "finished",

@@ -3,16 +3,23 @@ export const chinese = {
   before: "上一个",
   after: "下一个",
 
+  comma: "，",
   best: "最好",
-  noSearch: "不搜索",
-  bestIsNoSearch: "最好：不搜索",
+  yours: "原图",
+  atStep: (step) => `第 ${step} 步`,
+  over: (gain) => `比原图 ${gain}`,
+  bestOf: (count) => `${count} 个中最好`,
+  ownIsBest: (count) => `原图就是 ${count} 个中最好的`,
+  seed: (seed) => `种子 ${seed}`,
+  seedName: "种子",
   nothingFinished: "还没有完成的候选",
-  withoutSearch: (score) => `不搜索 ${score}`,
+  ownStopped: (step, score) => `原图停在第 ${step} 步：${score}。`,
   searchOf: (number, count) => `搜索 ${number}/${count}`,
   imageOf: (number, count) => `图像 ${number}/${count}`,
   image: (number) => `图像 ${number}`,
 
   curve: "目前最好分数随成本的变化",
+  curveWithout: (count) => `目前最好分数随成本的变化；有 ${count} 个远低于其他，画在下边缘`,
   candidates: "个候选",
 
   keepBest: "保留最好",
@@ -23,10 +30,10 @@ export const chinese = {
   firstToCome: "第一批候选正在生成。",
   someFailed: (count, candidates) => `${candidates} 个候选中有 ${count} 个失败；指向它可以看到原因。`,
 
-  spent: {
-    trajectories: (done, total) => `${done}/${total} 次完整采样`,
-    candidates: (done, total) => `${done}/${total} 个候选`,
-  },
+  counted: (done, total) => `${done}/${total} 个候选`,
+  inFullOf: (finished, started) => `${started} 个候选，${finished} 个运行到底`,
+  nfe: (spent) => `${spent} NFE`,
+  nfeOf: (spent, total) => `${spent}/${total} NFE`,
   left: (time) => `大约还需 ${time}`,
   ends: {
     finished: "已完成",

@@ -1,5 +1,6 @@
-import { isBaseline } from "./boards.js";
-import { arrange, button, digits, element } from "./dom.js";
+import { isBaseline, scoreDecimals } from "./boards.js";
+import { arrange, button, element } from "./dom.js";
+import { fixed } from "./numbers.js";
 import { pictureURL } from "./server.js";
 import { texts } from "./texts.js";
 
@@ -18,6 +19,7 @@ export class Tiles {
   /** order: candidates, the first ones first; more than MOST_TILES are left out. */
   show(board, image, order) {
     this.board = board;
+    const places = scoreDecimals(board, image);
     const key = (entry) => `${board.board}/${image}/${entry.index}`;
     const wanted = new Map(order.slice(0, MOST_TILES).map((entry) => [key(entry), entry]));
     for (const known of [...this.tiles.keys()]) {
@@ -25,7 +27,7 @@ export class Tiles {
     }
     for (const [name, entry] of wanted) {
       if (!this.tiles.has(name)) this.add(name, () => this.open(this.board, image, entry.index));
-      this.tiles.get(name).show(board, image, entry);
+      this.tiles.get(name).show(board, image, entry, places);
     }
     const elements = [...wanted.keys()].map((name) => this.tiles.get(name).element);
     arrange(this.element, elements);
@@ -54,7 +56,7 @@ export class Tiles {
   }
 }
 
-/** A candidate's thumbnail with its score. */
+/** A candidate's thumbnail; below it its score, its number, and what there is to say of it. */
 class Tile {
   constructor(open) {
     this.source = "";
@@ -63,21 +65,21 @@ class Tile {
     this.score = element("span", { class: "value" });
     this.tag = element("span", { class: "tag" });
     this.element = button("", open, { class: "tile" });
-    this.element.append(this.picture, this.tag, this.score);
+    this.element.append(element("span", { class: "frame" }, this.picture), this.score, this.tag);
   }
 
-  show(board, image, entry) {
+  show(board, image, entry, places) {
     this.source = entry.failed ? "" : pictureURL("tile", board.board, image, entry); // there may be none
     this.picture.hidden = !this.source;
     this.load();
     const isBest = entry.index === board.best[image];
-    this.score.textContent = entry.failed ? texts().failed : digits(entry.score);
+    this.score.textContent = entry.failed ? texts().failed : fixed(entry.score, places);
     this.tag.textContent = tag(entry, isBest);
     this.element.classList.toggle("best", isBest);
     this.element.classList.toggle("stopped", entry.step !== null && !entry.running);
     this.element.classList.toggle("running", entry.running);
     this.element.classList.toggle("failed", Boolean(entry.failed));
-    this.element.title = describe(entry, isBest);
+    this.element.title = describe(entry, isBest, places);
   }
 
   load() {
@@ -89,14 +91,17 @@ class Tile {
 export const reason = (entry) => texts().reasons[entry.failed] ?? entry.failed;
 
 function tag(entry, isBest) {
-  if (isBaseline(entry)) return isBest ? texts().bestIsNoSearch : texts().noSearch;
-  if (isBest) return texts().best;
-  return entry.running ? "…" : "";
+  const words = [];
+  if (isBest) words.push(texts().best);
+  if (isBaseline(entry)) words.push(texts().yours);
+  else if (entry.step !== null && !entry.failed) words.push(texts().atStep(entry.step));
+  return `#${entry.index} ${words.join(texts().comma)}`;
 }
 
-function describe(entry, isBest) {
-  const outcome = entry.failed ? texts().failedBecause(reason(entry)) : texts().scored(digits(entry.score));
+function describe(entry, isBest, places) {
+  const outcome = entry.failed ? texts().failedBecause(reason(entry)) : texts().scored(fixed(entry.score, places));
   const facts = [texts().candidate(entry.index), outcome];
+  if (entry.seed !== null) facts.push(texts().seed(entry.seed));
   if (entry.nfe) facts.push(`${entry.nfe} NFE`);
   if (isBest) facts.push(texts().bestSoFar);
   if (isBaseline(entry)) facts.push(texts().imageWithoutSearch);

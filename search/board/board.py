@@ -89,8 +89,8 @@ class Board:
     """One search: of a sampler call, or of a loop. Written by the thread that searches, read by the server's.
 
     node: the search node's id in the prompt; of a loop's copy of it, the board is on the node that was copied.
-    trajectories: what the search costs. images: those of a batch, each searched by itself. unit: what trajectories are
-    called. notes: sentences on what does not hold of this search, and else holds for every one.
+    trajectories: what the search costs. images: those of a batch, each searched by itself.
+    notes: sentences on what does not hold of this search, and else holds for every one.
     """
 
     def __init__(
@@ -100,12 +100,10 @@ class Board:
         trajectories: float,
         images: int = 1,
         max_seconds: float = 0.0,
-        unit: str = "trajectories",
     ):
         self.id = uuid.uuid4().hex[:12]
         self.node = get_progress_state().dynprompt.get_display_node_id(node)
         self.algorithm = algorithm
-        self.unit = unit
         self.remaining = Remaining(trajectories, max_seconds)
         self.stop_asked = False
         self.stopped: str | None = None
@@ -182,7 +180,6 @@ class Board:
                 "workflow": self.workflow,
                 "prompt": self.prompt,
                 "algorithm": self.algorithm,
-                "unit": self.unit,
                 "since": since,
                 "revision": self._revision,
                 "done": self.remaining.done,
@@ -237,6 +234,7 @@ def _entry(shown: _Shown) -> dict[str, Any]:
         "step": candidate.stopped_at_step,
         "running": shown.running,
         "repeats": candidate.repeats,
+        "seed": candidate.recipe and candidate.recipe.plain_seed,
         **({"details": candidate.details} if candidate.details else {}),
         **({"failed": candidate.failed} if candidate.failed else {}),
     }

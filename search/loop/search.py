@@ -61,8 +61,8 @@ class LoopSearch:
         self.kept = kept
         self.where = where
         self.limit = TimeLimit(plan.limits.max_seconds)
-        settings = {"max_seconds": plan.limits.max_seconds, "unit": "candidates"}
-        self.board = BOARDS.start(plan.node, plan.name, plan.method.trajectories, **settings)
+        seconds = plan.limits.max_seconds
+        self.board = BOARDS.start(plan.node, plan.name, plan.method.trajectories, max_seconds=seconds)
         self.outside: dict[str, list[Any]] = {"value": [flow.value]}  # lists that copies take from here, by name
         self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
         self.cached: dict[int, str] = {}  # candidates whose nodes ComfyUI's cache holds, and how the ids of those begin

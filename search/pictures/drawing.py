@@ -6,6 +6,7 @@ from PIL import ImageDraw, ImageFont
 
 SHARP = 2  # drawn this much larger, then shrunk
 INK, FAINT, GRID, LINE, BEST = "#1f2933", "#9aa5b1", "#e4e7eb", "#2563eb", "#d9480f"
+BELOW = "#7c3aed"
 
 
 def dot(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, color: str) -> None:

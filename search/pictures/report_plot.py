@@ -6,22 +6,24 @@ import math
 import textwrap
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from statistics import median
 
 from PIL import Image, ImageDraw, ImageOps
 
 from ..records.candidate import Candidate
 from ..records.report import Report
 from . import thumbnail
-from .drawing import BEST, FAINT, GRID, INK, LINE, SHARP, dot, font
+from .drawing import BELOW, BEST, FAINT, GRID, INK, LINE, SHARP, dot, font
 
 WIDTH, HEIGHT, MARGIN = 720, 420, 64
 SMALLEST_PICTURE = 160
 MOST_SHOWN = 64
+FAR = 8  # times the median distance from the median
 
 
 def best_curve(report: Report) -> Image.Image:
-    """Best score so far against NFE, or, where nobody counted that, against candidates; a dot per candidate, the score
-    without search as a dashed line."""
+    """Best score so far against NFE, or, where nobody counted that, against candidates; a dot per candidate, in another
+    color at the lower edge where its score is far below the others; the score without search as a dashed line."""
     canvas = Image.new("RGB", (WIDTH * SHARP, HEIGHT * SHARP), "white")
     draw = ImageDraw.Draw(canvas)
     axes = _Axes(report)
@@ -33,7 +35,8 @@ def best_curve(report: Report) -> Image.Image:
     _draw_steps(draw, axes)
     for nfe, candidate in zip(axes.nfes, report.candidates, strict=True):
         if not candidate.failed:
-            dot(draw, axes.x(nfe), axes.y(candidate.score), 3 * SHARP, FAINT)
+            color = FAINT if candidate.score >= axes.low else BELOW
+            dot(draw, axes.x(nfe), axes.y(candidate.score), 3 * SHARP, color)
     best = report.best
     dot(draw, axes.x(axes.nfes[best.index]), axes.y(best.score), 5 * SHARP, BEST)
     _draw_words(draw, report, axes)
@@ -73,8 +76,9 @@ class _Axes:
         self.nfes = list(accumulate(candidate.nfe if report.nfe else 1 for candidate in report.candidates))
         self.best = list(accumulate((c.score if c.is_finished else -math.inf for c in report.candidates), max))
         scores = [candidate.score for candidate in report.candidates if not candidate.failed]
-        spread = max(scores) - min(scores) or abs(scores[0]) or 1.0
-        self.low, self.high = min(scores) - 0.05 * spread, max(scores) + 0.05 * spread
+        low = lowest(scores)
+        spread = max(scores) - low or abs(low) or 1.0
+        self.low, self.high = low - 0.05 * spread, max(scores) + 0.05 * spread
         self.left, self.right = (MARGIN + 12) * SHARP, (WIDTH - 24) * SHARP
         self.top, self.bottom = 48 * SHARP, (HEIGHT - MARGIN) * SHARP
 
@@ -82,7 +86,15 @@ class _Axes:
         return self.left + (self.right - self.left) * nfe / max(self.nfes[-1], 1)
 
     def y(self, score: float) -> float:
-        return self.bottom - (self.bottom - self.top) * (score - self.low) / (self.high - self.low)
+        """At the lower edge for a score that is below it."""
+        return self.bottom - (self.bottom - self.top) * max(0.0, score - self.low) / (self.high - self.low)
+
+
+def lowest(scores: Sequence[float]) -> float:
+    """Where a plot of these scores begins: one that is far below the others does not press those together."""
+    middle = median(scores)
+    apart = median(abs(score - middle) for score in scores)
+    return min(score for score in scores if not apart or score >= middle - FAR * apart)
 
 
 def _draw_grid(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:

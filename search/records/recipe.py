@@ -75,6 +75,11 @@ class Recipe(NamedTuple):
             raise ValueError(f"{self} is not on a path.")
         return self.path
 
+    @property
+    def plain_seed(self) -> int | None:
+        """What a stock sampler of this workflow makes the same image from; None where no seed alone does."""
+        return self.seed if self == Recipe(self.seed) else None
+
     def moved(self, seed: int, cosine: float) -> Recipe:
         return self._replace(moves=(*self.moves, Move(seed, cosine)))
 

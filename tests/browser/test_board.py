@@ -48,6 +48,7 @@ SHAPES_OF_TEXTS = """async () => {
     const [{ english }, { chinese }] = await Promise.all(files);
     return [shapeOf(english), shapeOf(chinese)];
 }"""
+HEADLINE = re.compile(r"^\d[\d.]* (\+[\d.]+ over your image|your own image is the best of 4), seed \d+$")
 QUIET = "() => { window.testRun.done = null; }"
 
 
@@ -139,10 +140,10 @@ def test_the_board_fills_and_keep_best_goes_on_with_the_image(boards: Boards) ->
     boards.start()
     boards.wait_for_tiles(9)
     assert boards.scores() == sorted(boards.scores(), reverse=True)
-    expect(boards.of()).to_contain_text(f"of {SLOW} trajectories")
+    expect(boards.of()).to_contain_text(f"of {SLOW} candidates")
     expect(boards.of()).to_contain_text("left")
     expect(boards.of().locator(".tile.best .tag")).to_contain_text("best")
-    expect(boards.of().locator(".tag", has_text="no search")).to_have_count(1)
+    expect(boards.of().locator(".tag", has_text="yours")).to_have_count(1)
     assert boards.of().locator(".curve .best").get_attribute("d").startswith("M")
     boards.keep_best()
     assert boards.wait_for_end() == "success"
@@ -316,7 +317,7 @@ def test_a_dropped_picture_shows_the_recipe_of_its_winner(
     other.page.evaluate(DROP, ["found.png", picture])
     other.front_end.wait_for_graph("found")
     other.page.evaluate(CLEAR_VIEW, "RandomSearch")
-    expect(other.of()).to_contain_text("best · without search")
+    expect(other.of().locator(".score")).to_have_text(HEADLINE)
     expect(other.of()).to_contain_text("of 4 · 16 NFE")
     other.of().get_by_role("button", name="Copy recipe").click()
     expect(other.of().get_by_role("button", name="Copied")).to_be_visible()
@@ -347,9 +348,9 @@ def test_the_board_is_in_the_language_of_comfyui(boards: Boards, language: str) 
     boards.start()
     assert boards.wait_for_end() == "success"
     board = boards.page.get_by_role("region", name="：看板")
-    expect(board).to_contain_text("4/4 次完整采样 · 16 NFE")
+    expect(board).to_contain_text("4/4 个候选 · 16 NFE")
     expect(board).to_contain_text("已完成")
-    expect(board.locator(".tag", has_text="不搜索")).to_have_count(1)
+    expect(board.locator(".tag", has_text="原图")).to_have_count(1)
     board.locator(".tile").nth(1).click()
     dialog = boards.page.locator("dialog.noise-search")
     expect(dialog).to_contain_text("按分数第 2，共 4 个")
@@ -383,7 +384,56 @@ def test_a_failed_candidate_is_the_last_tile_and_says_why(boards: Boards) -> Non
     expect(last).to_have_attribute("title", re.compile("Candidate 1 · failed: the VAE gave NaN or infinite values"))
     expect(last.locator("img")).to_be_hidden()
     expect(boards.of()).to_contain_text("1 of 4 candidates failed; point at one to see why.")
-    assert boards.of().locator(".curve .dots").get_attribute("d").count("M") == 3
+    assert points(boards, "dots") + points(boards, "below") == 3
+
+
+BESIDE_THE_OTHERS = """async scores => {
+    const { api } = await import("/scripts/api.js");
+    const search = app.rootGraph.nodes.find(node => node.type === "RandomSearch");
+    const workflow = new URLSearchParams({ workflow: app.rootGraph.id });
+    const [board] = await (await api.fetchApi(`/noise_search/boards?${workflow}`)).json();
+    const candidates = scores.map(([score, step], index) => ({ ...board.candidates[0][index], score, step }));
+    const ended = candidates.filter(({ step }) => step === null);
+    const best = ended.reduce((one, other) => other.score > one.score ? other : one).index;
+    const detail = { ...board, board: `${scores}`, prompt: `${scores}`, best: [best], candidates: [candidates] };
+    api.dispatchEvent(new CustomEvent("noise_search.board", { detail }));
+}"""
+
+
+@BOTH
+def test_the_headline_says_in_words_what_came_of_it(boards: Boards) -> None:
+    small(boards, seed=25_000)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    expect(boards.tiles()).to_have_count(4)
+    headline = boards.of().locator(".score")
+    expect(headline).to_have_text(HEADLINE)
+    seed = 25_002 + boards.later
+    boards.page.evaluate(BESIDE_THE_OTHERS, [[12.74, None], [9.871, None], [13.184, None], [12.1, None]])
+    expect(headline).to_have_text(f"13.18 +0.44 over your image, seed {seed}")
+    assert boards.scores() == [13.18, 12.74, 12.1, 9.87]
+    expect(boards.of()).to_contain_text("4 of 4 candidates")
+    boards.page.evaluate(BESIDE_THE_OTHERS, [[13.5, None], [9.871, None], [13.184, None], [12.1, None]])
+    expect(headline).to_have_text(f"13.50 your own image is the best of 4, seed {seed - 2}")
+    boards.page.evaluate(BESIDE_THE_OTHERS, [[12.1, 7], [9.871, 3], [13.184, None], [12.9, None]])
+    expect(headline).to_have_text(f"13.18 is the best of 4, seed {seed}")
+    expect(boards.of()).to_contain_text("Your own image was stopped at step 7: 12.10.")
+    expect(boards.of()).to_contain_text("4 candidates, 2 to the end")
+
+
+def test_one_bad_candidate_does_not_press_the_curve_flat(boards: Boards) -> None:
+    small(boards, seed=26_000)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    boards.page.evaluate(BESIDE_THE_OTHERS, [[12.7, None], [-900.0, None], [13.2, None], [12.1, None]])
+    expect(boards.of().locator(".curve .low")).to_have_text("12.10")
+    assert (points(boards, "dots"), points(boards, "below")) == (3, 1)
+    expect(boards.of().locator(".curve")).to_have_attribute("title", re.compile("1 far below the others"))
+
+
+def points(boards: Boards, line: str) -> int:
+    """How many of the curve's."""
+    return (boards.of().locator(f".curve .{line}").get_attribute("d") or "").count("M")
 
 
 def test_every_language_has_the_same_texts(page: Frontend) -> None:

@@ -10,8 +10,16 @@ import torch
 from PIL import Image, ImageColor
 
 from made_reports import candidate, report_of
-from noise_search.search.pictures.drawing import GRID
-from noise_search.search.pictures.report_plot import BEST, HEIGHT, MOST_SHOWN, WIDTH, best_curve, labelled_candidates
+from noise_search.search.pictures.drawing import BELOW, GRID
+from noise_search.search.pictures.report_plot import (
+    BEST,
+    HEIGHT,
+    MOST_SHOWN,
+    WIDTH,
+    best_curve,
+    labelled_candidates,
+    lowest,
+)
 from noise_search.search.pictures.thumbnail import encode, from_pil, to_pil
 
 TOP, BOTTOM = 48, HEIGHT - 64  # of the curve
@@ -50,6 +58,16 @@ def test_a_curve_of_a_search_that_cost_nothing() -> None:
 def test_curves_of_different_searches_differ() -> None:
     better, worse = best_curve(report_of([0.1, 0.2, 0.9])), best_curve(report_of([0.1, 0.2, 0.15]))
     assert better.tobytes() != worse.tobytes()
+
+
+def test_one_bad_candidate_does_not_press_the_others_together() -> None:
+    assert lowest([12.7, -900.0, 13.2, 12.1]) == 12.1
+    assert lowest([12.7, 13.2]) == 12.7
+    assert lowest([0.5, 0.5, 0.5, 0.1]) == 0.1, "where most are equal, the others are the news"
+    assert lowest([float(score) for score in range(100)]) == 0.0
+    picture = best_curve(report_of([12.7, -900.0, 13.2, 12.1]))
+    assert has(picture, BELOW), "it is marked at the lower edge"
+    assert not has(best_curve(report_of([12.7, 13.2, 12.1])), BELOW)
 
 
 def dashed_rows(picture: Image.Image) -> list[int]:

@@ -19,6 +19,13 @@ def test_a_recipe_without_moves_is_its_seed() -> None:
     assert Recipe(7).to_dict() == {"seed": 7, "moves": []}
 
 
+def test_only_a_seed_alone_is_plain() -> None:
+    assert Recipe(7).plain_seed == 7
+    assert Recipe(0).plain_seed == 0
+    others = [Recipe(7).moved(1, 0.9), Recipe(7).refined(1, 0.5), Recipe(7, kind="perlin"), Recipe(7, variety=0.3)]
+    assert [recipe.plain_seed for recipe in others] == [None] * 4
+
+
 def test_equal_recipes_are_one_key() -> None:
     assert len({Recipe(7, (Move(1, 0.5),)), Recipe(7, (Move(1, 0.5),)), Recipe(7)}) == 2
 
