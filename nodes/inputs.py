@@ -1,12 +1,16 @@
 """Inputs that several nodes share, and the node's name in front of what is wrong with a setting."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from comfy_api.latest import io
 
 from ..search.methods.checks import SettingError
 from ..search.plan import FINALISTS
+from ..search.records.target import HOLDS, Target
+from ..verifiers.base import Detailed, Ensemble, Verifier, parts
 
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 FRAMES = 8  # of a video that a verifier sees by default
@@ -60,3 +64,48 @@ def search_steps_input() -> io.Int.Input:
         f"{FINALISTS} and the image without search run again on all steps and are judged again. 0 gives every "
         "candidate all steps.",
     )
+
+
+def target_input(more: str = "") -> io.String.Input:
+    return io.String.Input(
+        "target",
+        default="",
+        optional=True,
+        tooltip="Stop as soon as a finished candidate is good enough, which then wins: a score, such as 0.9; or "
+        f'"{HOLDS}", with a verifier that says so for each (Checklist, Text). Empty: never. Fewer candidates '
+        f"side by side stop sooner.{more}",
+    )
+
+
+def read_target(given: Any) -> Target | None:
+    """What people have written, or what came over a wire. Raises SettingError."""
+    text = str(given).strip()
+    if not text:
+        return None
+    if text.lower() == HOLDS:
+        return Target()
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise SettingError(f'target is {text!r}, but it has to be a score, such as 0.9, or "{HOLDS}"; or empty.')
+    return Target(score)
+
+
+def check_target(target: Target | None, verifier: Verifier) -> None:
+    """Raises SettingError for a target that no candidate could ever be seen to reach by this verifier."""
+    if target is None:
+        return
+    if target.score is None:
+        ignored = verifier.held_out if isinstance(verifier, Ensemble) else ()
+        if not any(isinstance(part, Detailed) for name, part in parts(verifier).items() if name not in ignored):
+            raise SettingError(
+                f'target is "{HOLDS}", but {verifier.name} gives a number only. Use a Checklist Verifier or a Text '
+                "Verifier, or a score as the target."
+            )
+    elif isinstance(verifier, Ensemble):
+        raise SettingError(
+            f"target is {target.score:g}, but the scores of an ensemble compare candidates with each other, so none is "
+            "good enough by itself. Use one verifier, or leave target empty."
+        )

@@ -19,7 +19,7 @@ from ..search.methods.base import Method
 from ..search.plan import Limits, Plan
 from ..search.records.recipe import Recipe
 from ..search.sampling.source import RecipeNoise
-from .inputs import MAX_SEED, named, patience_input
+from .inputs import MAX_SEED, named, patience_input, read_target, target_input
 from .searches import registered
 from .types import CATEGORY, Search
 
@@ -138,6 +138,7 @@ class SearchLoopClose(io.ComfyNode):
                     tooltip="Stop after about this many seconds with the best so far. 0 means no limit. At least one "
                     "candidate always runs.",
                 ),
+                target_input(" For the requirements, the score has to come from Verifier Score as it is."),
             ],
             outputs=[
                 io.MatchType.Output(template=kind, display_name="result", tooltip="The result of the best candidate."),
@@ -162,12 +163,13 @@ class SearchLoopClose(io.ComfyNode):
         method: dict[str, Any],
         patience: int = 0,
         max_seconds: float = 0.0,
+        target: Any = "",
     ) -> io.NodeOutput:
         prefix = GraphBuilder().prefix
         prompt, close_id = cls.hidden.dynprompt, cls.hidden.unique_id
         node = prompt.get_display_node_id(close_id)
         title = f"Search Loop Close (node {node})"
-        plan = _plan(title, node, method, patience, max_seconds)
+        plan = _plan(title, node, method, patience, max_seconds, target)
         if not is_link(score):
             raise ValueError(f"{title}: the score is not connected to anything, so all candidates are the same.")
         body = read_body(prompt, flow, close_id, score, result)
@@ -179,10 +181,10 @@ class SearchLoopClose(io.ComfyNode):
         return io.NodeOutput(*outputs, expand=graph)
 
 
-def _plan(title: str, node: str, method: dict[str, Any], patience: int, max_seconds: float) -> Plan:
+def _plan(title: str, node: str, method: dict[str, Any], patience: int, max_seconds: float, target: Any) -> Plan:
     settings = {name: value for name, value in method.items() if name != "method"}
     with named(title):
-        limits = Limits(max_seconds=max_seconds, patience=patience)
+        limits = Limits(max_seconds=max_seconds, patience=patience, target=read_target(target))
         return Plan(title, methods.registered()[method["method"]](**settings), limits, node=node)
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..search.judging.flaws import not_finite, one_color
+from ..search.judging.scoring import DetailedScore
 from ..search.loop.copies import SLOTS, candidate_graph, result_graph, run_graph, slot
 from ..search.loop.kept import Made
 from ..search.loop.search import LoopSearch
 from ..search.records.failures import LOOP_NAN
+from ..search.records.target import HOLDS
 from .types import CATEGORY, Search
 
 LoopState = io.Custom("SEARCH_LOOP")
@@ -130,7 +132,7 @@ class SearchLoopScore(io.ComfyNode):
         shown = None if images is None else images[len(images) // 2]
         mean = 0.0 if failed else _mean(running, number, score)
         plain = bool(picture) and all(all(one_color(batch)) for batch in picture or [])
-        running.add(number, mean, shown, made, failed, plain)
+        running.add(number, mean, shown, made, failed, plain, {} if failed else _details(running, number, score))
         return io.NodeOutput(number)
 
 
@@ -193,6 +195,21 @@ def _mean(search: LoopSearch, index: int, scores: list[Any]) -> float:
     raise ValueError(
         f"{search.plan.title}: {search.name(index)} has the score {shown}, which is not a number that can be compared."
     )
+
+
+def _details(search: LoopSearch, index: int, scores: list[Any]) -> dict[str, Any]:
+    """What verifiers told of the candidate's images, by name; of several images one after the other. Raises ValueError
+    when the target asks for it and there is nothing."""
+    told = [score.details for score in scores if isinstance(score, DetailedScore)]
+    target = search.plan.limits.target
+    if target is not None and target.score is None and len(told) < len(scores):
+        raise ValueError(
+            f'{search.plan.title}: target is "{HOLDS}", but the score of {search.name(index)} is a number only. '
+            "Connect a Verifier Score with a Checklist Verifier or a Text Verifier, with nothing in between; or write "
+            "a score as the target."
+        )
+    names = dict.fromkeys(name for details in told for name in details)
+    return {name: [part for details in told for part in details.get(name, [])] for name in names}
 
 
 def _only(search: LoopSearch, index: int, results: list[Any]) -> Any:

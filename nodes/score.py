@@ -10,9 +10,9 @@ from comfy_execution.utils import get_executing_context
 
 from ..search.host.graph import is_candidate, running
 from ..search.host.prompt_text import has_choices
-from ..search.judging.scoring import score_images
+from ..search.judging.scoring import DetailedScore, score_images
+from ..verifiers.base import Said, combine, require
 from ..verifiers.base import Verifier as VerifierProtocol
-from ..verifiers.base import combine, require
 from .counted import CountedIndex, only
 from .inputs import prompt_input
 from .types import CATEGORY, Verifier
@@ -63,7 +63,8 @@ class VerifierScore(io.ComfyNode):
             raise ValueError(f"{TITLE}: there are no images to score.")
         prompts = _prompt_of_each(prompt, sizes)
         judge = _judge(only(TITLE, "verifier", verifier, SEVERAL), prompts)
-        scores = combine(judge, _score_all(judge, images, prompts))
+        told = _score_all(judge, images, prompts)
+        scores = combine(judge, {name: [said.score for said in ones] for name, ones in told.items()})
         best = max(range(sum(sizes)), key=scores.__getitem__)
         if math.isinf(scores[best]) and not _is_in_loop():
             raise ValueError(
@@ -71,7 +72,12 @@ class VerifierScore(io.ComfyNode):
                 "another sampler, or a VAE in a higher precision (--fp32-vae)."
             )
         winner = [image for batch in images for image in batch][best].unsqueeze(0)
-        return io.NodeOutput(scores, winner, CountedIndex(best, sizes))
+        return io.NodeOutput(_with_details(scores, told), winner, CountedIndex(best, sizes))
+
+
+def _with_details(scores: list[float], told: dict[str, list[Said]]) -> list[float]:
+    details = [{name: said[at].details for name, said in told.items() if said[at].details} for at in range(len(scores))]
+    return [DetailedScore(score, parts) if parts else score for score, parts in zip(scores, details, strict=True)]
 
 
 def _is_in_loop() -> bool:
@@ -111,9 +117,9 @@ def _judge(verifier: Any, prompts: list[str]) -> VerifierProtocol:
     return verifier
 
 
-def _score_all(verifier: VerifierProtocol, batches: list[torch.Tensor], prompts: list[str]) -> dict[str, list[float]]:
+def _score_all(verifier: VerifierProtocol, batches: list[torch.Tensor], prompts: list[str]) -> dict[str, list[Said]]:
     """Of each verifier, in input order; neighbouring batches of the same image size are judged together."""
-    scores: dict[str, list[float]] = {}
+    scores: dict[str, list[Said]] = {}
     at = 0
     while batches:
         size = batches[0].shape[1:]
@@ -121,6 +127,6 @@ def _score_all(verifier: VerifierProtocol, batches: list[torch.Tensor], prompts:
         together = torch.cat(batches[:same])[..., :3]
         told = prompts[at : at + len(together)]
         for name, said in score_images(verifier, together, told, lambda row, at=at: f"image {at + row}").items():
-            scores.setdefault(name, []).extend(one.score for one in said)
+            scores.setdefault(name, []).extend(said)
         batches, at = batches[same:], at + len(together)
     return scores

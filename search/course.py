@@ -18,7 +18,7 @@ from .records.recipe import Recipe
 from .records.report import Report, Seconds
 from .records.scores import Scores
 from .records.standing import Product, Standing
-from .stopping import Stopping
+from .stopping import TARGET, Stopping
 
 Recipes = tuple[Recipe, ...]  # of a candidate, one per image
 
@@ -46,12 +46,21 @@ class Judged(Generic[Product]):
 
 class Course(Generic[Product]):
     """start: of the images of a batch, searched side by side. verifier: what ranks the candidates. stop_asked: whether
-    people want the best so far."""
+    people want the best so far. drafts: whether candidates are no images yet, so that none reaches the target."""
 
-    def __init__(self, plan: Plan, start: Start, verifier: Verifier, stop_asked: Callable[[], bool], images: int = 1):
+    def __init__(
+        self,
+        plan: Plan,
+        start: Start,
+        verifier: Verifier,
+        stop_asked: Callable[[], bool],
+        images: int = 1,
+        drafts: bool = False,
+    ):
         self.plan = plan
         self.seed = start.seed
-        self.standings: list[Standing[Product]] = [Standing(verifier, plan.method.parents) for _ in range(images)]
+        target, parents = None if drafts else plan.limits.target, plan.method.parents
+        self.standings: list[Standing[Product]] = [Standing(verifier, parents, target) for _ in range(images)]
         self.stopping = Stopping(plan.limits, self.standings, stop_asked)
         self.recipes: list[Recipes] = []  # of every candidate that was judged
         self.rounds = 0
@@ -65,6 +74,8 @@ class Course(Generic[Product]):
     def next_round(self) -> Round | None:
         """What to run next; None when the search is over. When it is cut short, what the best needs to be finished."""
         ended = self.stopping.reason is not None
+        if self.stopping.reason == TARGET:
+            return None
         told = [self._scores(image) for image in range(len(self.standings))]
         heats = [
             asking.finish(scores) if ended else asking.more(scores)
@@ -128,4 +139,5 @@ class Course(Generic[Product]):
             earlier_nfe=earlier_nfe,
             notes=notes,
             summary=self.plan.method.summary(candidates),
+            target=None if self.plan.limits.target is None else self.plan.limits.target.told,
         )

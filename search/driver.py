@@ -67,7 +67,12 @@ class Driver:
         is_timed, at = limits.max_seconds > 0, PACES[pace(judge.verifier)]
         start = Start(call.seed, draft.steps, size, is_timed, levels=levels_of, pace=at)
         self.course: Course[Result] = Course(
-            plan, start, judge.verifier, lambda: self.board.stop_asked, images=source.items
+            plan,
+            start,
+            judge.verifier,
+            lambda: self.board.stop_asked,
+            images=source.items,
+            drafts=draft.steps < call.steps,
         )
         asked = Asked(plan.method.races, limits.batch_size)
         self.watch = Watch(plan.title, self.board, self.course.standings, call.steps, asked)

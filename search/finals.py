@@ -14,6 +14,7 @@ from .plan import FINALISTS
 from .records.recipe import Recipe
 from .records.standing import Result
 from .remaking import Indices, remake
+from .stopping import TARGET
 
 
 class Finals:
@@ -25,7 +26,7 @@ class Finals:
         self.take = take
 
     def run_finalists(self, sigmas: Tensor) -> None:
-        """The best drafts again, on the whole schedule."""
+        """The best drafts again, on the whole schedule, as far as it takes to reach the target."""
         trajectories = self.evaluator.trajectories
         drafted = trajectories.call.steps
         trajectories.change_schedule(sigmas)
@@ -37,12 +38,15 @@ class Finals:
             for image, (index, recipe) in enumerate(zip(indices, recipes, strict=True))
         }
         for item in self.course.standings:
-            item.only_drafts(drafted)
+            item.only_drafts(drafted, self.course.plan.limits.target)
         for _, group in groupby(asked, key=lambda recipes: len(recipes[0].way())):
             ways = [zip(*(recipe.way() for recipe in recipes), strict=True) for recipes in group]
             for stage in map(list, zip(*ways, strict=True)):
                 for judged in self.evaluator.evaluate(Round(stage), in_time=False):
                     self.take(_repeating(judged, drafts))
+                    if self.course.stopping.has_reached:
+                        self.course.stopping.reason = TARGET
+                        return
                 trajectories.next_round()
 
     def run_known_winners(self) -> None:

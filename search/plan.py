@@ -8,6 +8,7 @@ from typing import Any
 from .methods import registered
 from .methods.base import Method
 from .methods.checks import SettingError, at_least
+from .records.target import Target
 
 FINALISTS = 3  # drafts that run again in full, beside the candidate without search
 
@@ -18,13 +19,14 @@ class Limits:
 
     max_seconds: 0 for no limit. batch_size: candidates in one sampler call, 0 for what fits. patience: candidates
     without anything better before it stops, 0 for no limit. search_steps: how many steps candidates get before the best
-    are chosen (finals.py), 0 for all.
+    are chosen (finals.py), 0 for all. target: at which it stops, None for none.
     """
 
     max_seconds: float = 0.0
     batch_size: int = 0
     patience: int = 0
     search_steps: int = 0
+    target: Target | None = None
 
     def __post_init__(self) -> None:
         at_least(max_seconds=(self.max_seconds, 0.0), batch_size=(self.batch_size, 0))

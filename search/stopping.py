@@ -1,4 +1,4 @@
-"""When it is enough: time, patience, people."""
+"""When it is enough: a target, time, patience, people."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from .plan import Limits
 from .records.standing import Standing
+
+TARGET = "target"
 
 
 class TimeLimit:
@@ -43,7 +45,7 @@ class TimeLimit:
 
 
 class Stopping:
-    """Of one search. reason: None while it goes on, else `time`, `patience` or `user`.
+    """Of one search. reason: None while it goes on, else `target`, `time`, `patience` or `user`.
 
     stop_asked: whether people want the best so far.
     """
@@ -62,11 +64,18 @@ class Stopping:
 
     def is_enough(self) -> bool:
         if self.reason is None and self.standings[0].seen:
-            if self.stop_asked() and self._has_sound:
+            if self.has_reached:
+                self.reason = TARGET
+            elif self.stop_asked() and self._has_sound:
                 self.reason = "user"
             elif self.patience and all(item.since_best >= self.patience for item in self.standings):
                 self.reason = "patience"
         return self.reason is not None
+
+    @property
+    def has_reached(self) -> bool:
+        """Whether every image has a candidate that reaches the target."""
+        return all(item.has_reached for item in self.standings)
 
     @property
     def _has_sound(self) -> bool:

@@ -39,6 +39,7 @@ export const english = {
   ends: {
     finished: "finished",
     time: "time limit",
+    target: "target reached",
     patience: "out of patience",
     user: "kept best",
     interrupted: "ended early",

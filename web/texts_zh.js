@@ -38,6 +38,7 @@ export const chinese = {
   ends: {
     finished: "已完成",
     time: "到达时限",
+    target: "已达目标",
     patience: "久无改进",
     user: "已保留最好",
     interrupted: "提前结束",

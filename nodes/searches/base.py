@@ -10,7 +10,17 @@ from ...search.methods.checks import at_least
 from ...search.patch import put_on
 from ...search.plan import Limits, Plan
 from ...verifiers.base import known, require
-from ..inputs import FRAMES, frames_input, named, patience_input, prompt_input, search_steps_input
+from ..inputs import (
+    FRAMES,
+    check_target,
+    frames_input,
+    named,
+    patience_input,
+    prompt_input,
+    read_target,
+    search_steps_input,
+    target_input,
+)
 from ..types import CATEGORY, Search, Verifier
 
 
@@ -43,7 +53,7 @@ class SearchNode(io.ComfyNode):
     def schema(cls, node_id: str, description: str, aliases: list[str]) -> io.Schema:
         patience = [patience_input()] if cls.PATIENCE else []
         drafts = [search_steps_input()] if cls.DRAFTS else []
-        limits = [*_limits(), *patience, frames_input(), *drafts, _noise(), _variety()]
+        limits = [*_limits(), *patience, frames_input(), *drafts, _noise(), _variety(), target_input()]
         for one in limits if cls.ADVANCED else []:
             one.advanced = True
         return io.Schema(
@@ -71,16 +81,20 @@ class SearchNode(io.ComfyNode):
         search_steps: int = 0,
         noise: Any = None,
         variety: float = 0.0,
+        target: Any = "",
         **settings: Any,
     ) -> io.NodeOutput:
         title = f"{cls.TITLE} (node {cls.hidden.unique_id})"
         with named(title):
             at_least(frames=(frames, 0))
-            limits = Limits(max_seconds, batch_size, patience, search_steps)
+            limits = Limits(max_seconds, batch_size, patience, search_steps, read_target(target))
             plan = Plan(title, cls.METHOD(**settings), limits, frames, cls.hidden.unique_id, variety)
         if get_executing_context() is None:  # no prompt is running that the sampler's text could be read from
             require(verifier, prompt, title)
-        return io.NodeOutput(*put_on(model, plan, vae, known(verifier, title), prompt, noise))
+        judge = known(verifier, title)
+        with named(title):
+            check_target(limits.target, judge)
+        return io.NodeOutput(*put_on(model, plan, vae, judge, prompt, noise))
 
 
 def _common() -> list[io.Input]:

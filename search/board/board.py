@@ -71,13 +71,13 @@ class _OnBoard:
             if before is None or before[:2] != now[:2]:
                 self.candidates[candidate.index] = now
         finished = [candidate for candidate in candidates if candidate.is_finished]
-        best = max(finished, key=lambda candidate: candidate.score, default=None)
+        best = max(finished, key=lambda candidate: candidate.rank, default=None)
         self.best = None if best is None else best.index
 
     def keep_previews(self, candidates: Sequence[Candidate], pictures: Mapping[int, Image]) -> None:
         """Of the best, the pictures larger."""
         ranked = heapq.nsmallest(
-            self._most, candidates, key=lambda candidate: (not candidate.is_finished, -candidate.score)
+            self._most, candidates, key=lambda one: (not one.is_finished, not one.reached, -one.score)
         )
         kept = {candidate.index for candidate in ranked}
         self.previews = {index: preview for index, preview in self.previews.items() if index in kept}

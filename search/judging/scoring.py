@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from ...verifiers.base import NeedsPrediction, Said, Verifier, ask_for_details, parts
+from ...verifiers.base import Details, NeedsPrediction, Said, Verifier, ask_for_details, parts
 from ..host.memory import in_chunks
 from .flaws import not_finite
 
@@ -52,6 +52,17 @@ def _score_others(
             for row, value in zip(rows, values, strict=True):
                 scores[name][row] = value
     return scores
+
+
+class DetailedScore(float):
+    """A score on a wire, with what the verifiers told of the image's parts, by name."""
+
+    details: dict[str, Details]
+
+    def __new__(cls, score: float, details: dict[str, Details]) -> DetailedScore:
+        made = super().__new__(cls, score)
+        made.details = details
+        return made
 
 
 class _Paired:

@@ -14,6 +14,7 @@ from comfy_execution.progress import NodeState, get_progress_state
 from PIL.Image import Image
 from torch import Tensor
 
+from ...verifiers.base import Details
 from ..board.boards import BOARDS
 from ..course import Course, Judged
 from ..history.known import is_same
@@ -119,10 +120,17 @@ class LoopSearch:
         PROMPTS.show(text, self.plan.node)
 
     def add(
-        self, index: int, score: float, image: Tensor | None, made: Made, failed: str = "", is_one_color: bool = False
+        self,
+        index: int,
+        score: float,
+        image: Tensor | None,
+        made: Made,
+        failed: str = "",
+        is_one_color: bool = False,
+        details: dict[str, Details] | None = None,
     ) -> None:
         """What became of a candidate. image: [H, W, 3], float in 0..1, that was scored. failed: why its score does not
-        count. is_one_color: see Candidate."""
+        count. is_one_color, details: see Candidate."""
         picture = None if image is None or failed else thumbnail.of_image(image)
         self.seconds += time.perf_counter() - self.began
         recipe, round_ = self.asked[index]
@@ -134,6 +142,7 @@ class LoopSearch:
             thumbnail=b"" if picture is None else thumbnail.encode(picture),
             failed=failed,
             is_one_color=is_one_color,
+            details=details or {},
         )
         if index < len(self.standing.seen):
             self._add_again(index, seen, made)

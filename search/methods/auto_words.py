@@ -53,7 +53,7 @@ def _ended(some: Sequence[Candidate]) -> str:
 
 
 def _of_winner(candidates: Sequence[Candidate]) -> str:
-    best = max((one for one in candidates if one.is_finished), key=lambda one: one.score)
+    best = max((one for one in candidates if one.is_finished), key=lambda one: one.rank)
     if best.index == 0:
         return "Nothing was better than the image without a search."
     recipe = best.recipe

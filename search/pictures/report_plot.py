@@ -54,7 +54,8 @@ def nothing(title: str, text: str) -> Image.Image:
 
 def labelled_candidates(report: Report) -> list[Image.Image]:
     """The best candidates first, at most MOST_SHOWN, each with its number and score below it."""
-    ranked = sorted(report.candidates, key=lambda candidate: (not candidate.is_finished, -candidate.score))[:MOST_SHOWN]
+    best = report.best
+    ranked = sorted(report.candidates, key=lambda one: (not one.is_finished, one is not best, -one.score))[:MOST_SHOWN]
     pictures = of_one_size([_picture(candidate) for candidate in ranked])
     return [
         _labelled(candidate, picture, is_best=candidate is ranked[0])

@@ -22,7 +22,7 @@ class Candidate:
     scores, or they do not count, and ranks below all others. is_one_color: whether every pixel is the same, which is a
     failure where other candidates have pictures. early: of one that ran to its end, how it ranked among those of its
     round when the last of them were stopped. details: what verifiers told of its parts (verifiers.base.Detailed), by
-    name.
+    name. reached: whether it is an image that reaches the search's target, given by a Standing as well.
     """
 
     scores: dict[str, float]
@@ -38,6 +38,7 @@ class Candidate:
     is_one_color: bool = False
     early: float | None = None
     details: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    reached: bool = False
 
     @property
     def is_finished(self) -> bool:
@@ -45,12 +46,18 @@ class Candidate:
         return self.stopped_at_step is None and not self.failed
 
     @property
+    def rank(self) -> tuple[bool, float]:
+        """The best of finished candidates has the highest, of equal ones it is the first. All that reach the target are
+        equal, so that the same one wins however many run together."""
+        return (True, 0.0) if self.reached else (False, self.score)
+
+    @property
     def is_baseline(self) -> bool:
         """Whether this is the image without search, or that one in full."""
         return 0 in (self.index, self.repeats)
 
     def failing(self, reason: str) -> Candidate:
-        return replace(self, failed=reason, score=-math.inf)
+        return replace(self, failed=reason, score=-math.inf, reached=False)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -63,6 +70,7 @@ class Candidate:
             "stopped_at_step": self.stopped_at_step,
             **({} if self.repeats is None else {"repeats": self.repeats}),
             **({"details": self.details} if self.details else {}),
+            **({"reached": True} if self.reached else {}),
             **({"failed": self.failed} if self.failed else {}),
         }
 

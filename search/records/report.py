@@ -32,7 +32,7 @@ class Report:
     enough, or for the best one's image when only its score was known. earlier_nfe: those of the candidates' that an
     earlier run has spent. prompt: what it was judged by, where that is the text that the sampler draws.
     notes: sentences on what does not hold here, and else holds for every search. summary: what the search did and why,
-    in words, where its settings do not say it.
+    in words, where its settings do not say it. target: at which it was to stop.
     """
 
     algorithm: str
@@ -46,11 +46,13 @@ class Report:
     prompt: str = ""
     notes: tuple[str, ...] = ()
     summary: str = ""
+    target: float | str | None = None
 
     @property
     def best(self) -> Candidate:
-        """The highest score among those that ran to their end; of equal ones the first."""
-        return max((c for c in self.candidates if c.is_finished), key=lambda candidate: candidate.score)
+        """The first that has reached the target; else the highest score among those that ran to their end, of equal
+        ones the first."""
+        return max((c for c in self.candidates if c.is_finished), key=lambda candidate: candidate.rank)
 
     @property
     def baseline(self) -> Candidate | None:
@@ -82,6 +84,7 @@ class Report:
                 "best": {"index": best.index, "score": best.score, "recipe": recipe_dict(best.recipe)},
                 "candidates": [candidate.to_dict() for candidate in self.candidates],
                 "stopped": self.stopped,
+                **({} if self.target is None else {"target": self.target}),
                 **({"prompt": self.prompt} if self.prompt else {}),
                 **({"notes": list(self.notes)} if self.notes else {}),
                 **({"summary": self.summary} if self.summary else {}),
@@ -92,7 +95,18 @@ class Report:
     def winner(self) -> dict[str, Any]:
         """The best candidate and what it took to find it, as plain JSON values: what a saved picture carries."""
         report = self.to_dict()
-        kept = ("algorithm", "seed", "sampler_steps", "nfe", "seconds", "stopped", "baseline", "best", "notes")
+        kept = (
+            "algorithm",
+            "seed",
+            "sampler_steps",
+            "nfe",
+            "seconds",
+            "stopped",
+            "target",
+            "baseline",
+            "best",
+            "notes",
+        )
         winner = {key: report[key] for key in kept if key in report}
         return winner | {
             "candidates": len(self.candidates),

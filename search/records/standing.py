@@ -14,6 +14,7 @@ from ...verifiers.base import Ensemble, Verifier, combine, contenders, parts
 from .candidate import Candidate
 from .failures import ONE_COLOR
 from .scores import Scores
+from .target import Target
 
 
 class Result(NamedTuple):
@@ -33,11 +34,13 @@ class Standing(Generic[Product]):
 
     seen: in the order they ran; the scores of an ensemble are theirs among the others only in `candidates`.
     parents: of how many of the best the latents are kept in any case, as a search goes on from them.
+    target: the first image to reach it is the best.
     """
 
-    def __init__(self, verifier: Verifier, parents: int = 0):
+    def __init__(self, verifier: Verifier, parents: int = 0, target: Target | None = None):
         self.verifier = verifier
         self.parents = parents
+        self.target = target
         self.seen: list[Candidate] = []
         self.results: dict[int, Product | None] = {}  # of those that may still turn out best; None: of an earlier run
         self.best: int | None = None
@@ -48,6 +51,11 @@ class Standing(Generic[Product]):
     def since_best(self) -> int:
         """Candidates that came after the best one."""
         return 0 if self.best is None else len(self.seen) - 1 - self.best
+
+    @property
+    def has_reached(self) -> bool:
+        """Whether there is an image that reaches the target."""
+        return self.best is not None and self.seen[self.best].reached
 
     @property
     def winner(self) -> int:
@@ -75,8 +83,9 @@ class Standing(Generic[Product]):
         running = list(self.results)
         kept = {running[at] for at in contenders(self.verifier, self._by_name(running))}
         kept |= set(self.finished()[: self.parents])
-        self.results = {index: result for index, result in self.results.items() if index in kept}
         self.best = self._best()
+        kept |= {self.best}
+        self.results = {index: result for index, result in self.results.items() if index in kept}
 
     def again(self, index: int, candidate: Candidate, result: Product) -> None:
         """The same candidate once more, now with its result."""
@@ -90,8 +99,12 @@ class Standing(Generic[Product]):
         ranked = combine(self.verifier, self._by_name(finished)) if finished else []
         return [finished[at] for at in sorted(range(len(finished)), key=lambda at: -ranked[at])]
 
-    def only_drafts(self, steps: int) -> None:
-        """From now on nothing seen so far can win: it ran on a schedule of so many steps, fewer than the image gets."""
+    def only_drafts(self, steps: int, target: Target | None = None) -> None:
+        """From now on nothing seen so far can win: it ran on a schedule of so many steps, fewer than the image gets.
+
+        target: of the images.
+        """
+        self.target = target
         self.seen = [replace(one, stopped_at_step=steps) if one.stopped_at_step is None else one for one in self.seen]
         self.results, self.best = {}, None
 
@@ -124,9 +137,15 @@ class Standing(Generic[Product]):
         numbered = replace(candidate, index=len(self.seen), score=0.0)
         if candidate.failed:
             return numbered.failing(candidate.failed)
-        if isinstance(self.verifier, Ensemble):
-            return numbered
-        return replace(numbered, score=candidate.scores[self.verifier.name])
+        if not isinstance(self.verifier, Ensemble):
+            numbered = replace(numbered, score=candidate.scores[self.verifier.name])
+        return replace(numbered, reached=self._is_reached_by(numbered))
+
+    def _is_reached_by(self, one: Candidate) -> bool:
+        if self.target is None or not one.is_finished:
+            return False
+        ignored = self.verifier.held_out if isinstance(self.verifier, Ensemble) else ()
+        return self.target.is_reached(one.score, one.details, ignored)
 
     def _fail_single_colors(self) -> None:
         """Where one candidate has a picture, those in one color have failed: alone, that may be what was asked for."""
@@ -150,7 +169,10 @@ class Standing(Generic[Product]):
         if not running:
             return None
         if not isinstance(self.verifier, Ensemble):
-            return max(running, key=lambda index: self.seen[index].score)
+            return max(running, key=lambda index: self.seen[index].rank)
+        reached = next((index for index in running if self.seen[index].reached), None)
+        if reached is not None:
+            return reached
         finished = self._finished()
         ranked = combine(self.verifier, self._by_name(finished))
         return finished[max(range(len(finished)), key=ranked.__getitem__)]

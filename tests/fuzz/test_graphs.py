@@ -111,10 +111,11 @@ def check_report(report: dict[str, Any]) -> None:
     assert [candidate["index"] for candidate in candidates] == list(range(len(candidates)))
     assert all(math.isfinite(candidate["score"]) for candidate in candidates)
     finished = [candidate for candidate in candidates if candidate["stopped_at_step"] is None]
-    best = max(finished, key=lambda candidate: candidate["score"])
+    reached = [candidate for candidate in finished if candidate.get("reached")]
+    best = reached[0] if reached else max(finished, key=lambda candidate: candidate["score"])
     assert (report["best"]["index"], report["best"]["score"]) == (best["index"], best["score"])
     assert report["best"]["recipe"] == best["recipe"]
-    assert report["stopped"] in ("finished", "time", "patience")
+    assert report["stopped"] in ("finished", "time", "patience", "target")
     spent = sum(candidate["nfe"] for candidate in candidates)
     assert report["nfe"] == {"search": spent, "total": spent}
 

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from node_calls import NODE_ID, call
+from noise_search.search.plan import Limits
+from noise_search.search.records.target import HOLDS, Target
 
 pytestmark = pytest.mark.usefixtures("comfy")
 
@@ -24,7 +26,7 @@ def opened(**inputs: Any) -> tuple[Any, ...]:
 class Search:
     """Stands where the search stands: notes what it is told."""
 
-    plan = SimpleNamespace(title="Search Loop Close (node 9)")
+    plan = SimpleNamespace(title="Search Loop Close (node 9)", limits=Limits())
     later: dict[int, Any] = {2: ["7", 0]}
     best = 2
 
@@ -73,6 +75,23 @@ def test_a_score_that_is_no_number_names_node_and_candidate(score: list[Any], sh
     message = f"Search Loop Close (node 9): candidate 2 (seed 102) has the score {shown}, which is not"
     with pytest.raises(ValueError, match=re.escape(message)):
         scored(score)
+
+
+def test_what_verifiers_told_of_the_images_comes_along() -> None:
+    detailed = importlib.import_module("noise_search.search.judging.scoring").DetailedScore
+    cat, dog = ({"text": text, "score": 1.0, "holds": True} for text in ("a cat", "a dog"))
+    assert scored([detailed(0.5, {"list": [cat]}), detailed(1.5, {"list": [dog]})])[-1] == {"list": [cat, dog]}
+    assert scored([0.5, 1.5])[-1] == {}
+
+
+def test_where_all_requirements_have_to_hold_a_number_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = SimpleNamespace(title="Search Loop Close (node 9)", limits=Limits(target=Target()))
+    monkeypatch.setattr(Search, "plan", plan)
+    message = (
+        f'Search Loop Close (node 9): target is "{HOLDS}", but the score of candidate 2 (seed 102) is a number only'
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        scored([0.5])
 
 
 def test_the_picture_of_a_video_is_its_middle_frame() -> None:

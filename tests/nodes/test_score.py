@@ -195,3 +195,14 @@ def test_where_no_image_can_be_judged_that_is_an_error() -> None:
     images = torch.full((2, 8, 8, 3), float("nan"))
     with pytest.raises(ValueError, match="NaN or infinite values in every image"):
         call("VerifierScore", images=[images], verifier=[Brightness()], prompt=[""])
+
+
+def test_what_a_verifier_tells_of_parts_goes_along_with_the_number() -> None:
+    class Telling(Red):
+        def score_with_details(self, images: torch.Tensor, prompts: list[str]) -> tuple:
+            scores = self.score(images, prompts)
+            return scores, [[{"text": "red", "score": score, "holds": True}] for score in scores.tolist()]
+
+    scores, _, _ = score([image(0.25, 0.5)], verifier=Ensemble([Telling(), Red()]))
+    assert scores == [0.0, 1.0] and [one.details["red"][0]["score"] for one in scores] == [0.25, 0.5]
+    assert not hasattr(score([image(0.25, 0.5)])[0][0], "details")

@@ -344,6 +344,8 @@ class _Maker:
             return "euler" if "euler" in quick and self.maybe(0.5) else self.rng.choice(quick)
         if kind == "BOOLEAN":
             return self.maybe(0.5)
+        if name == "target":
+            return self.rng.choice(("", "", "-0.01", "0", "0.02", "1000"))
         if kind == "STRING":
             return self.rng.choice(("a red circle", "a red circle", "a red circle", "", "🙂 <b>x</b>"))
         if kind == "INT":

@@ -225,3 +225,21 @@ def test_an_old_winner_that_fails_now_makes_all_run_again() -> None:
     search.begins(2)
     search.add(2, 0.0, torch.rand(8, 8, 3), module("loop.kept").Made("", False), failed=LOOP_NAN)
     assert run(search, lambda index: float(-index)) == [0, 1, 2]
+
+
+def test_a_loop_ends_at_the_first_candidate_that_reaches_the_target() -> None:
+    target = module("records.target").Target
+    search = started(50, target=target(3.0))
+    assert run(search, lambda index: float(index)) == [0, 1, 2, 3]
+    report = search.found().reports[0]
+    assert (report.stopped, report.best.index, report.to_dict()["target"]) == ("target", 3, 3.0)
+    assert search.made.value == "result 3"
+
+
+def test_what_earlier_runs_have_scored_ends_a_loop_at_the_same_candidate() -> None:
+    before, target = kept(), module("records.target").Target
+    run(started(9, before), lambda index: float(index))
+    search = started(9, before, target=target(3.0))
+    assert run(search, lambda index: float(index)) == [3], "its result is gone"
+    assert (search.best, search.found().reports[0].stopped) == (3, "target")
+    assert len(search.standing.seen) == 4
