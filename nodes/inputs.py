@@ -37,6 +37,7 @@ def patience_input() -> io.Int.Input:
         min=0,
         max=10_000,
         optional=True,
+        advanced=True,
         tooltip="Stop when this many candidates in a row brought nothing better. 0 never does.",
     )
 
@@ -48,6 +49,7 @@ def frames_input() -> io.Int.Input:
         min=0,
         max=10_000,
         optional=True,
+        advanced=True,
         tooltip="For video: how many frames the verifier sees, evenly spaced from the first to the last. A candidate's "
         "score is their mean. 0 shows it all of them. Images have one.",
     )
@@ -60,6 +62,7 @@ def search_steps_input() -> io.Int.Input:
         min=0,
         max=10_000,
         optional=True,
+        advanced=True,
         tooltip=f"Search on fewer steps than the sampler's: candidates are drafts of so many steps, and the best "
         f"{FINALISTS} and the image without search run again on all steps and are judged again. 0 gives every "
         "candidate all steps.",

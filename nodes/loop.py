@@ -1,5 +1,6 @@
 """A search around any part of the graph: what lies between these two nodes runs once per candidate."""
 
+import math
 from typing import Any
 
 from comfy_api.latest import io
@@ -11,6 +12,7 @@ from ..search import methods
 from ..search.history.keys import loop_key
 from ..search.history.ledger import Page
 from ..search.history.pages import page
+from ..search.host.prompts import PROMPTS
 from ..search.loop.body import INDEX, NOISE, SEED, Body, Flow, read_body
 from ..search.loop.copies import run_graph
 from ..search.loop.kept import Kept
@@ -18,6 +20,7 @@ from ..search.loop.search import LoopSearch, Where
 from ..search.methods.base import Method
 from ..search.plan import Limits, Plan
 from ..search.records.recipe import Recipe
+from ..search.results import Search as Searched
 from ..search.sampling.source import RecipeNoise
 from .inputs import MAX_SEED, named, patience_input, read_target, target_input
 from .searches import registered
@@ -101,20 +104,28 @@ class SearchLoopClose(io.ComfyNode):
             "was, and one with more candidates runs only the new ones.",
             search_aliases=["loop", "best of n", "pick best", "seed search", "iterate", "noise search"],
             inputs=[
-                SearchFlow.Input("flow", tooltip="From Search Loop Open."),
+                SearchFlow.Input(
+                    "flow",
+                    optional=True,
+                    tooltip="From Search Loop Open. Without it, as when that node is bypassed, the result passes "
+                    "through.",
+                ),
                 io.MultiType.Input(
                     "score",
                     [io.Float, io.Int],
                     raw_link=True,
                     lazy=True,
+                    optional=True,
                     tooltip="What to search for: any number, higher is better. Verifier Score, another pack's score, "
-                    "or arithmetic on several. Of the scores of a batch the mean counts.",
+                    "or arithmetic on several. Of the scores of a batch the mean counts. Without it the result passes "
+                    "through.",
                 ),
                 io.MatchType.Input(
                     "result",
                     template=kind,
                     raw_link=True,
                     lazy=True,
+                    optional=True,  # so that it keeps its place below the others
                     tooltip="What to keep of the best candidate: an image, a latent, anything.",
                 ),
                 io.DynamicCombo.Input(
@@ -157,10 +168,10 @@ class SearchLoopClose(io.ComfyNode):
     @classmethod
     async def execute(
         cls,
-        flow: Flow,
-        score: Any,
-        result: Any,
         method: dict[str, Any],
+        flow: Flow | None = None,
+        score: Any = None,
+        result: Any = None,
         patience: int = 0,
         max_seconds: float = 0.0,
         target: Any = "",
@@ -170,6 +181,10 @@ class SearchLoopClose(io.ComfyNode):
         node = prompt.get_display_node_id(close_id)
         title = f"Search Loop Close (node {node})"
         plan = _plan(title, node, method, patience, max_seconds, target)
+        if not is_link(result):
+            raise ValueError(f"{title}: nothing is connected to result. Connect what to keep of the best candidate.")
+        if flow is None or score is None:
+            return _without_search(title, "flow" if flow is None else "score", result)
         if not is_link(score):
             raise ValueError(f"{title}: the score is not connected to anything, so all candidates are the same.")
         body = read_body(prompt, flow, close_id, score, result)
@@ -179,6 +194,13 @@ class SearchLoopClose(io.ComfyNode):
         search = LoopSearch(plan, flow, body, kept, Where(prompt, (close_id, context.list_index), prefix))
         outputs, graph = run_graph(search, first=0)
         return io.NodeOutput(*outputs, expand=graph)
+
+
+def _without_search(title: str, missing: str, result: Any) -> io.NodeOutput:
+    """The result of the nodes as they are: once, with no candidates."""
+    told = f"{title}: nothing is connected to {missing}, so the nodes before it run once, without a search."
+    PROMPTS.warn(told)
+    return io.NodeOutput(result, Searched(title, reason=told), 0, math.nan, expand={})
 
 
 def _plan(title: str, node: str, method: dict[str, Any], patience: int, max_seconds: float, target: Any) -> Plan:

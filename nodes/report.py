@@ -15,6 +15,9 @@ from ..search.results import Found
 from ..search.results import Search as Searched
 from .types import CATEGORY, Search
 
+NOT_A_SEARCH = (
+    "What comes in as `search` is none: the node that gave it is bypassed, and ComfyUI passes on something else."
+)
 NOT_CONNECTED = "Nothing is connected to `search`: the search node is bypassed, or was taken out."
 
 
@@ -29,7 +32,7 @@ class SearchReport(io.ComfyNode):
             description="Shows what a search did: best score against cost, the candidates with their scores, the "
             "winner's recipe and all numbers as JSON. Put it between the sampler and VAE Decode, or behind Search Loop "
             "Close; the latent, or whatever the loop found, passes through unchanged.",
-            search_aliases=["search results", "search plot", "best of n", "candidates", "compare seeds"],
+            search_aliases=["search results", "search plot", "best of n", "candidates", "compare", "compare seeds"],
             inputs=[
                 io.MatchType.Input(
                     "latent",
@@ -76,11 +79,18 @@ class SearchReport(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent: Any, search: Searched | Found | None = None) -> io.NodeOutput:
+    def validate_inputs(cls, input_types: dict[str, str]) -> bool:
+        """Takes any type as `search`: past a Search Loop Close that is bypassed, ComfyUI connects the loop's result."""
+        return True
+
+    @classmethod
+    def execute(cls, latent: Any, search: Any = None) -> io.NodeOutput:
         looked_up = latent["samples"] if isinstance(latent, dict) and "samples" in latent else latent
-        runs = search.runs_of(looked_up) if search is not None else []
+        if not isinstance(search, (Searched, Found)):
+            return _nothing(latent, NOT_CONNECTED if search is None else NOT_A_SEARCH)
+        runs = search.runs_of(looked_up)
         if not runs:
-            return _nothing(latent, NOT_CONNECTED if search is None else search.why_not)
+            return _nothing(latent, search.why_not)
         reports = [report for run in runs for report in run.reports]
         pictures = [picture for report in reports for picture in report_plot.labelled_candidates(report)]
         return io.NodeOutput(

@@ -10,6 +10,7 @@ from comfy_execution.utils import get_executing_context
 
 from ..search.host.graph import is_candidate, running
 from ..search.host.prompt_text import has_choices
+from ..search.host.prompts import PROMPTS
 from ..search.judging.scoring import DetailedScore, score_images
 from ..verifiers.base import Said, combine, require
 from ..verifiers.base import Verifier as VerifierProtocol
@@ -37,7 +38,12 @@ class VerifierScore(io.ComfyNode):
                     "images",
                     tooltip="The images to judge, as a list, a batch or both. The items of a batch count one by one.",
                 ),
-                Verifier.Input("verifier", tooltip="Judges the images. Comes from a verifier loader."),
+                Verifier.Input(
+                    "verifier",
+                    optional=True,
+                    tooltip="Judges the images. Comes from a verifier loader. Without one, as when the loader is "
+                    "bypassed, every image has the score 0, and the first is the best.",
+                ),
                 prompt_input(
                     "What the verifier judges the images by, usually the same text as the positive prompt. One for "
                     "all, or a list with one for each image or for each batch."
@@ -57,10 +63,13 @@ class VerifierScore(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, images: list[torch.Tensor], verifier: list[Any], prompt: list[str]) -> io.NodeOutput:
+    def execute(cls, images: list[torch.Tensor], prompt: list[str], verifier: list[Any] | None = None) -> io.NodeOutput:
         sizes = [len(batch) for batch in images]
         if not sum(sizes):
             raise ValueError(f"{TITLE}: there are no images to score.")
+        if verifier is None or verifier == [None]:
+            PROMPTS.warn(f"{TITLE}: no verifier is connected, so every image has the score 0, and the first is taken.")
+            return io.NodeOutput([0.0] * sum(sizes), images[0][:1], CountedIndex(0, sizes))
         prompts = _prompt_of_each(prompt, sizes)
         judge = _judge(only(TITLE, "verifier", verifier, SEVERAL), prompts)
         told = _score_all(judge, images, prompts)

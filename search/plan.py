@@ -68,7 +68,7 @@ def which_noises() -> frozenset[str]:
     """The settings that say which noises are tried and in which order: a score has the same value whatever they are.
 
     `noise` is one: an object that is not the sampler's own is not asked, and that one counts with the sampler. So is
-    `variety`, which is part of a recipe.
+    `variety`, which is part of a recipe, and `levels`, a choice of three settings of paths.
     """
     kinds: list[Any] = [Limits, *registered().values()]
-    return frozenset({"noise", "variety", *(field.name for kind in kinds for field in fields(kind))})
+    return frozenset({"noise", "variety", "levels", *(field.name for kind in kinds for field in fields(kind))})

@@ -32,10 +32,11 @@ class Run:
 
 @dataclass
 class Search:
-    """What the SEARCH socket carries: filled in when the sampler runs."""
+    """What the SEARCH socket carries: filled in when the sampler runs. reason: why there is none, where none can be."""
 
     title: str
     runs: list[Run] = field(default_factory=list)
+    reason: str = ""
 
     def add(self, run: Run) -> None:
         """Keep the run, and as many of those before it as have not too many candidates together."""
@@ -72,7 +73,7 @@ class Search:
     @property
     def why_not(self) -> str:
         """What to do when nothing has searched."""
-        return (
+        return self.reason or (
             f"{self.title} has not searched here. Its MODEL has to go into the sampler whose LATENT comes in, and that "
             "sampler has to add noise and run at least one step (check add_noise, denoise, start_at_step)."
         )

@@ -53,7 +53,6 @@ WITHOUT_OWN = {
         "nodes/inputs.py",
         "search/methods/checks.py",
         "nodes/searches/auto_search.py",
-        "nodes/searches/path_search.py",
         "nodes/searches/zero_order.py",
     ),
     "tests/nodes/verifiers/test_files.py": (

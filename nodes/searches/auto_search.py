@@ -23,7 +23,12 @@ class AutoSearch(SearchNode):
             "Cost: budget x the sampler's steps.",
             aliases=[
                 "best of n",
+                "best seed",
+                "noise",
                 "noise search",
+                "quality",
+                "pick",
+                "compare",
                 "inference-time scaling",
                 "test-time scaling",
                 "refine",

@@ -5,10 +5,12 @@ from typing import Any, ClassVar
 from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 
+from ...search.host.prompts import PROMPTS
 from ...search.methods.base import Method
 from ...search.methods.checks import at_least
 from ...search.patch import put_on
 from ...search.plan import Limits, Plan
+from ...search.results import Search as Searched
 from ...verifiers.base import known, require
 from ..inputs import (
     FRAMES,
@@ -45,6 +47,16 @@ class SearchNode(io.ComfyNode):
         raise NotImplementedError
 
     @classmethod
+    def added(cls) -> list[io.Input]:
+        """Of the node, since workflows were saved with it: the last ones."""
+        return []
+
+    @classmethod
+    def method(cls, **settings: Any) -> Method:
+        """What the node is set to."""
+        return cls.METHOD(**settings)
+
+    @classmethod
     def loop_settings(cls) -> list[io.Input]:
         """Of the method, in Search Loop Close."""
         return cls.settings()
@@ -62,7 +74,7 @@ class SearchNode(io.ComfyNode):
             category=CATEGORY,
             description=description,
             search_aliases=aliases,
-            inputs=[*_common(), *cls.settings(), *limits],
+            inputs=[*_common(), *cls.settings(), *limits, *cls.added()],
             outputs=_outputs(),
             hidden=[io.Hidden.unique_id],
         )
@@ -72,8 +84,8 @@ class SearchNode(io.ComfyNode):
         cls,
         model: Any,
         vae: Any,
-        verifier: Any,
         prompt: str,
+        verifier: Any = None,
         max_seconds: float = 0.0,
         batch_size: int = 0,
         patience: int = 0,
@@ -88,7 +100,13 @@ class SearchNode(io.ComfyNode):
         with named(title):
             at_least(frames=(frames, 0))
             limits = Limits(max_seconds, batch_size, patience, search_steps, read_target(target))
-            plan = Plan(title, cls.METHOD(**settings), limits, frames, cls.hidden.unique_id, variety)
+            plan = Plan(title, cls.method(**settings), limits, frames, cls.hidden.unique_id, variety)
+        if verifier is None:
+            told = (
+                f"{title}: no verifier is connected, so the sampler runs without a search. Connect a verifier loader."
+            )
+            PROMPTS.warn(told)
+            return io.NodeOutput(model, Searched(title, reason=told))
         if get_executing_context() is None:  # no prompt is running that the sampler's text could be read from
             require(verifier, prompt, title)
         judge = known(verifier, title)
@@ -101,7 +119,12 @@ def _common() -> list[io.Input]:
     return [
         io.Model.Input("model", tooltip="The model to search with, with its LoRAs and other patches."),
         io.Vae.Input("vae", tooltip="Decodes the candidates for the verifier: the VAE that belongs to the model."),
-        Verifier.Input("verifier", tooltip="Judges the candidates. Comes from a verifier loader."),
+        Verifier.Input(
+            "verifier",
+            optional=True,
+            tooltip="Judges the candidates. Comes from a verifier loader. Without one, as when the loader is bypassed, "
+            "the sampler runs without a search.",
+        ),
         prompt_input(
             "What the verifier judges the images by. Empty: the text that the sampler draws, found at its positive "
             "input, with the choices that were drawn and without weights and embeddings. It does not change what is "
@@ -148,9 +171,11 @@ def _limits() -> list[io.Input]:
         ),
         io.Int.Input(
             "batch_size",
+            display_name="parallel",
             default=0,
             min=0,
             max=1024,
+            advanced=True,
             tooltip="Candidates that run side by side. 0 chooses by free memory. More is faster on a GPU and "
             "needs more memory; it never changes which images are generated.",
         ),

@@ -21,7 +21,12 @@ class RandomSearch(SearchNode):
             "Cost: candidates x the sampler's steps.",
             aliases=[
                 "best of n",
+                "best seed",
                 "seed search",
+                "noise",
+                "quality",
+                "pick",
+                "compare",
                 "noise search",
                 "inference-time scaling",
                 "test-time scaling",
@@ -53,4 +58,4 @@ class RandomSearch(SearchNode):
 
 
 def _candidates(tooltip: str) -> io.Int.Input:
-    return io.Int.Input("candidates", default=16, min=1, max=10_000, tooltip=tooltip)
+    return io.Int.Input("candidates", default=8, min=1, max=10_000, tooltip=tooltip)

@@ -26,7 +26,7 @@ class EnsembleVerifier(io.ComfyNode):
             inputs=[
                 io.Autogrow.Input(
                     "verifiers",
-                    template=io.Autogrow.TemplatePrefix(verifier, prefix="verifier", min=1, max=MAX_VERIFIERS),
+                    template=io.Autogrow.TemplatePrefix(verifier, prefix="verifier", min=0, max=MAX_VERIFIERS),
                     tooltip="The judges. A new input appears for each that is connected.",
                 ),
                 io.Combo.Input(
@@ -61,9 +61,15 @@ class EnsembleVerifier(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, verifiers: dict[str, Any], combine: str = ensemble.RANK_MEAN, weights: str = "", held_out: Any = None
+        cls,
+        verifiers: dict[str, Any] | None = None,
+        combine: str = ensemble.RANK_MEAN,
+        weights: str = "",
+        held_out: Any = None,
     ) -> io.NodeOutput:
-        judges = [_judge(verifier) for verifier in verifiers.values() if verifier is not None]
+        judges = [_judge(verifier) for verifier in (verifiers or {}).values() if verifier is not None]
+        if not judges:  # all loaders are bypassed: so is this node
+            return io.NodeOutput(None)
         last = None if held_out is None else _judge(held_out)
         return io.NodeOutput(ensemble.Ensemble(judges, combine, _numbers(weights), last))
 

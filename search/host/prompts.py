@@ -7,6 +7,7 @@ everything up to the sampler was the same: then ComfyUI has the sampler's result
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections import OrderedDict
@@ -22,6 +23,7 @@ from .converted import replaced
 from .graph import expanders, held, is_candidate, running, signature
 
 KEY = "noise_search"
+NOTICE = "noise_search.notice"  # the event that web/notices.js shows
 PROMPTS_KEPT = 32  # beside those still in the queue: a prompt comes here a moment before it is queued
 WINNERS_KEPT = 256  # samplers whose winners are remembered
 Winners = list[dict[str, Any]]  # plain JSON values, one per image
@@ -151,6 +153,12 @@ class Prompts:
         """Show a text on the node, in the browser that has queued the prompt; nowhere when none has."""
         if self.server is not None and self.server.client_id is not None:
             self.server.send_progress_text(text, node, self.server.client_id)
+
+    def warn(self, text: str) -> None:
+        """Into the log, and as a notice into the browser that has queued the prompt."""
+        logging.warning(text)
+        if self.server is not None and self.server.client_id is not None:
+            self.server.send_sync(NOTICE, {"text": text}, self.server.client_id)
 
     def of_workflow(self, workflow: str) -> list[Prompt]:
         """Those of the front end's workflow that have run or are running, the newest last."""

@@ -25,6 +25,8 @@ from saved_graph import CHOICE, Input, inputs
 
 FOUND = re.compile(r"(model|head|clip|folder|statistics|scheduler|sampler_name)$")  # choices: files, what the host has
 FILE = Path(__file__).parent.parent / "fixtures" / "node_contract.json"
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", CHOICE}
+INPUTS = ("inputs with a widget", "sockets")
 Contract = dict[str, dict[str, list[str]]]
 
 
@@ -65,15 +67,28 @@ def output(name: str, kind: str, is_list: bool) -> str:
 def broken(recorded: Contract, now: Contract) -> list[str]:
     """What was recorded and is no longer there, or elsewhere; new inputs that a saved workflow would have to have."""
     found = []
-    for name, entry in recorded.items():
+    for name, entry in by_kind(recorded).items():
+        there_now = by_kind(now).get(name, {})
         for side, lines in entry.items():
-            there = now.get(name, {}).get(side, [])
+            there = there_now.get(side, [])
             kept = [line in (given, given.removesuffix(", optional")) for line, given in zip(lines, there)]
             kept += [False] * (len(lines) - len(kept))
             found += [f"{name}, {side} {at}: {line}" for at, line in enumerate(lines) if not kept[at]]
-        more = now.get(name, {}).get("inputs", [])[len(entry["inputs"]) :]
+        more = [line for side in INPUTS for line in there_now.get(side, [])[len(entry[side]) :]]
         found += [f"{name}, inputs: {line}" for line in more if not line.endswith(", optional")]
     return found
+
+
+def by_kind(given: Contract) -> Contract:
+    """With the inputs that have a widget apart from those that are sockets only: the values of widgets are saved by
+    their order, links by the name of their input, and the host puts what is optional behind what is not."""
+    return {name: _by_kind(entry) for name, entry in given.items()}
+
+
+def _by_kind(entry: dict[str, list[str]]) -> dict[str, list[str]]:
+    typed = {line: line.split(": ")[1].removesuffix(", optional") in WIDGETS for line in entry.get("inputs", [])}
+    widgets, sockets = ([line for line, has in typed.items() if has is wanted] for wanted in (True, False))
+    return {side: lines for side, lines in entry.items() if side != "inputs"} | dict(zip(INPUTS, (widgets, sockets)))
 
 
 def record(now: Contract, file: Path = FILE) -> None:
@@ -146,7 +161,9 @@ def test_what_breaks_a_workflow_is_not_recorded(recorded: Contract, tmp_path: Pa
     file.write_text(before := json.dumps(recorded), encoding="utf-8")
     changed = copy.deepcopy(recorded)
     changed["RandomSearch"]["inputs"].insert(4, "size: INT")
-    with pytest.raises(AssertionError, match=r"Nothing is recorded.*RandomSearch, inputs 4: candidates: INT"):
+    with pytest.raises(
+        AssertionError, match=r"Nothing is recorded.*RandomSearch, inputs with a widget 2: pruning: COMBO"
+    ):
         record(changed, file)
     assert file.read_text(encoding="utf-8") == before
     record(recorded | {"NewNode": {"inputs": [], "outputs": []}}, file)

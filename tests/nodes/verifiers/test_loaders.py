@@ -73,7 +73,6 @@ def test_an_ensemble_from_its_inputs() -> None:
         ({"weights": "1, a lot"}, "weights are numbers with commas"),
         ({"weights": "1, 2"}, "1 verifiers needs as many weights, but was given 2"),
         ({"held_out": object()}, "Ensemble Verifier: the verifier input holds a object"),
-        ({"verifiers": {}}, "at least one verifier"),
     ],
 )
 def test_what_an_ensemble_refuses(settings: dict[str, Any], message: str) -> None:
