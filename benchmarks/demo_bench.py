@@ -115,13 +115,14 @@ class Bench:
     def images(self, captions: Sequence[Any], seeds: Sequence[int], steps: int) -> list[Judged]:
         """Of the plain sampler, one of each caption."""
         images = self.vae.decode(self.sampled(self.model, captions, seeds, steps))
-        return [self._judged(*pair) for pair in zip(images.split(1), captions, strict=True)]
+        return [self.judged_picture(*pair) for pair in zip(images.split(1), captions, strict=True)]
 
     def judged(self, latent: Tensor, caption: Any) -> Judged:
         """Of one latent."""
-        return self._judged(self.vae.decode(latent), caption)
+        return self.judged_picture(self.vae.decode(latent), caption)
 
-    def _judged(self, image: Tensor, caption: Any) -> Judged:
+    def judged_picture(self, image: Tensor, caption: Any) -> Judged:
+        """Of one image [1, H, W, 3]."""
         watched = Watched(self.verifier, self.second, caption)
         watched.score(image, [str(caption)])
         return watched.seen[0]

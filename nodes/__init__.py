@@ -13,7 +13,7 @@ from .report import SearchReport
 from .score import VerifierScore
 from .searches import registered
 from .step_scheduler import StepScheduler
-from .verifiers import distribution, ensemble, features, scores, vlm
+from .verifiers import checklist, distribution, ensemble, features, scores, vlm
 
 NODES: list[type[io.ComfyNode]] = [
     *registered(),
@@ -29,6 +29,7 @@ NODES: list[type[io.ComfyNode]] = [
     *scores.NODES,
     *features.NODES,
     *vlm.NODES,
+    *checklist.NODES,
     *distribution.NODES,
     *ensemble.NODES,
 ]

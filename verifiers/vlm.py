@@ -80,6 +80,11 @@ class HostModel:
             self._generate(image, text, 1)
         return logits[0][0].float().cpu()
 
+    def next_tokens(self, image: Tensor, texts: list[str]) -> Tensor:
+        """Logits [texts, vocabulary] for several texts about one image, which is encoded once."""
+        with _encoding_once(self.transformer):
+            return torch.stack([self.next_token(image, text) for text in texts])
+
     def answer(self, image: Tensor, text: str) -> str:
         return self.clip.decode(self._generate(image, text, ANSWER_TOKENS))
 
@@ -223,6 +228,32 @@ def _watched(transformer: Picks) -> Iterator[list[Tensor]]:
         yield seen
     finally:
         del transformer.sample_token
+
+
+@contextmanager
+def _encoding_once(transformer: Any) -> Iterator[None]:
+    """Of the images in what a text encoder of ComfyUI is given, each is encoded the first time it comes."""
+    encode = getattr(transformer, "preprocess_embed", None)
+    if encode is None:
+        yield
+        return
+    known: list[tuple[Tensor, Any]] = []
+
+    def once(embed: dict[str, Any], device: Any) -> Any:
+        data = embed.get("data")
+        if not isinstance(data, Tensor):
+            return encode(embed, device=device)
+        made = next((made for before, made in known if before.shape == data.shape and torch.equal(before, data)), None)
+        if made is None:
+            made = encode(embed, device=device)
+            known.append((data, made))
+        return made
+
+    transformer.preprocess_embed = once
+    try:
+        yield
+    finally:
+        del transformer.preprocess_embed
 
 
 def _generating_part(clip: Any) -> Picks:

@@ -81,16 +81,17 @@ class VLMVerifier(io.ComfyNode):
         tries: int = 3,
         folder: str = NO_FOLDER,
     ) -> io.NodeOutput:
-        model = _model(clip, folder)
+        model = model_of(clip, folder, "VLM Verifier")
         judge = vlm.YesVerifier(model, question) if ask == YES else vlm.GradeVerifier(model, aspect, tries)
         return io.NodeOutput(judge)
 
 
-def _model(clip: Any, folder: str) -> vlm.Answerer:
+def model_of(clip: Any, folder: str, title: str) -> vlm.Answerer:
+    """title: of the node, in messages."""
     if folder != NO_FOLDER:
         return vlm.FolderModel(files.locate(f"{folder}/config.json").parent)
     if clip is None:
-        raise ValueError("VLM Verifier: connect a CLIP that looks at images, such as Qwen3-VL, or choose a folder.")
+        raise ValueError(f"{title}: connect a CLIP that looks at images, such as Qwen3-VL, or choose a folder.")
     return vlm.HostModel(clip)
 
 
