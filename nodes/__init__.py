@@ -13,7 +13,7 @@ from .report import SearchReport
 from .score import VerifierScore
 from .searches import registered
 from .step_scheduler import StepScheduler
-from .verifiers import checklist, distribution, ensemble, features, scores, vlm
+from .verifiers import checklist, distribution, ensemble, features, scores, text, vlm
 
 NODES: list[type[io.ComfyNode]] = [
     *registered(),
@@ -27,6 +27,7 @@ NODES: list[type[io.ComfyNode]] = [
     SearchLoopClose,
     *loop_parts.NODES,
     *scores.NODES,
+    *text.NODES,
     *features.NODES,
     *vlm.NODES,
     *checklist.NODES,

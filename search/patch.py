@@ -12,7 +12,7 @@ import comfy.model_base
 import torch
 from torch import Tensor
 
-from ..verifiers.base import Verifier, parts
+from ..verifiers.base import Verifier, check_prompt, parts
 from .board.board import Board
 from .driver import Driver, Outcome
 from .history.known import Known
@@ -56,6 +56,7 @@ class _Searching(Wrappers):
         if self._passes_through(call):
             return None
         told = self._judged_by()
+        check_prompt(self.verifier, told.text, self.plan.title)
         judge = Judge(self.vae, self.verifier, told.text, call.shapes, self.plan.frames)
         misfit = judge.misfit()
         if misfit:

@@ -61,7 +61,11 @@ WITHOUT_OWN = {
         "nodes/verifiers/scores.py",
         "verifiers/files.py",
     ),
-    "tests/nodes/verifiers/test_loaders.py": ("nodes/verifiers/ensemble.py", "nodes/verifiers/vlm.py"),
+    "tests/nodes/verifiers/test_loaders.py": (
+        "nodes/verifiers/ensemble.py",
+        "nodes/verifiers/text.py",
+        "nodes/verifiers/vlm.py",
+    ),
     "tests/server/test_verifiers.py": ("nodes/verifiers/distribution.py",),
     "tests/server/test_board.py": ("search/board/routes.py",),
     "tests/server/test_loop.py": ("nodes/loop_parts.py", "search/loop/copies.py"),

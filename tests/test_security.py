@@ -35,6 +35,7 @@ LOADERS = {  # a node's inputs, with the file that is tried
     "CLIPScoreVerifier": {"model": "{}"},
     "PickScoreVerifier": {"model": "{}"},
     "HPSVerifier": {"model": "{}"},
+    "TextVerifier": {"text": "x", "detector": "{}", "reader": "{}"},
     "ImageRewardVerifier": {"model": "{}"},
     "AestheticVerifier": {"head": "{}", "clip": "clip.safetensors"},
     "AestheticVerifier's tower": {"head": "head.safetensors", "clip": "{}"},

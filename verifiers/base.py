@@ -70,6 +70,15 @@ class NeedsPrediction(Verifier, Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksPrompts(Verifier, Protocol):
+    """A verifier that can not judge by every prompt, and says so before anything is made."""
+
+    def check_prompt(self, prompt: str) -> None:
+        """Raises ValueError that says what is wrong with the prompt and what to do."""
+        ...
+
+
 Details = list[dict[str, Any]]  # of one image, see Detailed
 
 
@@ -134,7 +143,18 @@ def require(verifier: object, prompt: str, title: str) -> Verifier:
             f"{title}: {judge.name} judges how well an image fits a text, but the prompt is empty. "
             "Write the prompt it should judge by, usually the same as the positive prompt."
         )
+    check_prompt(judge, prompt, title)
     return judge
+
+
+def check_prompt(verifier: Verifier, prompt: str, title: str) -> None:
+    """Raises VerifierError when one of the verifier's `parts` can not judge by this prompt; title names the node."""
+    for name, part in parts(verifier).items():
+        if isinstance(part, ChecksPrompts):
+            try:
+                part.check_prompt(prompt)
+            except ValueError as error:
+                raise VerifierError(f"{title}: {name}: {error}") from None
 
 
 def ask(verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str]) -> list[float]:

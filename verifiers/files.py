@@ -39,7 +39,8 @@ class Known:
     def how(self) -> str:
         target = Path(folder_paths.get_folder_paths(FOLDER)[0]) / self.file
         also = f" Put {self.beside} in the same folder." if self.beside else ""
-        return f"Download it from {self.address} and save it as {target}.{also}"
+        unpack = ", unpack it" if self.address.endswith(".zip") else ""
+        return f"Download it from {self.address}{unpack} and save it as {target}.{also}"
 
 
 def register() -> None:

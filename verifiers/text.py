@@ -10,15 +10,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from . import files, writing
+from .base import Details
 from .files import Known
 from .networks import craft, line_reader
 from .networks.managed import Managed
@@ -33,12 +34,14 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ALPHABETS = {"english_g2": DIGITS_AND_SIGNS + LETTERS}  # in the order of the reader's classes
 ALIKE = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "\u00a0": " "})
 QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|「([^」]+)」')
-FLOOR = -8.0  # log p per character of a word that is nowhere
-EXTRA = 2.0  # what a word costs that nobody asked for, in log p; a wrong letter costs about 8
+FLOOR = -8.0  # log p per character of a word that is nowhere, or so badly spelt
+LOWEST = -16.0  # log p per character of a word that is taken for a wanted one, however badly spelt
+RIGHT = -3.0  # log p from which a word counts as spelt right: that of a wrong letter is about -8
+EXTRA = 2.0  # what a word costs that is there beside the wanted ones, in log p
 MOST_EXTRA = 0.5  # all of them, per wanted character
 SURE = -0.7  # log p per character of writing that counts as a word
 GAP = 0.5  # heights between two places that may be one word
-LONGEST, SHORTEST = 1024, 640  # sides of what the detector sees: larger pictures are made smaller, small ones larger
+LONGEST, SHORTEST = 1024, 320  # sides of what the detector sees: larger pictures are made smaller, small ones larger
 MOST_LARGER = 2.0
 LINES = 64  # read at a time
 BYTES_PER_PIXEL = 1600  # of the detector, measured beside its weights
@@ -56,11 +59,16 @@ class Word(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A wanted word. score: mean log p per character, FLOOR at least. at: where, None when it is nowhere."""
+    """A wanted word. score: mean log p per character, FLOOR at least. at: where, or what stands there instead; None
+    when there is nothing."""
 
     wanted: str
     score: float
     at: Word | None
+
+    @property
+    def holds(self) -> bool:
+        return self.score * len(self.wanted) > RIGHT
 
 
 class Judged(NamedTuple):
@@ -79,7 +87,7 @@ class Reader:
         self.name = name
 
     def words(self, grey: Tensor, found: Sequence[Place]) -> list[list[Word]]:
-        """What each place says: one word, or several where there are spaces between them. grey: [H, W], on any device."""
+        """What each place says: one word, or several with spaces between them. grey: [H, W], on any device."""
         network = self.managed.ready(LINES * line_reader.HEIGHT * writing.WIDEST * 4)
         lines = [writing.line(grey, place) for place in found]
         log_p: list[Tensor] = [torch.empty(0)] * len(lines)
@@ -97,7 +105,7 @@ class Reader:
         classes = log_p.argmax(-1).tolist()
         letters = [at for at, class_ in enumerate(classes) if class_ and self.alphabet[class_ - 1] != " "]
         cuts = [0]
-        for one, next_ in zip(letters, letters[1:]):
+        for one, next_ in pairwise(letters):
             spaces = [at for at in range(one + 1, next_) if classes[at]]
             cuts += [spaces[len(spaces) // 2]] if spaces else []
         steps = len(classes)
@@ -123,7 +131,7 @@ class Reader:
         log_p = word.log_p[:, None].expand(-1, len(wanted), -1)
         lengths = torch.tensor([len(one) for one in ids])
         steps = torch.full_like(lengths, len(word.log_p))
-        losses = F.ctc_loss(log_p, torch.tensor(sum(ids, [])), steps, lengths, reduction="none")
+        losses = F.ctc_loss(log_p, torch.tensor([*chain.from_iterable(ids)]), steps, lengths, reduction="none")
         return (-losses / lengths).tolist()
 
 
@@ -154,18 +162,28 @@ class TextVerifier:
             )
         return words
 
-    @torch.inference_mode()
     def score(self, images: Tensor, prompts: list[str]) -> Tensor:
         """images: [B, H, W, 3] in 0..1; prompts: B texts -> [B], log p per character of the wanted words, at most 0."""
         return torch.tensor([one.score for one in self.judged(images, prompts)])
+
+    def score_with_details(self, images: Tensor, prompts: list[str]) -> tuple[Tensor, list[Details]]:
+        """As base.Detailed; of each wanted word also what is `read` there and its `box`: x and y of four corners, in
+        shares of the picture."""
+        judged, size = self.judged(images, prompts), (images.shape[2], images.shape[1])
+        return torch.tensor([one.score for one in judged]), [_details(one, size) for one in judged]
 
     @torch.inference_mode()
     def judged(self, images: Tensor, prompts: list[str]) -> list[Judged]:
         """Each picture by itself: what is around it changes nothing."""
         return [
-            self._judged(image, self.wanted(self.text if self.text.strip() else quoted(prompt)))
+            self._judged(image, self.wanted(quoted(prompt) if self.needs_prompt else self.text))
             for image, prompt in zip(images, prompts, strict=True)
         ]
+
+    def check_prompt(self, prompt: str) -> None:
+        """Raises ValueError when there is nothing in quotes, or what the reader does not know."""
+        if self.needs_prompt:
+            self.wanted(quoted(prompt))
 
     def _judged(self, image: Tensor, wanted: list[str]) -> Judged:
         grey = (image.float() * image.new_tensor(GREY)).sum(-1)
@@ -195,6 +213,19 @@ class TextVerifier:
         return {pair: one[0] for pair, one in zip(pairs, read, strict=True) if len(one) == 1}
 
 
+def _details(judged: Judged, size: tuple[int, int]) -> Details:
+    """size: width and height of the picture."""
+    told: Details = []
+    for one in judged.wanted:
+        where = {} if one.at is None else {"read": one.at.read, "box": _box(one.at.place, size)}
+        told.append({"text": one.wanted, "score": round(one.score, 3), "holds": one.holds, **where})
+    return told
+
+
+def _box(place: Place, size: tuple[int, int]) -> list[float]:
+    return [round(min(max(at / side, 0.0), 1.0), 4) for corner in place.corners for at, side in zip(corner, size)]
+
+
 def quoted(prompt: str) -> str:
     """What a prompt has in quotes. Raises ValueError when there is nothing."""
     found = [next(filter(None, groups)) for groups in QUOTED.findall(prompt)]
@@ -212,33 +243,36 @@ def match(reader: Reader, wanted: list[str], words: list[Word], pairs: dict[tupl
     columns = [*((at,) for at in range(len(words))), *pairs]
     lengths = torch.tensor([len(text) for text in wanted], dtype=torch.float64)
     table = _table(reader, wanted, found)
-    chosen = _assigned((table - FLOOR) * lengths[:, None], columns)
+    chosen = _assigned((table - LOWEST) * lengths[:, None], columns)
     results = [
-        Found(text, float(table[row, chosen[row]]), found[chosen[row]]) if row in chosen else Found(text, FLOOR, None)
+        Found(text, max(float(table[row, chosen[row]]), FLOOR), found[chosen[row]])
+        if row in chosen
+        else Found(text, FLOOR, None)
         for row, text in enumerate(wanted)
     ]
     used = {part for column in chosen.values() for part in columns[column]}
     extra = [word for at, word in enumerate(words) if at not in used and _is_word(word)]
-    letters = float(lengths.sum())
-    charge = min(EXTRA * len(extra) / letters, MOST_EXTRA)
-    return Judged(sum(one.score * len(one.wanted) for one in results) / letters - charge, results, extra)
+    letters, missing = float(lengths.sum()), len(wanted) - len(chosen)
+    charge = min(EXTRA * max(len(extra) - missing, 0) / letters, MOST_EXTRA)
+    score = sum(one.score * len(one.wanted) for one in results) / letters - charge
+    return Judged(max(score, FLOOR), results, extra)
 
 
 def _table(reader: Reader, wanted: list[str], words: Sequence[Word]) -> Tensor:
-    """[wanted, words]: log p per character, of a word as it is written or in capitals; FLOOR at least."""
+    """[wanted, words]: log p per character, of a word as it is written or in capitals; LOWEST at least."""
     texts = list(dict.fromkeys([*wanted, *(word.upper() for word in wanted)]))
     texts = [text for text in texts if all(character in reader.classes for character in text)]
     number = {text: at for at, text in enumerate(texts)}
     if not words:
         return torch.empty(len(wanted), 0, dtype=torch.float64)
-    values = torch.tensor([reader.likelihoods(word, texts) for word in words], dtype=torch.float64).clamp(min=FLOOR).T
+    values = torch.tensor([reader.likelihoods(word, texts) for word in words], dtype=torch.float64).clamp(min=LOWEST).T
     return torch.stack(
         [values[[number[text] for text in {word, word.upper()} if text in number]].amax(0) for word in wanted]
     )
 
 
 def _assigned(table: Tensor, columns: Sequence[tuple[int, ...]]) -> dict[int, int]:
-    """The column of each row that has one better than FLOOR, for the highest sum (Hungarian). No part of a column
+    """The column of each row that has one better than LOWEST, for the highest sum (Hungarian). No part of a column
     counts twice: a pair takes the place of its parts where the sum is higher with it."""
     active = [at for at, column in enumerate(columns) if len(column) == 1]
     best = _hungarian(table, active)

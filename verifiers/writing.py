@@ -41,13 +41,10 @@ class Place(NamedTuple):
     @property
     def corners(self) -> list[tuple[float, float]]:
         """From where reading begins, clockwise."""
-        (ax, ay), half = self.along, ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        (ax, ay), wide, high = self.along, self.width / 2, self.height / 2
         return [
-            (
-                self.x + (ax * self.width * u - ay * self.height * v) / 2,
-                self.y + (ay * self.width * u + ax * self.height * v) / 2,
-            )
-            for u, v in half
+            (self.x + ax * u - ay * v, self.y + ay * u + ax * v)
+            for u, v in ((-wide, -high), (wide, -high), (wide, high), (-wide, high))
         ]
 
     def part(self, first: float, last: float) -> Place:
@@ -64,7 +61,8 @@ def places(letters: NDArray, between: NDArray) -> list[Place]:
     """The words on heat maps [H, W], in their pixels."""
     from scipy import ndimage
 
-    labels, _ = ndimage.label((letters > LOW) | (between > LINK))
+    labels = numpy.zeros(letters.shape, dtype=numpy.int32)
+    ndimage.label((letters > LOW) | (between > LINK), output=labels)
     found = []
     for number, where in enumerate(ndimage.find_objects(labels), 1):
         own = (labels[where] == number) & (letters[where] > LOW)

@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...verifiers import ensemble
-from ...verifiers.base import VerifierError, require
+from ...verifiers.base import VerifierError, known
 from ..types import Verifier
 from .base import VERIFIERS
 
@@ -75,7 +75,7 @@ class EnsembleVerifier(io.ComfyNode):
 
 
 def _judge(verifier: Any) -> Any:
-    return require(verifier, "not asked yet", "Ensemble Verifier")
+    return known(verifier, "Ensemble Verifier")
 
 
 def _numbers(text: str) -> list[float]:

@@ -41,6 +41,7 @@ IN_SEARCH = {  # what people type, and a node that they should find
     "likeness": "ReferenceVerifier",
     "llm grader": "VLMVerifier",
     "requirements": "ChecklistVerifier",
+    "spelling": "TextVerifier",
     "fid": "DistributionVerifier",
 }
 

@@ -25,7 +25,7 @@ AT_THE_START |= {
     "typing",
     "zipfile",
 }
-WHEN_NEEDED = AT_THE_START | {"transformers"}
+WHEN_NEEDED = AT_THE_START | {"scipy", "transformers"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

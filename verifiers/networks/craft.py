@@ -22,14 +22,22 @@ SLICES = (  # of VGG16 with batch norm, numbered in a row as there; a slice's en
 JOINS = ((1536, 512, 256), (768, 256, 128), (384, 128, 64), (192, 64, 32))
 
 
+class Join(nn.Module):
+    """Two feature maps, one on top of the other, as one. inside: channels of both."""
+
+    def __init__(self, inside: int, middle: int, out: int):
+        super().__init__()
+        layers = (_conv(inside, middle, 1), _norm(middle), nn.ReLU(), _conv(middle, out), _norm(out), nn.ReLU())
+        self.conv = nn.Sequential(*layers)
+
+
 class Detector(nn.Module):
     """weights: with their published names."""
 
     def __init__(self, weights: Weights):
         super().__init__()
         self.basenet = _base()
-        for number, widths in enumerate(JOINS, 1):
-            self.add_module(f"upconv{number}", _join(*widths))
+        self.upconv1, self.upconv2, self.upconv3, self.upconv4 = (Join(*widths) for widths in JOINS)
         self.conv_cls = nn.Sequential(
             *(_conv(32, 32), nn.ReLU(), _conv(32, 32), nn.ReLU(), _conv(32, 16), nn.ReLU()),
             *(_conv(16, 16, 1), nn.ReLU(), _conv(16, 2, 1)),
@@ -42,13 +50,13 @@ class Detector(nn.Module):
         mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (MEAN, STD))
         x = (images - mean) / std
         seen = []
-        for part in self.basenet.values():
-            x = part(x)
+        for number in range(1, 6):
+            x = self.basenet[f"slice{number}"](x)
             seen.append(x)
-        x = self.upconv1["conv"](torch.cat([seen[4], seen[3]], 1))
+        x = self.upconv1.conv(torch.cat([seen[4], seen[3]], 1))
         for join, beside in ((self.upconv2, seen[2]), (self.upconv3, seen[1]), (self.upconv4, seen[0])):
             x = F.interpolate(x, beside.shape[2:], mode="bilinear", align_corners=False)
-            x = join["conv"](torch.cat([x, beside], 1))
+            x = join.conv(torch.cat([x, beside], 1))
         return self.conv_cls(x)
 
 
@@ -69,11 +77,6 @@ def _base() -> nn.ModuleDict:
         _conv(1024, 1024, 1),
     )
     return base
-
-
-def _join(inside: int, middle: int, out: int) -> nn.ModuleDict:
-    layers = (_conv(inside, middle, 1), _norm(middle), nn.ReLU(), _conv(middle, out), _norm(out), nn.ReLU())
-    return nn.ModuleDict({"conv": nn.Sequential(*layers)})
 
 
 def _conv(inside: int, out: int, size: int = 3) -> nn.Conv2d:

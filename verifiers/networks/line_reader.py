@@ -1,9 +1,8 @@
-"""The network that reads a line of writing (Shi et al., "An End-to-End Trainable Neural Network for Image-based Sequence
-Recognition", 2017), as EasyOCR publishes its weights of the second generation (english_g2.pth and others)."""
+"""The network that reads a line of writing (Shi et al., "An End-to-End Trainable Neural Network for Image-based
+Sequence Recognition", 2017), as EasyOCR publishes its weights of the second generation (english_g2.pth and others)."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from ..files import Weights
@@ -27,13 +26,21 @@ class Recurrent(nn.Module):
         return self.linear(self.rnn(x)[0])
 
 
+class Features(nn.Module):
+    """first: the first weight, which tells the width."""
+
+    def __init__(self, first: Tensor):
+        super().__init__()
+        self.ConvNet = _convolutions(len(first))
+
+
 class Reader(nn.Module):
     """weights: with their published names, also without PREFIX."""
 
     def __init__(self, weights: Weights):
         super().__init__()
         weights = {key.removeprefix(PREFIX): value for key, value in weights.items()}
-        self.FeatureExtraction = nn.ModuleDict({"ConvNet": _convolutions(weights["FeatureExtraction.ConvNet.0.weight"])})
+        self.FeatureExtraction = Features(weights["FeatureExtraction.ConvNet.0.weight"])
         self.SequenceModeling = nn.Sequential(*(Recurrent(weights, f"SequenceModeling.{at}") for at in range(2)))
         self.Prediction = linear(weights, "Prediction")
         fill(self, weights)
@@ -45,13 +52,11 @@ class Reader(nn.Module):
 
     def forward(self, lines: Tensor) -> Tensor:
         """Grey lines [B, 1, HEIGHT, W] in 0..1 -> log-probabilities [B, steps, classes]; class 0 is none (CTC)."""
-        x = self.FeatureExtraction["ConvNet"](lines * 2 - 1)
+        x = self.FeatureExtraction.ConvNet(lines * 2 - 1)
         return self.Prediction(self.SequenceModeling(x.mean(2).transpose(1, 2))).log_softmax(-1)
 
 
-def _convolutions(first: Tensor) -> nn.Sequential:
-    """first: the first weight, which tells the width."""
-    width = len(first)
+def _convolutions(width: int) -> nn.Sequential:
     flat = nn.MaxPool2d((2, 1), (2, 1))
     return nn.Sequential(
         *(_conv(1, width), nn.ReLU(), nn.MaxPool2d(2)),

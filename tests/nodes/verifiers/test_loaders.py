@@ -17,7 +17,7 @@ IDS = {
     f"{name}Verifier"
     for name in (
         *("CLIPScore", "Aesthetic", "ImageReward", "PickScore", "HPS", "Class", "FeatureConsistency", "Reference"),
-        *("Distribution", "VLM", "Checklist", "Ensemble"),
+        *("Distribution", "VLM", "Checklist", "Text", "Ensemble"),
     )
 }
 
