@@ -23,7 +23,9 @@ import pytest
 
 from saved_graph import CHOICE, Input, inputs
 
-FOUND = re.compile(r"(model|head|clip|detector|reader|folder|statistics|scheduler|sampler_name)$")  # choices: files, what the host has
+FOUND = re.compile(
+    r"(model|head|clip|detector|reader|folder|statistics|scheduler|sampler_name)$"
+)  # choices: files, what the host has
 FILE = Path(__file__).parent.parent / "fixtures" / "node_contract.json"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", CHOICE}
 INPUTS = ("inputs with a widget", "sockets")
