@@ -77,7 +77,10 @@ class _Searching(Wrappers):
     def _judged_by(self) -> Judged:
         if not self.verifier.needs_prompt:
             return Judged(self.prompt, False)
-        return judged_by(self.prompt, self.plan.title, self.verifier.name)
+        told = judged_by(self.prompt, self.plan.title, self.verifier.name)
+        if told.is_drawn:
+            PROMPTS.tell_judged_by(told.text, self.plan.node)
+        return told
 
     def _search(self, call: SamplerCall, judge: Judge) -> tuple[Outcome, Board]:
         """With what earlier runs know; without, when that does not hold any more."""

@@ -20,6 +20,7 @@ FOLDER = "verifiers"
 WEIGHTS = (".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt")
 STATISTICS = (".npz",)
 DEEPEST = 3  # dicts within each other in a file of weights
+HUB = "https://huggingface.co/"
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=\.)")
 
 
@@ -34,6 +35,11 @@ class Known:
     file: str
     address: str
     beside: str = ""
+
+    @property
+    def download(self) -> str | None:
+        """The file's own address, where the front end downloads from."""
+        return f"{self.address}/resolve/main/{Path(self.file).name}" if self.address.startswith(HUB) else None
 
     @property
     def how(self) -> str:

@@ -81,4 +81,8 @@ export const english = {
   noRecipe: "No recipe: the noise came from the workflow, and no seed recreates it.",
   otherNoise: (kind) => `No seed for a stock sampler: its noise is of another kind (${kind}).`,
   savedWith: "Found by the search that this workflow was saved with:",
+
+  addSearch: "Add noise search",
+  noVAE: "Noise search: no VAE was found. Connect the one that decodes this sampler's images.",
+  judgedBy: (text) => `judged by: ${text}`,
 };

@@ -79,4 +79,8 @@ export const chinese = {
   noRecipe: "没有配方：噪波来自工作流，没有种子能重新生成它。",
   otherNoise: (kind) => `不是原版采样器的种子：噪波是另一种（${kind}）。`,
   savedWith: "保存此工作流的那次搜索找到了：",
+
+  addSearch: "添加噪波搜索",
+  noVAE: "噪波搜索：没有找到 VAE。请连接解码这个采样器图像的那个。",
+  judgedBy: (text) => `评判依据：${text}`,
 };

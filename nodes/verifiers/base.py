@@ -36,7 +36,19 @@ class WeightsFile:
         first = next((model.file for model in self.known if model.file in there), self.known[0].file)
         told = f" Not installed: {', '.join(missing)}." if missing else ""
         where = " or ".join(f"models/{folder}" for folder in self.folders)
-        return io.Combo.Input(name, options=there, default=first, tooltip=f"{self.about} From {where}.{told}")
+        return io.Combo.Input(
+            name,
+            options=there,
+            default=first,
+            tooltip=f"{self.about} From {where}.{told}",
+            extra_dict={"noise_search_models": self.downloads},
+        )
+
+    @property
+    def downloads(self) -> list[dict[str, str]]:
+        """The known files as a template names them; web/downloads.js puts them on a loader."""
+        found = [(model.file, model.download) for model in self.known]
+        return [{"name": file, "url": url, "directory": files.FOLDER} for file, url in found if url]
 
     def check(self, name: str | None) -> bool | str:
         return files.check(name, self.known, self.folders)

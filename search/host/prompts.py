@@ -23,7 +23,8 @@ from .converted import replaced
 from .graph import expanders, held, is_candidate, running, signature
 
 KEY = "noise_search"
-NOTICE = "noise_search.notice"  # the event that web/notices.js shows
+NOTICE = "noise_search.notice"  # the events that web/notices.js and web/judged_by.js show
+JUDGED_BY = "noise_search.judged_by"
 PROMPTS_KEPT = 32  # beside those still in the queue: a prompt comes here a moment before it is queued
 WINNERS_KEPT = 256  # samplers whose winners are remembered
 Winners = list[dict[str, Any]]  # plain JSON values, one per image
@@ -157,8 +158,15 @@ class Prompts:
     def warn(self, text: str) -> None:
         """Into the log, and as a notice into the browser that has queued the prompt."""
         logging.warning(text)
+        self._send(NOTICE, {"text": text})
+
+    def tell_judged_by(self, text: str, node: str) -> None:
+        """The text that a search node with an empty prompt is judged by, to the browser that has queued the prompt."""
+        self._send(JUDGED_BY, {"text": text, "node": node})
+
+    def _send(self, event: str, data: dict[str, str]) -> None:
         if self.server is not None and self.server.client_id is not None:
-            self.server.send_sync(NOTICE, {"text": text}, self.server.client_id)
+            self.server.send_sync(event, data, self.server.client_id)
 
     def of_workflow(self, workflow: str) -> list[Prompt]:
         """Those of the front end's workflow that have run or are running, the newest last."""
