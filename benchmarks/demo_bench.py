@@ -129,11 +129,17 @@ class Bench:
 
     def sampled(self, model: Any, captions: Sequence[Any], seeds: Sequence[int], steps: int) -> Tensor:
         """[B, 3, SIZE, SIZE], what a KSampler gives."""
+        return self._drawn(model, captions, torch.cat([noise(seed) for seed in seeds]), seeds[0], steps)
+
+    def drawn(self, captions: Sequence[Any], start: Tensor, seed: int) -> Tensor:
+        """What these noises [B, 3, SIZE, SIZE] become."""
+        return self._drawn(self.model, captions, start, seed, self.steps)
+
+    def _drawn(self, model: Any, captions: Sequence[Any], start: Tensor, seed: int, steps: int) -> Tensor:
         texts = torch.cat([self.encoded(str(caption))[0][0] for caption in captions])
-        start = torch.cat([noise(seed) for seed in seeds])
         return importlib.import_module("comfy.sample").sample(
             model, start, steps, self.cfg, SAMPLER, SCHEDULER, [[texts, {}]], self.empty,
-            torch.zeros_like(start), disable_pbar=True, seed=seeds[0],
+            torch.zeros_like(start), disable_pbar=True, seed=seed,
         )  # fmt: skip
 
 

@@ -29,18 +29,13 @@ from unittest.mock import patch
 import numpy as np
 import seed_bank
 import torch
+from contenders import CONTENDERS, SMALLEST
 from demo_bench import Bench, arguments, captions, made_on, read, spread
 from stats import Interval, mean, resampled, shown
 
 DRAWS_APART = 16  # seeds
 VERIFIERS = {"alignment": "score", "colorfulness": "second"}
 NOISE = 0.3
-METHODS = {
-    "random, pruned": ("random_search", "RandomSearch", {"pruning": "progressive"}),
-    "random, looks ahead": ("random_search", "RandomSearch", {"pruning": "look ahead"}),
-    "auto": ("auto_search", "AutoSearch", {}),
-}
-
 WANTED = (  # what is asked first comes first
     ("auto", "alignment", 0.0),
     ("auto", "colorfulness", 0.0),
@@ -51,6 +46,8 @@ WANTED = (  # what is asked first comes first
     ("random, looks ahead", "alignment", NOISE),
     ("random, looks ahead", "colorfulness", 0.0),
     ("random, pruned", "colorfulness", 0.0),
+    *((method, "alignment", 0.0) for method in list(CONTENDERS)[3:]),
+    *((method, "colorfulness", 0.0) for method in list(CONTENDERS)[3:]),
 )
 
 
@@ -105,8 +102,6 @@ def start() -> None:
 
 def measure(task: Task) -> list[Row]:
     bench, caption = _bench(), captions(task.caption + 1)[task.caption]
-    module, name, settings = METHODS[task.method]
-    method = getattr(importlib.import_module(f"noise_search.search.methods.{module}"), name)(task.budget, **settings)
     base = bench.verifier if task.verifier == "alignment" else bench.second
     verifier = Disturbed(base, task.noise * task.spread, 1000 * task.draw + task.budget)
     racing = importlib.import_module("noise_search.search.judging.race").Racing
@@ -119,9 +114,10 @@ def measure(task: Task) -> list[Row]:
         finally:
             verifier.is_early = False
 
-    with patch.object(racing, "after_step", after_step):
-        report, latent = bench.found(method, verifier, caption, DRAWS_APART * task.draw)
-    return [Row(*task[:6], **vars(bench.judged(latent, caption)), nfe=report.nfe)]
+    search = CONTENDERS[task.method]
+    with patch.object(racing, "after_step", after_step), torch.inference_mode():
+        latent, nfe = search(bench, verifier, caption, DRAWS_APART * task.draw, task.budget)
+        return [Row(*task[:6], **vars(bench.judged(latent, caption)), nfe=nfe)]
 
 
 class Bank:
@@ -187,7 +183,7 @@ def report(rows: Sequence[Row], seeds: Sequence[seed_bank.Row]) -> str:
 def _table(rows: Sequence[Row], bank: Bank) -> Iterator[str]:
     yield "| N | method | effective N | oracle: caption holds, % | against the best of N, points | NFE | draws |"
     yield "|---|---|---|---|---|---|---|"
-    for budget, method in itertools.product(sorted({row.budget for row in rows}), METHODS):
+    for budget, method in itertools.product(sorted({row.budget for row in rows}), CONTENDERS):
         own = [row for row in rows if (row.budget, row.method) == (budget, method)]
         if own:
             worth, holds, against = effective_n(own, bank)
@@ -210,7 +206,7 @@ def main(command: Sequence[str] | None = None) -> None:
     tasks = [
         Task(method, verifier, noise, budget, caption, draw, banks[verifier].spread(caption))
         for draw, (method, verifier, noise), caption, budget in wanted
-        if (method, verifier, noise, budget, caption, draw) not in done
+        if budget >= SMALLEST.get(method, 1) and (method, verifier, noise, budget, caption, draw) not in done
     ]
     spread(log, tasks, measure, start, options.workers)
     text = report(read(log, Row), seeds)

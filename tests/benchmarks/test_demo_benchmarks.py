@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 pytestmark = pytest.mark.usefixtures("comfy")
@@ -96,7 +97,9 @@ def test_effective_n_is_what_the_best_of_so_many_seeds_has(quick: Any, tmp_path:
     seeds = quick("seed_bank", "seed_bank.jsonl")
     assert [row["seed"] for row in seeds] == list(range(8))
     rows = quick("effective_n", "effective_n.jsonl", "--first", "0", "--captions", "1")
-    assert len(rows) == 9 and all(0 < row["nfe"] <= 2 * 20 for row in rows)
+    assert all(0 < row["nfe"] <= 2 * 20 for row in rows)
+    contenders = importlib.import_module("contenders")
+    assert {row["method"] for row in rows} == set(contenders.CONTENDERS) - set(contenders.SMALLEST)
     module, bank_of = importlib.import_module("effective_n"), importlib.import_module("seed_bank")
     bank = module.Bank([bank_of.Row(**row) for row in seeds], "alignment")
     scores = sorted(row["score"] for row in seeds)
@@ -104,8 +107,28 @@ def test_effective_n_is_what_the_best_of_so_many_seeds_has(quick: Any, tmp_path:
     assert best[0] == pytest.approx(sum(scores) / 8) and best[-1] == pytest.approx(scores[-1])
     pairs = [max(one, other) for at, one in enumerate(scores) for other in scores[:at]]
     assert best[1] == pytest.approx(sum(pairs) / len(pairs))
-    found = [module.Row(**{**rows[0], "score": float(best[3])})]
+    found = [module.Row(**{**rows[0], "score": float(best[3]), "budget": 2})]
     assert module.effective_n(found, bank)[0].value == pytest.approx(4 / 2)
     table = (tmp_path / "effective_n.md").read_text()
     assert "early scores disturbed" in table and "| 2 | auto |" in table
     assert quick("effective_n", "effective_n.jsonl", "--first", "0", "--captions", "1") == rows
+
+
+def test_a_glass_step_has_the_distribution_of_what_it_draws_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of normal z, whose best prediction is known: x_s has mean, spread and covariance with x_t of equation (1)."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    others = importlib.import_module("others")
+    random = torch.Generator().manual_seed(1)
+    mean, width, t, s, count = 1.5, 0.5, 0.7, 0.4, 50_000
+
+    def predict(x: torch.Tensor, level: float) -> torch.Tensor:
+        share = 1 - level
+        return mean + share * width**2 / (share**2 * width**2 + level**2) * (x - share * mean)
+
+    z, noise = mean + width * torch.randn(count, generator=random), torch.randn(count, generator=random)
+    x = (1 - t) * z + t * noise
+    found = others.Particles(lambda _: _, random)._glass(predict, x, predict(x, t), t, s, 100)
+    assert float(found.mean()) == pytest.approx((1 - s) * mean, abs=0.01)
+    assert float(found.std()) == pytest.approx((((1 - s) * width) ** 2 + s**2) ** 0.5, abs=0.01)
+    together = torch.cov(torch.stack([x, found]))[0, 1]
+    assert float(together) == pytest.approx((1 - t) * (1 - s) * width**2 + others.RHO * t * s, abs=0.01)
