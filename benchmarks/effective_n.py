@@ -42,11 +42,11 @@ WANTED = (  # what is asked first comes first
     ("auto", "alignment", NOISE),
     ("random, looks ahead", "alignment", 0.0),
     ("random, pruned", "alignment", 0.0),
+    *((method, "alignment", 0.0) for method in list(CONTENDERS)[3:]),
     ("auto", "colorfulness", NOISE),
     ("random, looks ahead", "alignment", NOISE),
     ("random, looks ahead", "colorfulness", 0.0),
     ("random, pruned", "colorfulness", 0.0),
-    *((method, "alignment", 0.0) for method in list(CONTENDERS)[3:]),
     *((method, "colorfulness", 0.0) for method in list(CONTENDERS)[3:]),
 )
 
