@@ -132,3 +132,20 @@ def test_a_glass_step_has_the_distribution_of_what_it_draws_from(monkeypatch: py
     assert float(found.std()) == pytest.approx((((1 - s) * width) ** 2 + s**2) ** 0.5, abs=0.01)
     together = torch.cov(torch.stack([x, found]))[0, 1]
     assert float(together) == pytest.approx((1 - t) * (1 - s) * width**2 + others.RHO * t * s, abs=0.01)
+
+
+def test_where_seeds_look_alike_the_same_images_are_compared(quick: Any, tmp_path: Path) -> None:
+    module = importlib.import_module("low_variety")
+    module.SHARES, module.METHODS = (0.1,), {key: module.METHODS[key] for key in ("plain seeds", "dispersed start")}
+    rows = quick("low_variety", "low_variety.jsonl")
+    plain, dispersed = rows
+    assert (plain["nfe"], dispersed["nfe"]) == (8 * 20, 3 * 7 + 7 * 19)
+    assert 0 < plain["apart"] < 0.05  # which the pack calls hardly different
+    assert "| plain seeds | " in (tmp_path / "low_variety.md").read_text()
+    assert quick("low_variety", "low_variety.jsonl") == rows
+
+
+def test_a_dispersed_start_keeps_the_first_and_what_lies_farthest_from_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    points = torch.tensor([[0.0, 0.0], [0.1, 0.0], [3.0, 0.0], [2.9, 0.0], [0.0, 2.0]])
+    assert importlib.import_module("low_variety").farthest(points, 3) == [0, 2, 4]
