@@ -153,4 +153,5 @@ class Driver:
         together = self.trajectories.together
         seeds = self.trajectories.source.note if together.follows_seed else NOT_BY_SEED
         told = [seeds, VARIED if self.plan.variety else "", BATCH_CHANGES if self.spent.is_beside_others else "", alike]
+        told.append(self.evaluator.early_judge.note)
         return self.watch.notes([note for note in told if note])

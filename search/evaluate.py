@@ -11,11 +11,14 @@ from typing import NamedTuple
 from PIL.Image import Image
 from torch import Tensor
 
+from ..verifiers.base import pace
 from .board.watch import Watch
 from .course import Course, Judged, Recipes, Round
 from .history.known import Known
+from .judging.early import EarlyJudge
 from .judging.judge import Judge
 from .judging.race import Ahead, Look, Racing, looks
+from .judging.small_images import small_images
 from .methods.pruning import Race
 from .pictures import thumbnail
 from .records.candidate import Candidate
@@ -23,7 +26,7 @@ from .records.grid import Grid
 from .records.recipe import Recipe
 from .records.standing import Result
 from .remaking import give_parents
-from .sampling.call import Finished
+from .sampling.call import Finished, SamplerCall
 from .sampling.proving import Alone
 from .sampling.trajectories import Cutting, Trajectories
 
@@ -63,6 +66,7 @@ class Evaluator:
         self.course = course
         self.trajectories = trajectories
         self.judge = judge
+        self.early_judge = _early_judge(judge, trajectories.call, len(course.standings))
         self.known = known
         self.watch = watch
         self.spent = spent
@@ -175,7 +179,7 @@ class Evaluator:
         stopping, grid = self.course.stopping, self._grid
         if not stopping.affords(race.starts):
             return
-        racing = Racing(race, grid.images, self.judge, self._name_in(grid), self._to_latent, stopping.stop_asked)
+        racing = Racing(race, grid.images, self.early_judge, self._name_in(grid), self._to_latent, stopping.stop_asked)
 
         def cutting(step: int, x0: Tensor, look_ahead: Ahead) -> list[int] | None:
             started, looking = time.perf_counter(), racing.looking
@@ -312,3 +316,10 @@ def _results(finished: Finished, image: int) -> list[Result | None]:
         way = tuple((x0[at, image].clone(), x[at, image].clone()) for x0, x in finished.way)
         found.append(Result(finished.latents[at, image].clone(), finished.x0[at, image].clone(), way))
     return found
+
+
+def _early_judge(judge: Judge, call: SamplerCall, items: int) -> EarlyJudge:
+    """A verifier of the coarse pace takes so long that asking it twice costs more than decoding."""
+    is_dear = pace(judge.verifier) == "coarse"
+    small = None if is_dear else small_images(judge.vae, call.guider.model_patcher.model, call.shapes)
+    return EarlyJudge(judge, small, items)

@@ -12,7 +12,7 @@ comfy.ldm.modules: host/strangers
 comfy.ldm.modules.attention: host/strangers
 comfy.memory_management: loop/cache
 comfy.model_base: host/strangers, patch, steps/schedules
-comfy.model_management: host/memory, sampling/draws, sampling/rows, steps/adaptive
+comfy.model_management: host/memory, judging/small_images, sampling/draws, sampling/rows, steps/adaptive
 comfy.model_patcher: host/strangers
 comfy.nested_tensor: sampling/draws, sampling/listening, sampling/noise_objects, sampling/source
 comfy.patcher_extension: host/strangers, sampling/crosstalk, sampling/wrappers, steps/adaptive, steps/on_model
@@ -22,6 +22,7 @@ comfy.samplers: host/strangers, sampling/call, sampling/conditioning, sampling/c
     sampling/rows, sampling/sharing, sampling/together, steps/adaptive, steps/on_model, steps/schedules,
     steps/solver_cost
 comfy.sd1_clip: host/prompt_text
+comfy.taesd.taesd: judging/small_images
 comfy.utils: judging/decoding, loop/search, results, sampling/draws, sampling/listening, sampling/source,
     steps/adaptive
 comfy_api.internal: host/converted
@@ -37,7 +38,7 @@ comfy_extras.nodes_custom_sampler: steps/schedules
 comfy_extras.nodes_gits: steps/schedules
 comfyui_version: history/keys
 execution: history/keys
-folder_paths: history/keys, history/pages, host/strangers
+folder_paths: history/keys, history/pages, host/strangers, judging/small_images
 nodes: host/converted, host/graph, host/positive
 server: board/routes
 """

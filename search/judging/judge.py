@@ -53,6 +53,10 @@ class Judge:
         self.has_picture = False  # whether there was an image of more than one color
         self.one_by_one = False  # whether the VAE takes one latent at a time
 
+    def with_vae(self, vae: Any) -> Judge:
+        """The same judge, looking at what this VAE makes."""
+        return Judge(vae, self.verifier, self.prompt, self.shapes, self.frames)
+
     @property
     def prediction_levels(self) -> list[float]:
         """Noise levels at which a verifier wants to see the x0 prediction as well."""

@@ -11,10 +11,11 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from ...verifiers.base import Details, combine, parts
+from ...verifiers.base import Details
 from ..methods.pruning import Cut, Race, survivors
 from ..pictures import thumbnail
-from .judge import Judge, Scored
+from .early import EarlyJudge, ranked
+from .judge import Scored
 
 Ahead = Callable[[list[int], int], Tensor]  # (rows, big steps) -> what they become so far ahead
 
@@ -57,7 +58,7 @@ class Racing:
         self,
         race: Race,
         items: int,
-        judge: Judge,
+        judge: EarlyJudge,
         name_of: Callable[[int], str],
         to_latent: Any,
         enough: Callable[[], bool],
@@ -83,7 +84,7 @@ class Racing:
         started = time.perf_counter()
         seen = look_ahead(rows, cut.ahead) if cut.ahead else x0[torch.tensor(rows, device=x0.device)]
         self.looking += time.perf_counter() - started
-        judged = self.judge.judge(self.to_latent(seen).float().cpu(), lambda at: self.name_of(rows[at]))
+        judged = self.judge.judge(self.to_latent(seen).float().cpu(), rows, lambda at: self.name_of(rows[at]))
         self.decoding += judged.decoding
         self.scoring += judged.scoring
         seen = dict(zip(rows, looks(judged, step), strict=True))
@@ -106,5 +107,4 @@ class Racing:
     def _ranked(self, item: int, seen: dict[int, Look]) -> dict[int, float]:
         """One number for each row of this item, ranked among those still alive; those that failed below all others."""
         rows = [row for row in seen if row % self.items == item]
-        by_name = {name: [seen[row].scores.get(name, -math.inf) for row in rows] for name in parts(self.judge.verifier)}
-        return dict(zip(rows, combine(self.judge.verifier, by_name), strict=True))
+        return dict(zip(rows, ranked(self.judge.verifier, [seen[row].scores for row in rows]), strict=True))

@@ -145,7 +145,9 @@ def test_where_seeds_look_alike_the_same_images_are_compared(quick: Any, tmp_pat
     assert quick("low_variety", "low_variety.jsonl") == rows
 
 
-def test_a_dispersed_start_keeps_the_first_and_what_lies_farthest_from_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dispersed_start_keeps_the_first_and_what_lies_farthest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     points = torch.tensor([[0.0, 0.0], [0.1, 0.0], [3.0, 0.0], [2.9, 0.0], [0.0, 2.0]])
     assert importlib.import_module("low_variety").farthest(points, 3) == [0, 2, 4]
