@@ -62,6 +62,20 @@ def sdxl(side: int = 128, steps: int = 20) -> Subject:
     return _subject(f"SDXL, {8 * side}x{8 * side}", unet, torch.bfloat16, 4, side, 2048, 7.0, steps, pooled=1280)
 
 
+def sd35(side: int = 128, steps: int = 20) -> Subject:
+    """Stable Diffusion 3.5 medium's transformer, bfloat16."""
+    width = 64 * 24
+    network = importlib.import_module("comfy.ldm.modules.diffusionmodules.mmdit").MMDiT(
+        input_size=None, patch_size=2, in_channels=16, depth=24, adm_in_channels=2048, pos_embed_max_size=384,
+        num_patches=384**2, qk_norm="rms", x_block_self_attn_layers=list(range(13)),
+        context_embedder_config={
+            "target": "torch.nn.Linear", "params": {"in_features": 4096, "out_features": width}
+        },
+        **_on_meta(),
+    )  # fmt: skip
+    return _subject(f"SD 3.5 medium, {8 * side}x{8 * side}", network, torch.bfloat16, 16, side, 4096, 4.5, steps, 2048)
+
+
 def flux(side: int = 128, steps: int = 20) -> Subject:
     """FLUX.1-dev's transformer, bfloat16."""
     network = importlib.import_module("comfy.ldm.flux.model").Flux(

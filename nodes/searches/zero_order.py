@@ -45,7 +45,7 @@ class ZeroOrderSearch(SearchNode):
                 min=0.0,
                 max=0.9999,
                 step=0.01,
-                tooltip="How similar a neighbour is to the noise it starts from: 0.95 keeps the image, 0.6 finds "
-                "more, 0 is unrelated. The step shortens after a round without improvement and lengthens after one with.",
+                tooltip="How similar a neighbour is to the noise it starts from: 0.95 keeps the image, 0.6 finds more, "
+                "0 is unrelated. The step shortens after a round without improvement and lengthens after one with.",
             ),
         ]

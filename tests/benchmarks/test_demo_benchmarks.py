@@ -151,3 +151,11 @@ def test_a_dispersed_start_keeps_the_first_and_what_lies_farthest(
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     points = torch.tensor([[0.0, 0.0], [0.1, 0.0], [3.0, 0.0], [2.9, 0.0], [0.0, 2.0]])
     assert importlib.import_module("low_variety").farthest(points, 3) == [0, 2, 4]
+
+
+def test_looks_ahead_are_compared_and_disturb_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    importlib.import_module("look_ahead").main(["--quick", "--results", str(tmp_path)])
+    text = (tmp_path / "look_ahead.md").read_text()
+    assert "1 prompts x 4 seeds" in text and "| 10 | " in text
+    assert "disturb trajectories by 0.0e+00" in text and "80 and 100, as counted" in text
