@@ -31,8 +31,8 @@ def hardly_differ(candidates: Sequence[Candidate]) -> str:
         return ""
     return (
         f"The pictures of different seeds hardly differ here (by {100 * apart:.1f} % of the brightness range, root "
-        "mean square), so there was little to choose from. Raise `variety` on the search node, or use a model or LoRA "
-        "that is not distilled to few steps."
+        "mean square), so there was little to choose from. Use a model or LoRA that is not distilled to few steps. "
+        "`variety` on the search node sets the images further apart, at some cost to the prompt."
     )
 
 

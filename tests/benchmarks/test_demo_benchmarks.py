@@ -158,4 +158,7 @@ def test_looks_ahead_are_compared_and_disturb_nothing(monkeypatch: pytest.Monkey
     importlib.import_module("look_ahead").main(["--quick", "--results", str(tmp_path)])
     text = (tmp_path / "look_ahead.md").read_text()
     assert "1 prompts x 4 seeds" in text and "| 10 | " in text
-    assert "disturb trajectories by 0.0e+00" in text and "80 and 100, as counted" in text
+    assert (
+        "disturb trajectories by 0.0e+00" in text
+        and "without looks: 80; with looks after 5 steps: 100; as counted" in text
+    )
