@@ -180,8 +180,8 @@ def report(rows: Sequence[Row], machine: str) -> str:
         counted, looked = "as" if row.is_counted else "NOT as", len(row.ranks[LOOKS])
         lines += [
             f"Looks disturb trajectories by {row.disturbs:.1e}. NFE without looks: {row.nfe[0]}; with looks after "
-            f"{looked} steps: {row.nfe[1]}; {counted} counted at the network. With looks it took {row.seconds:.2f} times "
-            "as long as with x0 predictions."
+            f"{looked} steps: {row.nfe[1]}; {counted} counted at the network. With looks it took {row.seconds:.2f} "
+            "times as long as with x0 predictions."
         ]
     return "\n".join(lines) + "\n"
 
