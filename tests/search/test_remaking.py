@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from faults import METHODS, searching
 from noise_search.search.methods.auto_search import AutoSearch
 from noise_search.search.records.recipe_text import parse_recipes
 from noise_search.search.records.report import recipes_json
-from small_models import Brightness, SmallVAE, best_report, made_plan, sample, small_model
+from small_models import Brightness, SmallVAE, best_report, made_plan, pair_model, sample, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
 STEPS = 10
@@ -141,3 +142,21 @@ def test_a_ledger_gives_back_what_was_scored_and_the_winner_is_made_again(monkey
     winner = best_report(second).best.recipe
     assert winner == best_report(first).best.recipe
     assert sum(rows) / 2 <= STEPS * len(winner.way()), "only the winner ran, along its way"
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", ["video", "with audio"])
+def test_the_winner_of_every_method_is_made_again_as_a_video_and_with_a_second_part(method: str, kind: str) -> None:
+    nested = importlib.import_module("comfy.nested_tensor").NestedTensor
+    if kind == "video":
+        stock, vae = small_model("FLOW", channels=16, dims=3), SmallVAE(16, dims=3)
+        latent = {"samples": torch.zeros(1, 16, 3, 8, 8)}
+    else:
+        stock, vae = pair_model(), SmallVAE()
+        latent = {"samples": nested([torch.zeros(1, 4, 8, 8), torch.zeros(1, 2, 8)])}
+    found = searching(method, vae, model=stock)
+    result = sample(found.model, latent=latent, steps=STEPS)
+    report = found.search.runs[-1].reports[0]
+    again = sample(replayed(stock, recipes_json([report])), latent=latent, steps=STEPS)
+    for ours, theirs in zip(result.unbind(), again.unbind(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4)
