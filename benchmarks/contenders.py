@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import others
 from demo_bench import Bench
@@ -37,6 +38,21 @@ def zero_order(cosine: float) -> Search:
     return by("zero_order", "ZeroOrder", lambda budget: (*NEIGHBORS[budget], cosine))
 
 
+def drafts(steps: int, finalists: int) -> Search:
+    """Random search on fewer steps. finalists: that run again in full, beside the image without search."""
+
+    def search(bench: Bench, verifier: Any, caption: Any, seed: int, budget: int) -> tuple[Tensor, int]:
+        names = "plan", "finals", "methods.random_search"
+        plan, finals, methods = (importlib.import_module(f"noise_search.search.{name}") for name in names)
+        candidates = max(1, (budget - 1 - finalists) * bench.steps // steps)
+        limits = plan.Limits(batch_size=bench.batch, search_steps=steps)
+        with patch.object(plan, "FINALISTS", finalists), patch.object(finals, "FINALISTS", finalists):
+            report, latent = bench.found(methods.RandomSearch(candidates), verifier, caption, seed, limits=limits)
+        return latent, report.nfe
+
+    return search
+
+
 CONTENDERS: dict[str, Search] = {
     "random, pruned": by("random_search", "RandomSearch", lambda budget: (budget, "progressive")),
     "random, looks ahead": by("random_search", "RandomSearch", lambda budget: (budget, "look ahead")),
@@ -45,7 +61,14 @@ CONTENDERS: dict[str, Search] = {
     "zero-order, cosine 0.6": zero_order(0.6),
     "paths, early": paths(EARLY_WIDTH, EARLY),
     "paths, paper": paths(PAPER_WIDTH, PAPER),
+    "drafts, 8 steps": drafts(8, 1),
+    "drafts, 6 steps": drafts(6, 2),
     "CMA-ES, low band": others.cma_es,
     "FK with GLASS": others.fk_glass,
 }
-SMALLEST = {"paths, early": min(EARLY_WIDTH), "paths, paper": min(PAPER_WIDTH)}  # budgets
+SMALLEST = {  # budgets
+    "paths, early": min(EARLY_WIDTH),
+    "paths, paper": min(PAPER_WIDTH),
+    "drafts, 8 steps": 4,
+    "drafts, 6 steps": 4,
+}

@@ -104,10 +104,12 @@ class Bench:
         report, _ = self.found(method, watched, caption, seed, steps)
         return report, watched.seen
 
-    def found(self, method: Any, verifier: Any, caption: Any, seed: int, steps: int = 0) -> tuple[Any, Tensor]:
+    def found(
+        self, method: Any, verifier: Any, caption: Any, seed: int, steps: int = 0, limits: Any = None
+    ) -> tuple[Any, Tensor]:
         """The report of a search by this method and verifier, and its winner's latent."""
         plans, patch = (importlib.import_module(f"noise_search.search.{name}") for name in ("plan", "patch"))
-        plan = plans.Plan("benchmark", method, plans.Limits(batch_size=self.batch))
+        plan = plans.Plan("benchmark", method, limits or plans.Limits(batch_size=self.batch))
         model, search = patch.put_on(self.model, plan, self.vae, verifier, str(caption))
         latent = self.sampled(model, [caption], [seed], steps or self.steps)
         return search.runs[0].reports[0], latent

@@ -65,7 +65,7 @@ def search_steps_input() -> io.Int.Input:
         advanced=True,
         tooltip=f"Search on fewer steps than the sampler's: candidates are drafts of so many steps, and the best "
         f"{FINALISTS} and the image without search run again on all steps and are judged again. 0 gives every "
-        "candidate all steps.",
+        "candidate all steps. At equal cost drafts find less than looks ahead.",
     )
 
 
