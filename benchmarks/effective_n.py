@@ -174,14 +174,14 @@ def report(rows: Sequence[Row], seeds: Sequence[seed_bank.Row]) -> str:
     for verifier, noise in itertools.product(VERIFIERS, (0.0, NOISE)):
         chosen = [row for row in rows if (row.verifier, row.noise) == (verifier, noise)]
         if chosen:
-            numbers = sorted({row.caption for row in chosen})
             lines += ["", f"## {verifier.capitalize()}{', early scores disturbed' if noise else ''}", ""]
-            lines += [f"Captions {numbers[0]} to {numbers[-1]}.", "", *_table(chosen, Bank(seeds, verifier))]
+            first, last = (of(row.caption for row in chosen) for of in (min, max))
+            lines += [f"Captions {first} to {last}, or the first of them.", "", *_table(chosen, Bank(seeds, verifier))]
     return "\n".join(lines) + "\n"
 
 
 def _table(rows: Sequence[Row], bank: Bank) -> Iterator[str]:
-    yield "| N | method | effective N | oracle: caption holds, % | against the best of N, points | NFE | draws |"
+    yield "| N | method | effective N | oracle: holds, % | against the best of N, points | NFE | captions x draws |"
     yield "|---|---|---|---|---|---|---|"
     for budget, method in itertools.product(sorted({row.budget for row in rows}), CONTENDERS):
         own = [row for row in rows if (row.budget, row.method) == (budget, method)]
@@ -190,7 +190,7 @@ def _table(rows: Sequence[Row], bank: Bank) -> Iterator[str]:
             draws, nfe = len({row.draw for row in own}), np.mean([row.nfe for row in own])
             yield (
                 f"| {budget} | {method} | {shown(worth, 2)} | {shown(holds, 0)} | {shown(against, 0)} | {nfe:.0f} "
-                f"| {draws} |"
+                f"| {len({row.caption for row in own})} x {draws} |"
             )
 
 
