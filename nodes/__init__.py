@@ -5,7 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from ..demo import loaders as demo
 from ..search.board import routes
 from ..verifiers import files
-from . import loop_parts
+from . import loop_parts, old_templates
 from .candidates import NoiseCandidates, SelectCandidate
 from .loop import SearchLoopClose, SearchLoopOpen
 from .replay import ReplayNoise
@@ -40,6 +40,7 @@ class NoiseSearchExtension(ComfyExtension):
     async def on_load(self) -> None:
         files.register()
         routes.register()
+        old_templates.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [*NODES, *demo.NODES]

@@ -36,7 +36,9 @@ class NoiseCandidates(io.ComfyNode):
                     control_after_generate=io.ControlAfterGenerate.fixed,
                     tooltip="Seed of candidate 0; candidate i has seed + i.",
                 ),
-                io.Int.Input("count", default=8, min=1, max=10_000, tooltip="How many candidates."),
+                io.Int.Input(
+                    "count", display_name="candidates", default=8, min=1, max=10_000, tooltip="How many candidates."
+                ),
                 io.Noise.Input(
                     "pivot",
                     optional=True,

@@ -214,6 +214,11 @@ def _details(search: LoopSearch, index: int, scores: list[Any]) -> dict[str, Any
 
 def _only(search: LoopSearch, index: int, results: list[Any]) -> Any:
     """The one result of a candidate."""
+    if results == [None]:
+        raise ValueError(
+            f"{search.plan.title}: the result of {search.name(index)} is nothing: the node that is connected to "
+            "`result` gives none. Connect what to keep of the best candidate."
+        )
     if len(results) == 1:
         return results[0]
     raise ValueError(

@@ -19,6 +19,7 @@ from .inputs import prompt_input
 from .types import CATEGORY, Verifier
 
 TITLE = "Verifier Score"
+BRIGHTEST = 4.0  # no VAE goes so far above 1
 SEVERAL = "Join several in an Ensemble Verifier, or use a Verifier Score for each."
 
 
@@ -70,6 +71,7 @@ class VerifierScore(io.ComfyNode):
         if verifier is None or verifier == [None]:
             PROMPTS.warn(f"{TITLE}: no verifier is connected, so every image has the score 0, and the first is taken.")
             return io.NodeOutput([0.0] * sum(sizes), images[0][:1], CountedIndex(0, sizes))
+        _check(images)
         prompts = _prompt_of_each(prompt, sizes)
         judge = _judge(only(TITLE, "verifier", verifier, SEVERAL), prompts)
         told = _score_all(judge, images, prompts)
@@ -87,6 +89,16 @@ class VerifierScore(io.ComfyNode):
 def _with_details(scores: list[float], told: dict[str, list[Said]]) -> list[float]:
     details = [{name: said[at].details for name, said in told.items() if said[at].details} for at in range(len(scores))]
     return [DetailedScore(score, parts) if parts else score for score, parts in zip(scores, details, strict=True)]
+
+
+def _check(images: list[torch.Tensor]) -> None:
+    """Raises ValueError for images that are not ComfyUI's: numbers from 0 to 1, which a VAE may pass a little."""
+    for batch in images:
+        if not batch.is_floating_point() or batch.nan_to_num(0, 0, 0).amax() > BRIGHTEST:
+            raise ValueError(
+                f"{TITLE}: the images are {str(batch.dtype).removeprefix('torch.')} up to {batch.amax().item():g}, but "
+                "ComfyUI's are floats from 0 to 1. The node that made them should divide by 255."
+            )
 
 
 def _is_in_loop() -> bool:

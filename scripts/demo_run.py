@@ -17,7 +17,7 @@ from noise_search.demo.captions import Caption, parse
 from noise_search.demo.words import COLORS, COUNTS, RELATIONS, SHAPES, SIZES
 from progress import Progress
 
-TEMPLATE = "demo_search"
+TEMPLATE = "better_image_demo"
 USUAL_PORT = 8188
 
 

@@ -30,6 +30,7 @@ from templates import all_templates
 from templates.builder import Template
 
 WORKFLOWS = ROOT / "workflows"
+MORE = WORKFLOWS / "more"  # demos that are not listed
 BUILD = (Path(__file__).parent / "templates" / "build.js").read_text(encoding="utf-8")
 FRAME = (Path(__file__).parent / "templates" / "frame.js").read_text(encoding="utf-8")
 WINDOW = {"width": 1440, "height": 1440}
@@ -96,13 +97,15 @@ def make(front_end: Frontend, template: Template, origins: Origins) -> None:
     front_end.open()
     workflow = json.loads(front_end.page.evaluate(BUILD, template.spec()))
     text = json.dumps(cleaned(workflow, origins), indent=1)
-    (WORKFLOWS / f"{template.name}.json").write_text(text + "\n", encoding="utf-8")
+    folder = WORKFLOWS if template.is_listed else MORE
+    (folder / f"{template.name}.json").write_text(text + "\n", encoding="utf-8")
     front_end.load(json.loads(text), template.name)
-    if template.runs:
+    if template.runs and template.is_listed:
         run = front_end.run()
         if run.status != "success":
             raise RuntimeError(f"{template.name}: {run.status}. {run.message}")
-    (WORKFLOWS / f"{template.name}.jpg").write_bytes(thumbnail(front_end.page, pictured(template)))
+    if template.is_listed:
+        (folder / f"{template.name}.jpg").write_bytes(thumbnail(front_end.page, pictured(template)))
 
 
 def cleaned(workflow: dict[str, Any], origins: Origins) -> dict[str, Any]:
@@ -118,10 +121,12 @@ def cleaned(workflow: dict[str, Any], origins: Origins) -> dict[str, Any]:
 def pictured(template: Template) -> list[int]:
     """Ids of the nodes in the thumbnail: the pictures that a run made, else the loaders up to the search."""
     columns = template.columns
-    if template.runs:
+    if template.runs and template.is_listed:
         first = next(at for at, column in enumerate(columns) if "SaveImage" in {node.type for node in column.nodes})
         return [node.id for column in columns[first:] for node in column.nodes if node.type in SHOWING]
-    last = max(at for at, column in enumerate(columns) if any(node.room for node in column.nodes))
+    last = max(
+        (at for at, column in enumerate(columns) if any(node.room for node in column.nodes)), default=len(columns)
+    )
     return [node.id for column in columns[: last + 1] for node in column.nodes]
 
 

@@ -69,6 +69,7 @@ WITHOUT_OWN = {
     "tests/server/test_verifiers.py": ("nodes/verifiers/distribution.py",),
     "tests/server/test_board.py": ("search/board/routes.py",),
     "tests/server/test_loop.py": ("nodes/loop_parts.py", "search/loop/copies.py"),
+    "tests/server/test_templates.py": ("nodes/old_templates.py",),
     "tests/server/test_loop_kept.py": ("search/loop/kept.py",),
     "tests/verifiers/test_parity.py": (
         "verifiers/aesthetic.py",

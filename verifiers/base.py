@@ -120,6 +120,8 @@ class Paced(Verifier, Protocol):
 class VerifierError(RuntimeError):
     """A verifier failed, or answered with something that is not a score for each image."""
 
+    __module__ = "builtins"  # ComfyUI shows people the class of an error, and of others the whole path
+
 
 def known(verifier: object, title: str) -> Verifier:
     """The verifier, once it is known to be one; title names the node in errors."""

@@ -27,6 +27,8 @@ SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=\.)")
 class WeightsError(RuntimeError):
     """A file of weights is missing, broken, or not what the node needs."""
 
+    __module__ = "builtins"  # ComfyUI shows people the class of an error, and of others the whole path
+
 
 @dataclass(frozen=True)
 class Known:

@@ -1,9 +1,14 @@
-"""The specifications of the templates in workflows/, made into workflows by make_templates.py."""
+"""The specifications of the templates in workflows/, made into workflows by make_templates.py.
 
-from . import batch, demo, ensemble, inpaint, loop, refine, replay, steps, text_to_image
+outcomes has those that ComfyUI lists, the other modules demos that the documentation links to.
+"""
+
+from __future__ import annotations
+
+from . import batch, demo, ensemble, inpaint, loop, outcomes, replay, steps
 from .builder import Template
 
-TOPICS = (demo, steps, refine, inpaint, loop, ensemble, replay, batch, text_to_image)
+TOPICS = (outcomes, demo, steps, inpaint, loop, ensemble, replay, batch)
 
 
 def all_templates() -> dict[str, Template]:

@@ -51,4 +51,4 @@ def batch(name: str, kit: Kit, candidates: int) -> Template:
 
 
 def templates() -> list[Template]:
-    return [batch("demo_batch", kits.DEMO, 8), batch("sd15_batch", kits.SD15, 8)]
+    return [batch("demo_batch", kits.DEMO, 8)]

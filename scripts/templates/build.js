@@ -1,5 +1,5 @@
 async ({ columns }) => {
-    const GAP = 55; // nodes drawn by Vue are a little taller
+    const GAP = 45; // nodes drawn by Vue are a little taller
     const PATIENCE_MS = 3000;
     const COLORS = {
         note: ["#432", "#653"],

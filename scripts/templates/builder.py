@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
-NOTE_WIDTH, NOTE_HEIGHT = 400, 700
+NOTE_WIDTH = 340
+LINE, LETTER, WIDE, EMPTY = 15, 6.2, 11.0, 70  # of a note: height of a line, widths of letters, what is no text
 BOARD = 400  # room below a search node: its board appears there when it runs
 
 
@@ -14,11 +17,15 @@ WRAPPED = re.compile(r"(?<=\S)\n(?=\S)(?!- |\d+\. |#)")
 
 
 class Model(NamedTuple):
-    """A file that a template needs: as the loader's widget names it, its address, and the folder below models."""
+    """A file that a template needs: as the loader's widget names it, its address, and the folder below models.
+
+    beside: links to what has to lie in the same folder.
+    """
 
     name: str
     url: str
     directory: str
+    beside: str = ""
 
 
 class Out(NamedTuple):
@@ -54,18 +61,25 @@ class Column:
 class Template:
     """t = Template("demo", "What it shows."); t.column(300); t.node("KSampler", "Title", model=loader["MODEL"]).
 
-    note: Markdown, with names of facts in braces; the lines of a paragraph are joined.
+    note: Markdown, with names of facts in braces; the lines of a paragraph are joined. zh: the same in Chinese.
     """
 
-    def __init__(self, name: str, note: str, **facts: Any) -> None:
+    def __init__(self, name: str, note: str, zh: str = "", **facts: Any) -> None:
+        filled = {key: str(fact).strip() for key, fact in facts.items()}
+        filled |= {key: f"\n{filled[key]}\n" for key in ("run", "run_zh") if key in filled}
         self.name = name
-        self.note = flowed(note.format(**{name: str(fact).strip() for name, fact in facts.items()}).strip())
+        self.note, self.zh = (flowed(text.format(**filled).strip()) for text in (note, zh))
         self.columns: list[Column] = []
 
     @property
     def runs(self) -> bool:
         """Whether the demo model is all it needs."""
-        return self.name.startswith("demo")
+        return "demo" in self.name
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether ComfyUI offers it; the documentation has the others."""
+        return not self.name.startswith("demo_")
 
     @property
     def nodes(self) -> list[Node]:
@@ -97,20 +111,39 @@ class Template:
         return node
 
     def spec(self) -> dict[str, Any]:
-        """All of it as plain data, with the note as node 1."""
-        note = Node(1, "MarkdownNote", "Read me", {"text": self._note()}, {}, NOTE_HEIGHT, 0, ())
-        columns = [Column(NOTE_WIDTH, [note]), *self.columns]
+        """All of it as plain data, with the note as node 1, and below it the one in Chinese as the last."""
+        notes = [Node(1, "MarkdownNote", "Read me", {"text": self._note()}, {}, height(self._note()), 0, ())]
+        if self.zh:
+            notes.append(
+                Node(len(self.nodes) + 2, "MarkdownNote", "说明", {"text": self.zh}, {}, height(self.zh), 0, ())
+            )
+        columns = [Column(NOTE_WIDTH, notes), *self.columns]
         return {"columns": [asdict(column) for column in columns]}
 
     def _note(self) -> str:
         """The text, and the files that have to be there."""
         if not self.models:
             return self.note
-        lines = [f"- [{model.name}]({model.url}) in models/{model.directory}" for model in self.models]
-        told = "ComfyUI lists those that are missing when it opens this workflow, with their addresses."
-        return "\n".join([self.note, "", "### Files", "", *lines, "", told])
+        lines = [_file(model) for model in self.models]
+        return "\n".join([self.note, "", "### Files", "", *lines])
 
 
 def flowed(text: str) -> str:
     """Each paragraph and each entry of a list in one line."""
     return WRAPPED.sub(" ", text)
+
+
+def height(text: str) -> int:
+    """Of a note in which the text has as much place as it needs."""
+    return EMPTY + LINE * sum(_lines(re.sub(r"\]\([^)]*\)", "]", line)) for line in text.split("\n"))
+
+
+def _lines(text: str) -> int:
+    width = sum(LETTER if ord(letter) < 0x2E80 else WIDE for letter in text)
+    return max(1, math.ceil(width / (NOTE_WIDTH - 40))) + text.startswith("#")
+
+
+def _file(model: Model) -> str:
+    folder = Path("models", model.directory, model.name).parent.as_posix()
+    also = f", and {model.beside} beside it" if model.beside else ""
+    return f"- [{Path(model.name).name}]({model.url}) in {folder}{also}"

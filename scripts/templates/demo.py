@@ -2,30 +2,9 @@
 
 from __future__ import annotations
 
-from .builder import BOARD, Template
+from .builder import Template
 from .kits import DEMO
 from .parts import PICTURE, begin, decoded, empty, enlarged, ksampler
-
-SEARCH_NOTE = """
-## Search on a KSampler
-
-The KSampler is the stock one. **Random Search** sits on its MODEL wire and makes it draw 16 images from
-different seeds; the verifier picks the best. It costs 16 x 20 steps = 320 NFE (denoiser predictions).
-
-1. Press **Run**. The board below Random Search shows the candidates as they come.
-2. Compare *Without search* (the same seed, no search) with *With search*.
-3. **Search Report** shows the best score against cost, and every candidate with its score.
-
-### Try
-
-Type another caption into *Prompt*: up to three groups of shapes, such as
-*two purple squares right of an orange triangle*,
-*a small green star above a large yellow circle*.
-
-The winner's seed is in the report: typed into the KSampler below, without Random Search, it gives the same image.
-
-The tiny model and its verifier come with the pack; with your own models, put Random Search in the same place.
-"""
 
 EXPLICIT_NOTE = """
 ## The same search, every wire visible
@@ -44,28 +23,6 @@ Both find the same winner. Use this form when you want to see or change what hap
 
 Replace a VAE Decode and what follows by your own nodes: they too run once for each candidate.
 """
-
-
-def search() -> Template:
-    t = Template("demo_search", SEARCH_NOTE)
-    start, latent = begin(t, DEMO), empty(t, DEMO)
-    seed = t.node("PrimitiveInt", "Seed", value=0)["INT"]
-    t.column(340)
-    searching = t.node("RandomSearch", room=BOARD, **start.searching, candidates=16)
-    t.column(280)
-    with_search = ksampler(t, start, searching["model"], latent, "KSampler, searching", seed=seed)
-    without = ksampler(t, start, start.loaded.model, latent, "KSampler, without search", seed=seed)
-    t.column(260)
-    report = t.node("SearchReport", latent=with_search["LATENT"], search=searching["search"])
-    found, plain = decoded(t, start, report["latent"]), decoded(t, start, without["LATENT"])
-    t.column(380)
-    t.node("SaveImage", "With search", tall=420, images=found, filename_prefix="noise_search")
-    t.node("PreviewImage", "Without search", tall=420, images=plain)
-    t.column(560)
-    t.node("PreviewImage", "Candidates, best first", tall=420, images=report["candidates"])
-    t.node("PreviewImage", "Best score against cost", tall=420, images=report["plot"])
-    t.node("PreviewAny", "Report", tall=300, source=report["report"])
-    return t
 
 
 def explicit() -> Template:
@@ -107,4 +64,4 @@ def explicit() -> Template:
 
 
 def templates() -> list[Template]:
-    return [search(), explicit()]
+    return [explicit()]

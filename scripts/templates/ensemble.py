@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import files, kits
+from . import kits
 from .builder import BOARD, Out, Template
 from .kits import Kit, Loaded
 from .parts import PICTURE, begin, decoded, empty, ksampler
@@ -36,10 +36,6 @@ DEMO_JUDGES = (
     "Here *shapes* judges whether the picture fits the caption, *colorfulness* how colorful it is, whatever it shows. "
     "The *oracle*, a program that checks the picture against the caption exactly, is held out."
 )
-JUDGES = (
-    "Here **HPS v2.1** judges what people prefer and **CLIP Score** how well the image fits the prompt. **PickScore** "
-    "is held out."
-)
 
 
 def ensemble(name: str, kit: Kit, candidates: int, judges: str) -> Template:
@@ -69,22 +65,10 @@ def by_shapes_and_colors(t: Template, loaded: Loaded) -> Out:
     return joined(t, shapes, colors, oracle)
 
 
-def by_taste_and_prompt(t: Template, loaded: Loaded) -> Out:
-    hps = t.node("HPSVerifier", models=(files.HPS,), model=files.HPS.name)["verifier"]
-    clip = t.node("CLIPScoreVerifier", models=(files.CLIP_SCORE,), model=files.CLIP_SCORE.name)["verifier"]
-    pick = t.node(
-        "PickScoreVerifier", "PickScore Verifier, held out", models=(files.PICKSCORE,), model=files.PICKSCORE.name
-    )
-    return joined(t, hps, clip, pick["verifier"])
-
-
 def joined(t: Template, one: Out, other: Out, held_out: Out) -> Out:
     verifiers = {"verifiers.verifier0": one, "verifiers.verifier1": other}
     return t.node("EnsembleVerifier", **verifiers, held_out=held_out)["verifier"]
 
 
 def templates() -> list[Template]:
-    return [
-        ensemble("demo_ensemble", replace(kits.DEMO, judge=by_shapes_and_colors), 16, DEMO_JUDGES),
-        ensemble("sdxl_ensemble", replace(kits.SDXL, judge=by_taste_and_prompt), 8, JUDGES),
-    ]
+    return [ensemble("demo_ensemble", replace(kits.DEMO, judge=by_shapes_and_colors), 16, DEMO_JUDGES)]

@@ -74,12 +74,45 @@ QWEN3_VL = Model(
     "text_encoders",
 )
 
+WAN = Model(
+    "wan2.1_t2v_1.3B_fp16.safetensors",
+    f"{COMFY}/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files/diffusion_models/wan2.1_t2v_1.3B_fp16.safetensors",
+    "diffusion_models",
+)
+UMT5 = Model(
+    "umt5_xxl_fp8_e4m3fn_scaled.safetensors",
+    f"{COMFY}/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files/text_encoders/umt5_xxl_fp8_e4m3fn_scaled.safetensors",
+    "text_encoders",
+)
+WAN_VAE = Model(
+    "wan_2.1_vae.safetensors",
+    f"{COMFY}/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files/vae/wan_2.1_vae.safetensors",
+    "vae",
+)
+
+IMAGE_REWARD = Model(
+    "ImageReward/ImageReward.pt",
+    f"{HUB}/zai-org/ImageReward/resolve/main/ImageReward.pt",
+    "verifiers",
+    f"[vocab.txt]({HUB}/google-bert/bert-base-uncased/resolve/main/vocab.txt)",
+)
+DINO = Model(
+    "dinov2-base/model.safetensors",
+    f"{HUB}/facebook/dinov2-base/resolve/main/model.safetensors",
+    "verifiers",
+    f"[config.json]({HUB}/facebook/dinov2-base/resolve/main/config.json) and "
+    f"[preprocessor_config.json]({HUB}/facebook/dinov2-base/resolve/main/preprocessor_config.json)",
+)
 HPS = Model("HPS_v2.1_compressed.pt", f"{HUB}/xswu/HPSv2/resolve/main/HPS_v2.1_compressed.pt", "verifiers")
 PICKSCORE = Model(
-    "PickScore_v1/model.safetensors", f"{HUB}/yuvalkirstain/PickScore_v1/resolve/main/model.safetensors", "verifiers"
+    "PickScore_v1/model.safetensors",
+    f"{HUB}/yuvalkirstain/PickScore_v1/resolve/main/model.safetensors",
+    "verifiers",
+    f"[config.json]({HUB}/yuvalkirstain/PickScore_v1/resolve/main/config.json)",
 )
 CLIP_SCORE = Model(
     "clip-vit-large-patch14/model.safetensors",
     f"{HUB}/openai/clip-vit-large-patch14/resolve/main/model.safetensors",
     "verifiers",
+    f"[config.json]({HUB}/openai/clip-vit-large-patch14/resolve/main/config.json)",
 )

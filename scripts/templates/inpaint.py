@@ -39,18 +39,6 @@ DEMO_TRIES = """
 - Other numbers in the second *Create Solid Mask* and in *Combine Masks*: another rectangle.
 """
 
-HOW = """
-1. Choose your image in **Load Image**. Right-click the node, *Open in MaskEditor*, and paint over what should change.
-(Without a mask nothing does.)
-2. *Prompt* says what the whole image should show.
-3. Press **Run**. Outside of the mask the result is your image, pixel by pixel.
-"""
-TRIES = """
-- Lower *denoise* in the KSampler to keep more of what was there; 1 forgets it.
-- An inpainting model instead of this one: with *VAE Encode (for Inpainting)* in place of VAE Encode and Set Latent
-Noise Mask, and denoise 1.
-"""
-
 
 class Masked(NamedTuple):
     """What is sampled, and for putting it back into a picture, that and the mask."""
@@ -109,19 +97,6 @@ def drawn(t: Template, start: Start) -> Masked:
     return Masked(masked, None)
 
 
-def painted(t: Template, start: Start) -> Masked:
-    """The user's picture and mask."""
-    t.column(320)
-    picture = t.node("LoadImage", "Your image and mask", tall=420, image="example.png")
-    latent = t.node("VAEEncode", pixels=picture["IMAGE"], vae=start.loaded.vae)["LATENT"]
-    masked = t.node("SetLatentNoiseMask", samples=latent, mask=picture["MASK"])["LATENT"]
-    return Masked(masked, (picture["IMAGE"], picture["MASK"]))
-
-
 def templates() -> list[Template]:
     shapes = replace(kits.DEMO, prompt="a green star right of two red circles")
-    photo = replace(kits.SD15, prompt="a drawing of a girl with yellow hair who holds a red balloon")
-    return [
-        inpaint("demo_inpaint", shapes, 16, drawn, DEMO_HOW, DEMO_TRIES, 1.0),
-        inpaint("sd15_inpaint", photo, 16, painted, HOW, TRIES, 0.9),
-    ]
+    return [inpaint("demo_inpaint", shapes, 16, drawn, DEMO_HOW, DEMO_TRIES, 1.0)]

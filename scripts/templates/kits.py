@@ -80,6 +80,11 @@ def _z_image(t: Template) -> Loaded:
     return loaded._replace(model=t.node("ModelSamplingAuraFlow", model=loaded.model, shift=3.0)["MODEL"])
 
 
+def _wan(t: Template) -> Loaded:
+    loaded = _parts(files.WAN, files.UMT5, "wan", files.WAN_VAE)(t)
+    return loaded._replace(model=t.node("ModelSamplingSD3", model=loaded.model, shift=8.0)["MODEL"])
+
+
 def _qwen_image(t: Template) -> Loaded:
     loaded = _parts(files.QWEN_IMAGE, files.QWEN25_VL, "qwen_image", files.QWEN_VAE)(t)
     lora = files.QWEN_IMAGE_LIGHTNING
@@ -91,14 +96,18 @@ def _by_shapes(t: Template, loaded: Loaded) -> Out:
     return t.node("LoadShapesVerifier")["VERIFIER"]
 
 
-def _by_hps(t: Template, loaded: Loaded) -> Out:
-    return t.node("HPSVerifier", models=(files.HPS,), model=files.HPS.name)["verifier"]
+def by_image_reward(t: Template, loaded: Loaded) -> Out:
+    file = files.IMAGE_REWARD
+    return t.node("ImageRewardVerifier", models=(file,), model=file.name)["verifier"]
 
 
 def _by_its_text_encoder(t: Template, loaded: Loaded) -> Out:
     return t.node("VLMVerifier", clip=loaded.clip, ask="probability of yes")["verifier"]
 
 
+WORKS = "a small blue circle above a small orange cross"  # of the demo: Auto Search, 8 images, seed 0
+FAILS = "a purple star above an orange triangle"
+HIRES = "a small blue triangle right of a small blue square right of a small black square"
 PHOTO = "a red fox reading a newspaper on a park bench in autumn, a blue umbrella beside it, photograph"
 
 DEMO = Kit(
@@ -107,13 +116,13 @@ DEMO = Kit(
     latent="EmptyLatentImage",
     size=64,
     sampler=_sampler(20, 3.0, "euler", "simple"),
-    prompt="a blue cross right of two red circles",
+    prompt=WORKS,
     negative="",
     enlarge=True,
 )
 SD15 = Kit(
     load=_checkpoint(files.SD15),
-    judge=_by_hps,
+    judge=by_image_reward,
     latent="EmptyLatentImage",
     size=512,
     sampler=_sampler(20, 8.0, "euler", "normal"),
@@ -122,7 +131,7 @@ SD15 = Kit(
 )
 SDXL = Kit(
     load=_checkpoint(files.SDXL),
-    judge=_by_hps,
+    judge=by_image_reward,
     latent="EmptyLatentImage",
     size=1024,
     sampler=_sampler(25, 8.0, "euler", "normal"),
@@ -131,7 +140,7 @@ SDXL = Kit(
 )
 FLUX = Kit(
     load=_flux,
-    judge=_by_hps,
+    judge=by_image_reward,
     latent="EmptySD3LatentImage",
     size=1024,
     sampler=_sampler(20, 1.0, "euler", "simple"),
@@ -139,7 +148,7 @@ FLUX = Kit(
 )
 Z_IMAGE = Kit(
     load=_z_image,
-    judge=_by_hps,
+    judge=by_image_reward,
     latent="EmptySD3LatentImage",
     size=1024,
     sampler=_sampler(8, 1.0, "res_multistep", "simple"),
@@ -147,7 +156,7 @@ Z_IMAGE = Kit(
 )
 QWEN_IMAGE = Kit(
     load=_qwen_image,
-    judge=_by_hps,
+    judge=by_image_reward,
     latent="EmptySD3LatentImage",
     size=1328,
     sampler=_sampler(4, 1.0, "euler", "simple"),
@@ -160,4 +169,13 @@ KREA2 = Kit(
     size=1024,
     sampler=_sampler(8, 1.0, "euler", "simple"),
     prompt=PHOTO,
+)
+WAN = Kit(
+    load=_wan,
+    judge=by_image_reward,
+    latent="EmptyHunyuanLatentVideo",
+    size=480,
+    sampler=_sampler(30, 6.0, "uni_pc", "simple"),
+    prompt="a red fox runs through fresh snow towards the camera, a forest in the morning light",
+    negative="blurry, static, watermark, text",
 )

@@ -7,34 +7,7 @@ from dataclasses import replace
 from . import kits
 from .builder import BOARD, Out, Template
 from .kits import Kit
-from .parts import TEXT, begin, empty, ksampler
-
-HARD = "a small blue triangle right of a small blue square right of a small black square"
-
-HIRES_NOTE = """
-## A search around two samplers
-
-What lies between **Search Loop Open** and **Search Loop Close** runs once for each candidate: here a sampler, an
-upscale, a second sampler at {size} x {size}, and the score of what comes out of that. They are ComfyUI's own
-nodes. The result with the highest score is kept.
-
-1. Press **Run**. The board on Search Loop Close shows the candidates as they come.
-2. Compare *Candidate 0* (the same nodes without search) with *Best candidate*.
-3. Raise *candidates* and run again: only the new ones run, the scores of the others are kept on disk.
-
-What depends on the **seed** of Search Loop Open is inside the loop. Everything else runs once.
-
-### Cost
-
-{candidates} candidates x ({steps} steps at {small} x {small} + {second} steps at {size} x {size}), and one more
-for *Candidate 0*.
-
-### Try
-
-- Score the first image instead of the second: take *VAE Decode* from the first sampler for Verifier Score. What the
-score does not need then runs for the winner only, so that each candidate costs half.
-- Put other nodes in: an upscaler, a face repair, a node of another pack.
-"""
+from .parts import TEXT, begin, empty
 
 JUDGE_NOTE = """
 ## Any number is a judge
@@ -60,39 +33,6 @@ has SamplerCustomAdvanced, which takes the **noise** of Search Loop Open.
 - Other texts and formulas: *a - b* for what a picture shall not show, *(a + b) / 2* for two verifiers on one scale.
 - **Replay Noise** makes the winner again from its *Recipe*, without a search.
 """
-
-
-def hires(name: str, kit: Kit, candidates: int, scale: float, seed: int = 0) -> Template:
-    """A second pass at a larger size, inside the loop."""
-    second = {"steps": kit.steps, "denoise": 0.5}
-    t = Template(
-        name,
-        HIRES_NOTE,
-        **{"candidates": candidates, "steps": kit.steps, "second": kit.steps // 2},
-        **{"small": kit.size, "size": round(kit.size * scale)},
-    )
-    start, latent = begin(t, kit), empty(t, kit)
-    opened = t.node("SearchLoopOpen", seed=seed, run_outputs=False)
-    t.column(280)
-    first = ksampler(t, start, start.loaded.model, latent, "First pass", seed=opened["seed"])
-    larger = t.node("LatentUpscaleBy", samples=first["LATENT"], upscale_method="bicubic", scale_by=scale)["LATENT"]
-    t.column(280)
-    refined = ksampler(t, start, start.loaded.model, larger, "Second pass", seed=opened["seed"], **second)
-    image = t.node("VAEDecode", samples=refined["LATENT"], vae=start.loaded.vae)["IMAGE"]
-    scores = t.node("VerifierScore", images=image, verifier=start.verifier, prompt=start.prompt)["scores"]
-    t.column(340)
-    given = {"method": "random", "method.candidates": candidates}
-    close = t.node("SearchLoopClose", room=BOARD, flow=opened["flow"], score=scores, result=image, **given)
-    t.column(260)
-    report = t.node("SearchReport", latent=close["result"], search=close["search"])
-    best, plain = (_large(t, kit, found) for found in (report["latent"], image))
-    t.column(420)
-    t.node("SaveImage", "Best candidate", tall=460, images=best, filename_prefix="noise_search")
-    t.node("PreviewImage", "Candidate 0", tall=460, images=plain)
-    t.column(560)
-    t.node("PreviewImage", "Candidates, best first", tall=460, images=report["candidates"])
-    t.node("PreviewImage", "Best score so far", tall=380, images=report["plot"])
-    return t
 
 
 def judge(name: str, kit: Kit, wording: str, iterations: int, neighbors: int, cosine: float) -> Template:
@@ -139,14 +79,9 @@ def judge(name: str, kit: Kit, wording: str, iterations: int, neighbors: int, co
 
 
 def templates() -> list[Template]:
-    larger = replace(kits.DEMO, prompt=HARD)
     reworded = replace(kits.DEMO, prompt="two red circles left of a blue square")
     other_words = "a blue square right of two red circles"
-    return [
-        hires("demo_loop_hires", larger, candidates=8, scale=1.5),
-        hires("sd15_loop_hires", kits.SD15, candidates=8, scale=1.5),
-        judge("demo_loop_judge", reworded, other_words, iterations=4, neighbors=3, cosine=0.8),
-    ]
+    return [judge("demo_loop_judge", reworded, other_words, iterations=4, neighbors=3, cosine=0.8)]
 
 
 def _large(t: Template, kit: Kit, images: Out) -> Out:

@@ -61,4 +61,4 @@ def replay(name: str, kit: Kit, iterations: int, neighbors: int) -> Template:
 
 
 def templates() -> list[Template]:
-    return [replay("demo_replay", kits.DEMO, 4, 4), replay("sd15_replay", kits.SD15, 4, 4)]
+    return [replay("demo_replay", kits.DEMO, 4, 4)]

@@ -103,4 +103,4 @@ def finish(t: Template, start: Start, latent: Out, steps: Node, candidates: dict
 
 
 def templates() -> list[Template]:
-    return [adaptive("demo_steps", kits.DEMO, 8, 0.2), budget(), adaptive("sdxl_steps", kits.SDXL, 8, 0.05)]
+    return [adaptive("demo_steps", kits.DEMO, 8, 0.2), budget()]

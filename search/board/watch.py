@@ -104,7 +104,7 @@ class Watch:
                 continue
             best = item.candidates()[item.best]
             logging.info(
-                "%s %s after %d candidates: image %d, best score %.4f (candidate %d, recipe %s).",
-                *(self.title, how or stopped, len(item.seen), image, best.score),
-                *(item.best, best.recipe and best.recipe.to_dict()),
+                "%s: kept the best of %d%s: candidate %d, score %.4f, recipe %s (%s).",
+                *(self.title, len(item.seen), f" for image {image}" if len(self.items) > 1 else "", item.best),
+                *(best.score, best.recipe and best.recipe.to_dict(), how or stopped),
             )

@@ -22,6 +22,8 @@ MOST_OF_AN_ERROR = 200  # letters, in a reason
 class DecodeError(RuntimeError):
     """Latents that the VAE can not make into images, whatever they are."""
 
+    __module__ = "builtins"  # ComfyUI shows people the class of an error, and of others the whole path
+
 
 class Decoded(NamedTuple):
     """images: [rows, frames, H, W, 3], float in 0..1, finite; frames is 1 unless it is a video. rows: which latents

@@ -9,6 +9,8 @@ from typing import Any
 class SettingError(ValueError):
     """A setting that can not be searched with."""
 
+    __module__ = "builtins"  # ComfyUI shows people the class of an error, and of others the whole path
+
 
 def at_least(**values: tuple[Any, float]) -> None:
     """Raises SettingError for a value below its least, and for one that is no whole number where the least is one:

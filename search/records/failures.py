@@ -29,6 +29,8 @@ MOST_NAMED = 12
 class CandidatesFailed(RuntimeError):
     """So many candidates have failed that there is nothing to choose from."""
 
+    __module__ = "builtins"  # ComfyUI shows people the class of an error, and of others the whole path
+
 
 def summary(candidates: Sequence[Candidate]) -> str:
     """How many have failed, why, and which; empty when none has."""

@@ -14,12 +14,16 @@ NEEDED, OPTIONAL = {"seed", "moves"}, {"path", "noise", "variety"}
 class RecipeError(ValueError):
     """A text that is not a recipe; the message says why."""
 
+    __module__ = "builtins"  # ComfyUI shows people the class of an error, and of others the whole path
+
 
 def parse_recipes(text: str) -> list[Recipe]:
     """The recipes in a Search Report's recipe output: one object, or an array with one for each image of a batch.
 
     Raises RecipeError, saying what is wrong.
     """
+    if not text.strip():
+        raise RecipeError("the recipe is empty. Connect the recipe of a Search Report, or paste one.")
     try:
         return _recipes(json.loads(text))
     except RecipeError:

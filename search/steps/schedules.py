@@ -22,6 +22,8 @@ SD_TURBO_STEPS = 10
 class ScheduleError(ValueError):
     """Settings that give no schedule; the message says why and what to do."""
 
+    __module__ = "builtins"  # ComfyUI shows people the class of an error, and of others the whole path
+
 
 class Schedule(NamedTuple):
     """sigmas: [steps + 1], strictly falling. remark: what is not as asked for, empty when all is."""

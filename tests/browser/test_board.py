@@ -114,11 +114,10 @@ def other_page(chrome: Browser) -> Iterator[Callable[[str], Frontend]]:
 
 
 def demo(boards: Boards, seed: int, candidates: int) -> None:
-    """The demo template, from the template browser, with settings of the test's own."""
-    boards.front_end.open()
-    boards.front_end.open_template("demo_search")
-    boards.page.evaluate(SET, ["RandomSearch", "candidates", candidates])
-    boards.page.evaluate(SET, ["PrimitiveInt", "value", seed + boards.later])
+    """A search with the demo's own settings."""
+    graph = ShapesGraph("a blue cross right of two red circles", side=64, steps=20)
+    graph.saved(graph.ksampler(graph.search(candidates), seed=seed + boards.later, cfg=3.0))
+    show(boards, graph)
 
 
 def small(boards: Boards, seed: int, candidates: int = 4, images: int = 1, steps: int = 4) -> None:

@@ -206,3 +206,15 @@ def test_what_a_verifier_tells_of_parts_goes_along_with_the_number() -> None:
     scores, _, _ = score([image(0.25, 0.5)], verifier=Ensemble([Telling(), Red()]))
     assert scores == [0.0, 1.0] and [one.details["red"][0]["score"] for one in scores] == [0.25, 0.5]
     assert not hasattr(score([image(0.25, 0.5)])[0][0], "details")
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (torch.full((1, 8, 8, 3), 200, dtype=torch.uint8), "the images are uint8 up to 200"),
+        (torch.full((1, 8, 8, 3), 200.0), "the images are float32 up to 200"),
+    ],
+)
+def test_images_of_another_range_are_refused(images: torch.Tensor, told: str) -> None:
+    with pytest.raises(ValueError, match=f"Verifier Score: {told}, but ComfyUI's are floats from 0 to 1"):
+        score([images])

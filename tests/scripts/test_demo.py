@@ -93,7 +93,7 @@ def test_serving_goes_on_until_ctrl_c(tmp_path: Path):
     listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also when these tests run in the background
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=listening) as process:
         address = next(match.group() for line in process.stdout if (match := re.search(r"http://\S+", line)))
-        assert "template=demo_search" in address
+        assert "template=better_image_demo" in address
         assert answers(address.partition("/?")[0])
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0

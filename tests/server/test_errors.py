@@ -9,6 +9,7 @@ import pytest
 import tiny_files
 from comfy_client import Client, Event, NodeError, Result
 from comfy_graph import Node
+from comfy_server import Server
 from shapes_graph import SEED, ShapesGraph, difference, pictures, reports
 
 
@@ -241,3 +242,18 @@ def test_a_time_limit_ends_a_long_search_with_a_picture(client: Client) -> None:
     assert report["stopped"] == "time"
     assert 1 <= len(report["candidates"]) < 5000
     assert len(client.images(result, saved)) == 1
+
+
+def test_an_error_has_no_path_of_modules_in_front(client: Client) -> None:
+    graph = ShapesGraph()
+    graph.saved(graph.ksampler(graph.node("ReplayNoise", model=graph.loader, recipe=" ").out(1)))
+    error = failed(client, graph)
+    assert error.exception_type == "RecipeError"
+    assert "the recipe is empty. Connect the recipe of a Search Report, or paste one." in error.exception_message
+
+
+def test_the_console_says_what_was_kept(client: Client, server: Server) -> None:
+    graph = ShapesGraph(steps=2)
+    graph.saved(graph.ksampler(search := graph.search(candidates=8)))
+    client.run(graph).check()
+    assert f"Random Search (node {search.id}): kept the best of 8: candidate " in server.log_text()

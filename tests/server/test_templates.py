@@ -19,7 +19,11 @@ from comfy_client import Client
 from layout import PACK_NAME, ROOT
 from saved_graph import NOTES, declared, problems, widget_values
 
-WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+LISTED = sorted((ROOT / "workflows").glob("*.json"))
+MORE = sorted((ROOT / "workflows" / "more").glob("*.json"))
+WORKFLOWS = [*LISTED, *MORE]
+WIDEST, TALLEST = 2200, 1300  # readable at first sight
+OLD = {"demo_search": "better_image_demo", "sdxl_steps": "steps_where_needed_sdxl", "demo_budget": "more/demo_budget"}
 TEMPLATES = pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
 MODEL_FILE = re.compile(r"\.(safetensors|sft|ckpt|pth|pt|bin)$")
 DOWNLOADED = re.compile(r"https://huggingface\.co/[^/]+/[^/]+/resolve/main/.+\.(safetensors|sft|ckpt|pth|pt)")
@@ -76,10 +80,11 @@ def test_every_file_it_loads_is_declared_with_address_and_folder(path: Path, cli
 def test_files_of_verifiers_are_the_known_ones(pack: ModuleType) -> None:
     modules = ("clip_score", "hps", "image_reward", "pickscore")
     known = [model for name in modules for model in importlib.import_module(f"noise_search.verifiers.{name}").KNOWN]
+    known.append(importlib.import_module("noise_search.verifiers.reference").DINO)
     addresses = {model.file: model.address for model in known}
     files = [file for path in WORKFLOWS for node in read(path)["nodes"] for file in declared(node)]
     verifiers = [file for file in files if file["directory"] == "verifiers"]
-    assert {file["name"] for file in verifiers} >= {"HPS_v2.1_compressed.pt"}
+    assert {file["name"] for file in verifiers} >= {"ImageReward/ImageReward.pt", "dinov2-base/model.safetensors"}
     for file in verifiers:
         assert file["url"].startswith(f"{addresses[file['name']]}/resolve/main/")
 
@@ -90,7 +95,26 @@ def test_a_note_explains_what_it_costs(path: Path) -> None:
     assert any(re.search(r"\bcosts?\b.*\d", note, re.IGNORECASE | re.DOTALL) for note in notes)
 
 
-@TEMPLATES
+@pytest.mark.parametrize("path", LISTED, ids=[path.stem for path in LISTED])
+def test_it_is_readable_at_first_sight(path: Path) -> None:
+    nodes = read(path)["nodes"]
+    assert max(node["pos"][0] + node["size"][0] for node in nodes) <= WIDEST
+    assert max(node["pos"][1] + node["size"][1] for node in nodes) <= TALLEST
+
+
+@pytest.mark.parametrize("old", OLD)
+def test_an_old_name_gives_the_template_that_it_is_now(old: str, client: Client) -> None:
+    assert client.get(f"/api/workflow_templates/{PACK_NAME}/{old}.json") == read(ROOT / f"workflows/{OLD[old]}.json")
+    assert old not in client.get("/workflow_templates")[PACK_NAME]
+
+
+def test_every_template_has_a_note_in_chinese() -> None:
+    for path in LISTED:
+        notes = [node["widgets_values"][0] for node in read(path)["nodes"] if node["type"] == "MarkdownNote"]
+        assert any("成本" in note for note in notes), path.stem
+
+
+@pytest.mark.parametrize("path", LISTED, ids=[path.stem for path in LISTED])
 def test_the_host_lists_it_with_a_small_thumbnail(path: Path, client: Client) -> None:
     assert path.stem in client.get("/workflow_templates")[PACK_NAME]
     with urllib.request.urlopen(f"{client.url}/api/workflow_templates/{PACK_NAME}/{path.stem}.jpg") as reply:
@@ -111,7 +135,7 @@ def test_nodes_do_not_lie_on_each_other(path: Path) -> None:
 
 def broken(change: Any) -> dict[str, Any]:
     """A template of which one thing was changed."""
-    workflow = copy.deepcopy(read(ROOT / "workflows" / "sd15_search.json"))
+    workflow = copy.deepcopy(read(ROOT / "workflows" / "better_image_sd15.json"))
     change({node["type"]: node for node in workflow["nodes"]}, workflow["links"])
     return workflow
 
@@ -124,13 +148,13 @@ BREAKS = {
     "KSampler.*sampler_name is 'eular': no choice": set_value("KSampler", 4, "eular"),
     "KSampler.*steps is 0, but it is INT from 1": set_value("KSampler", 2, 0),
     "KSampler.*steps is '20', but it is INT": set_value("KSampler", 2, "20"),
-    "HPSVerifier.*model is 'other.pt': no choice, and no file": set_value("HPSVerifier", 0, "other.pt"),
+    "ImageRewardVerifier.*model is 'other.pt': no choice, and no file": set_value("ImageRewardVerifier", 0, "other.pt"),
     "KSampler.*values that belong to no input": lambda nodes, links: nodes["KSampler"]["widgets_values"].append(1),
     "VAEDecode.*samples is missing": lambda nodes, links: links.__delitem__(
         next(at for at, link in enumerate(links) if link[3] == nodes["VAEDecode"]["id"] and link[4] == 0)
     ),
-    "KSampler.*positive is CONDITIONING, but STRING comes in": lambda nodes, links: links.append(
-        [99, nodes["PrimitiveStringMultiline"]["id"], 0, nodes["KSampler"]["id"], 1, "STRING"]
+    "KSampler.*positive is CONDITIONING, but IMAGE comes in": lambda nodes, links: links.append(
+        [99, nodes["VAEDecode"]["id"], 0, nodes["KSampler"]["id"], 1, "IMAGE"]
     ),
     r"NoSampler \d+: there is no such node": lambda nodes, links: nodes["KSampler"].update(type="NoSampler"),
 }

@@ -39,9 +39,13 @@ EPS = 1e-5  # PyTorch's own, which no file tells
 class HeadError(ValueError):
     """Weights that are no head, or a head that can not be scored; says why."""
 
+    __module__ = "builtins"  # ComfyUI shows people the class of an error, and of others the whole path
+
 
 class Untold(HeadError):
     """A head of which the weights do not tell what lies between its layers; says what to do."""
+
+    __module__ = "builtins"
 
 
 class Layer(NamedTuple):
