@@ -2,8 +2,8 @@
 
     .host/venv/bin/python scripts/make_templates.py [name ...]
 
-Each gets a workflow and a thumbnail: of a run where the demo model is all it takes, else of the graph. Names choose
-some; without any all are made.
+Each gets a workflow and a thumbnail: what a run finds where the demo model is all it takes, else the graph. Names
+choose some; without any all are made.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.append(str(Path(__file__).resolve().parent / "harness"))
@@ -37,7 +37,7 @@ WINDOW = {"width": 1440, "height": 1440}
 WIDTH = 720  # of a thumbnail, in pixels
 LARGEST = 40_000  # bytes
 QUALITIES = range(85, 30, -5)
-SHOWING = ("SaveImage", "PreviewImage")
+CAPTION, MARGIN = 48, 10  # of a thumbnail that shows before and after
 SETTLE_MS = 1500  # until previews are drawn
 KEPT = ("Node name for S&R", "models")  # of the properties that the front end gives a node
 
@@ -100,12 +100,9 @@ def make(front_end: Frontend, template: Template, origins: Origins) -> None:
     folder = WORKFLOWS if template.is_listed else MORE
     (folder / f"{template.name}.json").write_text(text + "\n", encoding="utf-8")
     front_end.load(json.loads(text), template.name)
-    if template.runs and template.is_listed:
-        run = front_end.run()
-        if run.status != "success":
-            raise RuntimeError(f"{template.name}: {run.status}. {run.message}")
     if template.is_listed:
-        (folder / f"{template.name}.jpg").write_bytes(thumbnail(front_end.page, pictured(template)))
+        picture = before_and_after(front_end, template) if template.runs else graph(front_end.page, pictured(template))
+        (folder / f"{template.name}.jpg").write_bytes(small(picture))
 
 
 def cleaned(workflow: dict[str, Any], origins: Origins) -> dict[str, Any]:
@@ -118,24 +115,43 @@ def cleaned(workflow: dict[str, Any], origins: Origins) -> dict[str, Any]:
     return workflow
 
 
+def before_and_after(front_end: Frontend, template: Template) -> Image.Image:
+    """What a run shows without search, and with it."""
+    run = front_end.run()
+    if run.status != "success":
+        raise RuntimeError(f"{template.name}: {run.status}. {run.message}")
+    made = {str(done["node"]): done["output"]["images"][0] for done in run.executed if done["output"].get("images")}
+    nodes = {node.title: str(node.id) for node in template.nodes}
+    sheet = Image.new("RGB", (WIDTH, WIDTH // 2 + CAPTION), "#202020")
+    draw = ImageDraw.Draw(sheet)
+    for at, title in enumerate(("Without search", "With search")):
+        picture = Image.open(io.BytesIO(Client(front_end.url).image(made[nodes[title]]))).convert("RGB")
+        side = WIDTH // 2 - 2 * MARGIN
+        place = (at * WIDTH // 2 + MARGIN, CAPTION)
+        sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), place)
+        draw.text((place[0], MARGIN), title, "white", ImageFont.load_default(24))
+    return sheet
+
+
 def pictured(template: Template) -> list[int]:
-    """Ids of the nodes in the thumbnail: the pictures that a run made, else the loaders up to the search."""
+    """Ids of the nodes in the thumbnail: the loaders up to the search."""
     columns = template.columns
-    if template.runs and template.is_listed:
-        first = next(at for at, column in enumerate(columns) if "SaveImage" in {node.type for node in column.nodes})
-        return [node.id for column in columns[first:] for node in column.nodes if node.type in SHOWING]
     last = max(
         (at for at, column in enumerate(columns) if any(node.room for node in column.nodes)), default=len(columns)
     )
     return [node.id for column in columns[: last + 1] for node in column.nodes]
 
 
-def thumbnail(page: Page, nodes: list[int]) -> bytes:
-    """A JPEG of these nodes."""
+def graph(page: Page, nodes: list[int]) -> Image.Image:
+    """These nodes."""
     clip = page.evaluate(FRAME, nodes)
     page.wait_for_timeout(SETTLE_MS)
     picture = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
-    picture = picture.resize((WIDTH, WIDTH * picture.height // picture.width), Image.Resampling.LANCZOS)
+    return picture.resize((WIDTH, WIDTH * picture.height // picture.width), Image.Resampling.LANCZOS)
+
+
+def small(picture: Image.Image) -> bytes:
+    """A JPEG."""
     return next(data for quality in QUALITIES if len(data := jpeg(picture, quality)) < LARGEST)
 
 
