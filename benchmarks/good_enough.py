@@ -1,6 +1,6 @@
 """Stopping when it is good enough, and what tells that: a checklist or one question, on the demo model.
 
-    .host/venv/bin/python benchmarks/good_enough.py [--first 41] [--captions 100] [--seeds 16] [--workers 1]
+    .host/venv/bin/python benchmarks/good_enough.py [--first 41] [--captions 100] [--seeds 8] [--workers 1]
 
 Checklist: plain seeds of each caption are judged by the Checklist Verifier with a small trained answerer behind the
 protocol of a VLM, once with the whole caption as the one requirement, and once with one requirement for each group of
@@ -58,17 +58,28 @@ class Answerer:
     """The demo's verifier as a model that answers yes or no."""
 
     def __init__(self, verifier: Any):
-        self.verifier = verifier
+        importlib.import_module("comfy.model_management").load_models_gpu([verifier.patcher])
+        self.patcher = verifier.patcher  # which keeps the network loaded
+        self.texts: dict[str, torch.Tensor] = {}
 
     def first_tokens(self, words: tuple[str, ...]) -> list[int]:
         return [YES] if "yes" in words else [NO]
 
     def next_token(self, image: torch.Tensor, text: str) -> torch.Tensor:
-        wanted = importlib.import_module("noise_search.demo.captions").parse(text)
-        others = importlib.import_module("noise_search.demo.near_miss").near_misses(wanted)
-        texts = [str(wanted), *map(str, others)]
-        scores = self.verifier.score(image.expand(len(texts), -1, -1, -1), texts)
+        """Logits of YES and NO."""
+        (embedded,) = self.patcher.model.embed_images(image.movedim(-1, 1).clamp(0, 1) * 2 - 1)
+        scores = self.patcher.model.scale * self._embedded(text) @ embedded
         return torch.stack([scores[0], scores[1:].logsumexp(0)])
+
+    def _embedded(self, text: str) -> torch.Tensor:
+        """Of the text and its near misses."""
+        if text not in self.texts:
+            wanted = importlib.import_module("noise_search.demo.captions").parse(text)
+            others = importlib.import_module("noise_search.demo.near_miss").near_misses(wanted)
+            token_ids = importlib.import_module("noise_search.demo.tokens").token_ids
+            tokens = torch.tensor([token_ids(str(one)) for one in (wanted, *others)])
+            self.texts[text] = self.patcher.model.embed_texts(tokens)
+        return self.texts[text]
 
 
 def requirements(caption: Any) -> list[str]:
@@ -92,8 +103,9 @@ def start() -> None:
 def measure(task: Task) -> list[Row]:
     bench, caption = _bench(), captions(task.caption + 1)[task.caption]
     checklist = importlib.import_module("noise_search.verifiers.checklist").ChecklistVerifier
+    answerer = Answerer(bench.verifier)
     ask = {
-        name: checklist(Answerer(bench.verifier), wanted, question="{}")
+        name: checklist(answerer, wanted, question="{}")
         for name, wanted in (("whole", [str(caption)]), ("parts", requirements(caption)))
     }
     images = bench.vae.decode(bench.sampled(bench.model, [caption] * len(task.seeds), task.seeds, STEPS))
@@ -242,7 +254,7 @@ def report(rows: Sequence[Row], seeds: Sequence[seed_bank.Row]) -> str:
 
 def main(command: Sequence[str] | None = None) -> None:
     quick = {"first": 0, "captions": 2, "seeds": 4}
-    options = arguments(__doc__, command, quick, first=41, captions=100, seeds=16)
+    options = arguments(__doc__, command, quick, first=41, captions=100, seeds=8)
     log = options.results / "good_enough.jsonl"
     done = {(row.caption, row.seed) for row in read(log, Row)}
     tasks = []

@@ -8,6 +8,7 @@ from ..verifiers import files
 from . import loop_parts, old_templates
 from .candidates import NoiseCandidates, SelectCandidate
 from .loop import SearchLoopClose, SearchLoopOpen
+from .prompt_variants import PromptVariants
 from .replay import ReplayNoise
 from .report import SearchReport
 from .score import VerifierScore
@@ -20,6 +21,7 @@ NODES: list[type[io.ComfyNode]] = [
     StepScheduler,
     SearchReport,
     ReplayNoise,
+    PromptVariants,
     NoiseCandidates,
     VerifierScore,
     SelectCandidate,

@@ -9,7 +9,7 @@ from comfy_execution.graph import ExecutionBlocker
 from ..search.records.recipe_text import RecipeError, parse_recipes
 from ..search.replay import put_replay_on
 from ..search.sampling.source import RecipeNoise
-from .types import CATEGORY
+from .types import CATEGORY, Positives
 
 
 class ReplayNoise(io.ComfyNode):
@@ -37,6 +37,11 @@ class ReplayNoise(io.ComfyNode):
                     optional=True,
                     tooltip="For a recipe that names a noise: the node that gave the sampler its noise in that run.",
                 ),
+                Positives.Input(
+                    "positives",
+                    optional=True,
+                    tooltip="For a recipe with a wording: the Prompt Variants that the search had.",
+                ),
             ],
             outputs=[
                 io.Noise.Output(display_name="noise", tooltip="For SamplerCustomAdvanced."),
@@ -50,7 +55,7 @@ class ReplayNoise(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, recipe: str, model: Any = None, noise: Any = None) -> io.NodeOutput:
+    def execute(cls, recipe: str, model: Any = None, noise: Any = None, positives: Any = None) -> io.NodeOutput:
         title = f"Replay Noise (node {cls.hidden.unique_id})"
         try:
             recipes = parse_recipes(recipe)
@@ -58,13 +63,13 @@ class ReplayNoise(io.ComfyNode):
             raise RecipeError(f"{title}: {error}") from error
         if noise is not None and not any(recipe.kind for recipe in recipes):
             logging.info("%s: the recipe names no noise, so the connected one is not used.", title)
-        if model is None and any(recipe.path is not None or recipe.variety for recipe in recipes):
+        if model is None and any(recipe.path is not None or recipe.variety or recipe.wording for recipe in recipes):
             logging.warning(
-                "%s: a noise alone does not give this recipe's image, which was denoised in parts or with a varied "
-                "conditioning. Connect the model as well, and its MODEL output to the sampler's guider.",
+                "%s: a noise alone does not give this recipe's image, which was denoised in parts, or with a "
+                "conditioning of its own. Connect the model as well, and its MODEL output to the sampler's guider.",
                 title,
             )
         patched = ExecutionBlocker(f"{title}: connect a model to use its MODEL output.")
         if model is not None:
-            patched = put_replay_on(model, recipes, title, noise)
+            patched = put_replay_on(model, recipes, title, noise, positives)
         return io.NodeOutput(RecipeNoise(recipes, title, noise), patched, recipes[0].seed)

@@ -4,5 +4,6 @@ from comfy_api.latest import io
 
 CATEGORY = "noise search"
 
+Positives = io.Custom("POSITIVES")
 Verifier = io.Custom("VERIFIER")
 Search = io.Custom("SEARCH")

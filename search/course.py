@@ -9,8 +9,9 @@ from typing import Generic, NamedTuple
 from PIL.Image import Image
 
 from ..verifiers.base import Verifier
-from .methods.base import Asking, Start
+from .methods.base import Asking, Heat, Start
 from .methods.pruning import Race
+from .methods.wordings import TOGETHER, Bandit
 from .plan import Plan
 from .records import failures
 from .records.candidate import Candidate
@@ -64,6 +65,8 @@ class Course(Generic[Product]):
         self.stopping = Stopping(plan.limits, self.standings, stop_asked)
         self.recipes: list[Recipes] = []  # of every candidate that was judged
         self.rounds = 0
+        self._bandits = [Bandit(len(plan.wordings), start.seed + image) for image in range(images)]
+        self._waiting: list[list[Recipe]] = []  # of each image, what was asked for and has not run
         self._asking = [Asking(plan.method.begin(start._replace(images=images))) for _ in range(images)]
 
     @property
@@ -77,15 +80,45 @@ class Course(Generic[Product]):
         if self.stopping.reason == TARGET:
             return None
         told = [self._scores(image) for image in range(len(self.standings))]
+        if ended or not any(self._waiting):
+            asked = self._asked(told, ended)
+            if asked is None:
+                return None
+            self._waiting, race = [heat.recipes for heat in asked], asked[0].race
+        else:
+            race = None
+        count = self._together(race)
+        now, self._waiting = [of[:count] for of in self._waiting], [of[count:] for of in self._waiting]
+        drawn = [self._worded(image, recipes, scores) for image, (recipes, scores) in enumerate(zip(now, told))]
+        return Round([tuple(map(self._varied, recipes)) for recipes in zip(*drawn, strict=True)], race)
+
+    def _asked(self, told: list[Scores], ended: bool) -> list[Heat] | None:
+        """What the method asks for next, for each image; None when it has ended."""
         heats = [
             asking.finish(scores) if ended else asking.more(scores)
             for asking, scores in zip(self._asking, told, strict=True)
         ]
         asked = [heat for heat in heats if heat is not None]
-        if len(asked) < len(heats):  # of one method, they end together
-            return None
-        side_by_side = zip(*(heat.recipes for heat in asked), strict=True)
-        return Round([tuple(map(self._varied, recipes)) for recipes in side_by_side], asked[0].race)
+        return asked if len(asked) == len(heats) else None  # of one method, they end together
+
+    def _together(self, race: Race | None) -> int:
+        """How many of those that wait run on the same knowledge of wordings."""
+        is_path = any(recipe.path for of in self._waiting for recipe in of)
+        return len(self._waiting[0]) if race or is_path or len(self.plan.wordings) < 2 else TOGETHER
+
+    def _worded(self, image: int, recipes: list[Recipe], scores: Scores) -> list[Recipe]:
+        """With the wordings that they are drawn with: that of what they go on from, else one by the bandit."""
+        texts = self.plan.wordings
+        if len(texts) < 2:
+            return recipes
+        known = {plain(recipe): recipe.wording for recipe in scores.recipes}
+        seen = [(texts.index(recipe.wording), score) for recipe, score in zip(scores.recipes, scores, strict=True)]
+        chosen = iter(self._bandits[image].choose(seen, len(recipes)))
+        befores = [recipe.before() for recipe in recipes]
+        return [
+            recipe._replace(wording=known[plain(before)] if before is not None else texts[next(chosen)])
+            for recipe, before in zip(recipes, befores, strict=True)
+        ]
 
     def _scores(self, image: int) -> Scores:
         scores = self.standings[image].scores()
@@ -141,3 +174,8 @@ class Course(Generic[Product]):
             summary=self.plan.method.summary(candidates),
             target=None if self.plan.limits.target is None else self.plan.limits.target.told,
         )
+
+
+def plain(recipe: Recipe) -> Recipe:
+    """As a method asks for it."""
+    return recipe._replace(variety=0.0, wording="")

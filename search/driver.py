@@ -33,6 +33,7 @@ from .sampling.source import NoiseSource
 from .sampling.together import BATCH_CHANGES, NOT_BY_SEED
 from .sampling.trajectories import Trajectories
 from .sampling.variety import VARIED
+from .sampling.wordings import WORDED
 
 
 class Outcome(NamedTuple):
@@ -152,6 +153,7 @@ class Driver:
         """What people have to know of this search, on the board and in the report."""
         together = self.trajectories.together
         seeds = self.trajectories.source.note if together.follows_seed else NOT_BY_SEED
-        told = [seeds, VARIED if self.plan.variety else "", BATCH_CHANGES if self.spent.is_beside_others else "", alike]
+        varied, worded = VARIED if self.plan.variety else "", WORDED if len(self.plan.wordings) > 1 else ""
+        told = [seeds, varied, worded, BATCH_CHANGES if self.spent.is_beside_others else "", alike]
         told.append(self.evaluator.early_judge.note)
         return self.watch.notes([note for note in told if note])

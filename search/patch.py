@@ -28,22 +28,41 @@ from .sampling.draws import latent_of
 from .sampling.levels import Levels, thin
 from .sampling.listening import tell
 from .sampling.source import NoiseSource
+from .sampling.wordings import Wordings
 from .sampling.wrappers import Wrappers
 
 
-def put_on(model: Any, plan: Plan, vae: Any, verifier: Verifier, prompt: str, noise: Any = None) -> tuple[Any, Search]:
+def put_on(
+    model: Any,
+    plan: Plan,
+    vae: Any,
+    verifier: Verifier,
+    prompt: str,
+    noise: Any = None,
+    wordings: Wordings | None = None,
+) -> tuple[Any, Search]:
     """A clone of MODEL that searches in every sampler it goes into, and the SEARCH that will hold the reports.
 
     noise: the NOISE object that the sampler gets as well; it is asked for other seeds where it is not ComfyUI's.
+    wordings: that candidates may be drawn with; those of the plan.
     """
     search = Search(plan.title)
-    return _Searching(plan, vae, verifier, prompt, search, noise).put_on(model, plan.title), search
+    return _Searching(plan, vae, verifier, prompt, search, noise, wordings).put_on(model, plan.title), search
 
 
 class _Searching(Wrappers):
     """Runs a search where the sampler would have run once."""
 
-    def __init__(self, plan: Plan, vae: Any, verifier: Verifier, prompt: str, search: Search, noise: Any):
+    def __init__(
+        self,
+        plan: Plan,
+        vae: Any,
+        verifier: Verifier,
+        prompt: str,
+        search: Search,
+        noise: Any,
+        wordings: Wordings | None,
+    ):
         super().__init__()
         self.plan = plan
         self.vae = vae
@@ -51,10 +70,13 @@ class _Searching(Wrappers):
         self.prompt = prompt
         self.search = search
         self.noise = noise
+        self.wordings = wordings
 
     def run(self, call: SamplerCall) -> Tensor | None:
         if self._passes_through(call):
             return None
+        if self.wordings is not None:
+            call = replace(call, wordings=self._fitting(self.wordings, call))
         told = self._judged_by()
         check_prompt(self.verifier, told.text, self.plan.title)
         judge = Judge(self.vae, self.verifier, told.text, call.shapes, self.plan.frames)
@@ -74,6 +96,13 @@ class _Searching(Wrappers):
         tell(call, outcome.way, outcome.x0, outcome.latents, self.plan.total_steps(call.steps))
         return outcome.latents
 
+    def _fitting(self, wordings: Wordings, call: SamplerCall) -> Wordings:
+        try:
+            wordings.check(call.guider.conds)
+        except ValueError as error:
+            raise ValueError(f"{self.plan.title}: {error}") from None
+        return wordings
+
     def _judged_by(self) -> Judged:
         if not self.verifier.needs_prompt:
             return Judged(self.prompt, False)
@@ -88,7 +117,7 @@ class _Searching(Wrappers):
         if source.note:
             logging.warning("%s: %s", self.plan.title, source.note)
         page = page_of(call, self.plan.node, self.plan.title, source.name)
-        known = Known(page, self.plan.title, parts(self.verifier))
+        known = Known(page, self.plan.title, parts(self.verifier), *([self.wordings.named] if self.wordings else []))
         while True:
             driver = Driver(self.plan, call, judge, source, known)
             try:

@@ -36,7 +36,8 @@ class Limits:
 @dataclass(frozen=True)
 class Plan:
     """title: the node's name in messages. frames: of a video that are judged, 0 for all. node: the id of the search
-    node, where the board is. variety: of the candidates' conditioning, but for that without search."""
+    node, where the board is. variety: of the candidates' conditioning, but for that without search. wordings: texts
+    that candidates are drawn with, the sampler's own ("") first."""
 
     title: str
     method: Method
@@ -44,6 +45,7 @@ class Plan:
     frames: int = 0
     node: str = ""
     variety: float = 0.0
+    wordings: tuple[str, ...] = ("",)
 
     def __post_init__(self) -> None:
         if not 0 <= self.variety <= 1:
@@ -67,8 +69,10 @@ def final_steps(steps: int, search_steps: int) -> int:
 def which_noises() -> frozenset[str]:
     """The settings that say which noises are tried and in which order: a score has the same value whatever they are.
 
-    `noise` is one: an object that is not the sampler's own is not asked, and that one counts with the sampler. So is
-    `variety`, which is part of a recipe, and `levels`, a choice of three settings of paths.
+    `noise` is one: an object that is not the sampler's own is not asked, and that one counts with the sampler. So are
+    `variety` and `positives`, which are part of a recipe, and `levels`, a choice of three settings of paths.
     """
     kinds: list[Any] = [Limits, *registered().values()]
-    return frozenset({"noise", "variety", "levels", *(field.name for kind in kinds for field in fields(kind))})
+    return frozenset(
+        {"noise", "variety", "positives", "levels", *(field.name for kind in kinds for field in fields(kind))}
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,31 +15,37 @@ from .sampling.draws import latent_of
 from .sampling.listening import least_steps, side_by_side, tell
 from .sampling.source import HostNoise, NoiseSource, check_kinds, for_batch, replay_draws
 from .sampling.trajectories import Trajectories
+from .sampling.wordings import Wordings
 from .sampling.wrappers import Wrappers
 
 
-def put_replay_on(model: Any, recipes: Sequence[Recipe], title: str, noise: Any = None) -> Any:
+def put_replay_on(
+    model: Any, recipes: Sequence[Recipe], title: str, noise: Any = None, wordings: Wordings | None = None
+) -> Any:
     """A clone of MODEL whose sampler ignores its own seed and follows the recipe.
 
-    recipes: one for all images of a batch, or one for each. noise: the NOISE object that the search had. Raises
-    ValueError when a recipe needs another one.
+    recipes: one for all images of a batch, or one for each. noise, wordings: the NOISE object and the
+    positives that the search had. Raises ValueError when a recipe needs others.
     """
     check_kinds(recipes, noise, title)
-    return _Replay(recipes, title, noise).put_on(model, title)
+    return _Replay(recipes, title, noise, wordings or Wordings([])).put_on(model, title)
 
 
 class _Replay(Wrappers):
     """Runs the recipes instead of the sampler's own noise."""
 
-    def __init__(self, recipes: Sequence[Recipe], title: str, noise: Any):
+    def __init__(self, recipes: Sequence[Recipe], title: str, noise: Any, wordings: Wordings):
         super().__init__()
         self.recipes = recipes
         self.title = title
         self.noise = noise
+        self.wordings = wordings
 
     def run(self, call: SamplerCall) -> Tensor | None:
         if not torch.count_nonzero(call.noise):
             return None
+        call = replace(call, wordings=self.wordings)
+        self._check_wordings(call)
         own = NoiseSource(call.noise, call.seed, call.shapes)
         told = for_batch(self.recipes, len(call.noise), self.title)
         wanted = [own.meant(recipe, item) for item, recipe in enumerate(told)]
@@ -49,6 +56,13 @@ class _Replay(Wrappers):
         ways = [[(x0[0, item], x[0, item]) for x0, x in done[recipe].way] for item, recipe in enumerate(wanted)]
         tell(call, side_by_side(ways, least_steps(wanted, call.steps)), x0, latents, call.steps)
         return latents
+
+    def _check_wordings(self, call: SamplerCall) -> None:
+        try:
+            for recipe in self.recipes:
+                self.wordings.conds(call.guider.conds, recipe.wording)
+        except ValueError as error:
+            raise ValueError(f"{self.title}: {error}") from None
 
     def _source(self, call: SamplerCall, own: NoiseSource) -> HostNoise:
         """Of recipes of every kind; raises ValueError when one starts from noise that this sampler was not given."""

@@ -11,6 +11,7 @@ from ...search.methods.checks import at_least
 from ...search.patch import put_on
 from ...search.plan import Limits, Plan
 from ...search.results import Search as Searched
+from ...search.sampling.wordings import Wordings
 from ...verifiers.base import known, require
 from ..inputs import (
     FRAMES,
@@ -23,7 +24,7 @@ from ..inputs import (
     search_steps_input,
     target_input,
 )
-from ..types import CATEGORY, Search, Verifier
+from ..types import CATEGORY, Positives, Search, Verifier
 
 
 class SearchNode(io.ComfyNode):
@@ -74,7 +75,7 @@ class SearchNode(io.ComfyNode):
             category=CATEGORY,
             description=description,
             search_aliases=aliases,
-            inputs=[*_common(), *cls.settings(), *limits, *cls.added()],
+            inputs=[*_common(), *cls.settings(), *limits, *cls.added(), _positives()],
             outputs=_outputs(),
             hidden=[io.Hidden.unique_id],
         )
@@ -94,13 +95,15 @@ class SearchNode(io.ComfyNode):
         noise: Any = None,
         variety: float = 0.0,
         target: Any = "",
+        positives: Wordings | None = None,
         **settings: Any,
     ) -> io.NodeOutput:
         title = f"{cls.TITLE} (node {cls.hidden.unique_id})"
+        texts = ("",) if positives is None else positives.texts
         with named(title):
             at_least(frames=(frames, 0))
             limits = Limits(max_seconds, batch_size, patience, search_steps, read_target(target))
-            plan = Plan(title, cls.method(**settings), limits, frames, cls.hidden.unique_id, variety)
+            plan = Plan(title, cls.method(**settings), limits, frames, cls.hidden.unique_id, variety, texts)
         if verifier is None:
             told = (
                 f"{title}: no verifier is connected, so the sampler runs without a search. Connect a verifier loader."
@@ -112,7 +115,7 @@ class SearchNode(io.ComfyNode):
         judge = known(verifier, title)
         with named(title):
             check_target(limits.target, judge)
-        return io.NodeOutput(*put_on(model, plan, vae, judge, prompt, noise))
+        return io.NodeOutput(*put_on(model, plan, vae, judge, prompt, noise, positives))
 
 
 def _common() -> list[io.Input]:
@@ -155,6 +158,16 @@ def _variety() -> io.Input:
         tooltip="For models that make nearly the same image from every seed (turbo, distilled): disturbs the "
         "conditioning of every candidate but the first in the first third of the steps, each in another way. 0.3 is "
         "a start; too much forgets the prompt. The winner is then no plain seed: Replay Noise makes it again.",
+    )
+
+
+def _positives() -> io.Input:
+    return Positives.Input(
+        "positives",
+        optional=True,
+        tooltip="From Prompt Variants: other wordings of the sampler's positive prompt. Candidates are then drawn from "
+        "seed and wording both, and wordings that score well are drawn more often. Candidate 0 has your own prompt, by "
+        "which all are judged.",
     )
 
 

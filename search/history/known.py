@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ..host.starting import start_options
@@ -17,12 +17,16 @@ SAME = 0.01  # how far, of the spread of all scores, a candidate's may be from w
 
 
 class Known:
-    """The scores on one page. title: the search node in messages. judges: the names of those that score now."""
+    """The scores on one page. title: the search node in messages. judges: the names of those that score now. named: a
+    recipe as it is kept."""
 
-    def __init__(self, page: Page, title: str, judges: Collection[str]):
+    def __init__(
+        self, page: Page, title: str, judges: Collection[str], named: Callable[[Recipe], Recipe] = lambda recipe: recipe
+    ):
         self.page = page
         self.title = title
         self.judges = set(judges)
+        self.named = named
         self.has_passed_over = False
 
     def find(self, recipes: Sequence[Recipe], steps: int, race: Race | None = None) -> list[Candidate] | None:
@@ -50,9 +54,10 @@ class Known:
     def add(self, recipe: Recipe, number: int, seen: Candidate, steps: int, race: Race | None = None) -> None:
         """Keep what became of image `number` of a candidate."""
         place = _place(number, steps, race)
-        self.page.add(replace(seen, recipe=recipe), failed_place(place) if seen.failed else place)
+        self.page.add(replace(seen, recipe=self.named(recipe)), failed_place(place) if seen.failed else place)
 
     def _find(self, recipe: Recipe, place: tuple) -> Candidate | None:
+        recipe = self.named(recipe)
         seen = self.page.find(recipe, place)
         if seen is not None and seen.scores.keys() == self.judges:
             return seen

@@ -19,6 +19,7 @@ from ..records.recipe import Recipe
 
 MOST_BYTES = 64 * 2**20  # of all pages together; a candidate takes some kilobytes, most of it its picture
 MOST_PAGES = 1000
+PLAIN = 3  # parts of every recipe: seed, moves, path
 Place = int | tuple | None  # plain JSON values
 
 
@@ -123,7 +124,9 @@ class Page:
 
 
 def _name(recipe: Recipe, place: Place) -> str:
-    told = recipe if recipe.variety else recipe[:-1] if recipe.kind else recipe[:-2]
+    told = list(recipe)
+    while len(told) > PLAIN and not told[-1]:  # as before there were these
+        del told[-1]
     return json.dumps([told, place])
 
 

@@ -50,6 +50,7 @@ class Recipe(NamedTuple):
     draw, in a workflow whose own noise is another. WORKFLOW: the noise that the workflow itself brings for this seed.
     ONE_PER_IMAGE: image b of a batch from seed + b. ONE_FOR_ALL: all images from the seed. Else the class of a NOISE
     object that was asked for this seed. variety: how far its conditioning was disturbed (sampling/variety.py), 0 not.
+    wording: the text it was drawn with (sampling/wordings.py), empty where that is the sampler's own.
     """
 
     seed: int
@@ -57,6 +58,7 @@ class Recipe(NamedTuple):
     path: Path | None = None
     kind: str = ""
     variety: float = 0.0
+    wording: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -113,5 +115,5 @@ class Recipe(NamedTuple):
         if self.path is not None:
             start = {} if self.path.start is None else {"start": self.path.start}
             told["path"] = start | {"turns": [turn._asdict() for turn in self.path.turns]}
-        more = {"noise": self.kind, "variety": self.variety}
+        more = {"noise": self.kind, "variety": self.variety, "wording": self.wording}
         return told | {name: value for name, value in more.items() if value}

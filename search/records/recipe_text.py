@@ -8,7 +8,7 @@ from typing import Any
 from .recipe import Move, Path, Recipe, Turn
 
 SEEDS = 2**64
-NEEDED, OPTIONAL = {"seed", "moves"}, {"path", "noise", "variety"}
+NEEDED, OPTIONAL = {"seed", "moves"}, {"path", "noise", "variety", "wording"}
 
 
 class RecipeError(ValueError):
@@ -48,15 +48,16 @@ def _recipe(value: Any) -> Recipe:
         raise RecipeError(f'a recipe looks like {{"seed": 7, "moves": []}}, not {_shorten(json.dumps(value))}.')
     path = _path(value["path"]) if "path" in value else None
     moves, variety = tuple(_move(move) for move in value["moves"]), value.get("variety", 0.0)
-    return Recipe(_seed(value["seed"]), moves, path, _kind(value), _number(variety, "variety", 0))
+    kind, wording = _text(value, "noise", "a name"), _text(value, "wording", "a text")
+    return Recipe(_seed(value["seed"]), moves, path, kind, _number(variety, "variety", 0), wording)
 
 
-def _kind(value: dict[str, Any]) -> str:
-    if "noise" not in value:
+def _text(value: dict[str, Any], name: str, what: str) -> str:
+    if name not in value:
         return ""
-    if not isinstance(value["noise"], str) or not value["noise"]:
-        raise RecipeError(f"a recipe's noise is a name, not {_shorten(json.dumps(value['noise']))}.")
-    return value["noise"]
+    if not isinstance(value[name], str) or not value[name]:
+        raise RecipeError(f"a recipe's {name} is {what}, not {_shorten(json.dumps(value[name]))}.")
+    return value[name]
 
 
 def _move(value: Any) -> Move:

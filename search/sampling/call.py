@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import comfy.samplers
 from torch import Tensor
 
+from .wordings import Wordings
+
 
 class Solving(Protocol):
     """What runs where the host calls the user's solver (SAMPLER_SAMPLE)."""
@@ -52,7 +54,7 @@ class SamplerCall:
     """What the OUTER_SAMPLE wrapper is given: one call of the user's sampler.
 
     seed: as recipes have it, 0 to 2^64 - 1. given_seed: as the sampler was given it; None for solvers that draw on from
-    torch's random state.
+    torch's random state. wordings: that its candidates may be drawn with beside its own.
     """
 
     executor: Callable[..., Tensor]
@@ -68,6 +70,7 @@ class SamplerCall:
     given_seed: int | None
     extra: dict[str, Any] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)
+    wordings: Wordings | None = None
 
     def passed(self, seed: int) -> int | None:
         """What the sampler is given for a recipe's seed."""

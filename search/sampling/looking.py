@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from .levels import thin
-from .variety import Varied
 
 Predict = Callable[[Tensor, Tensor], Tensor]  # (x [rows, ...], sigma [rows]) -> x0
 
@@ -31,15 +30,13 @@ class Point(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What the solver was given: its schedule, and of all rows the noise, the latent image, the mask and conditioning
-    of their own, if any."""
+    """What the solver was given: its schedule, and of all rows the noise, the latent image and the mask."""
 
     guider: Any
     sigmas: Tensor
     noise: Tensor
     latent_image: Tensor
     mask: Tensor | None
-    varied: Varied | None = None
 
     def around(self, predict: Predict, rows: Tensor, options: dict[str, Any]) -> Predict:
         """The predictions of these rows as the solver would get them."""

@@ -20,7 +20,7 @@ from .onlookers import Onlookers
 from .proof import Watcher
 from .sharing import Shared
 from .stretches import step_seed
-from .variety import varied
+from .wordings import Worded, worded
 
 if TYPE_CHECKING:
     from .trajectories import Trajectories
@@ -68,6 +68,8 @@ class Rows:
         self.point = Point(None, call.noise, call.sigmas[:1], torch.empty(0), {}, None)
         self.way: list[tuple[Tensor, Tensor]] = []  # x0 and x, of the last step alone where nobody asks for all
         self.predictions: dict[float, Tensor] = {}
+        self.wordings: list[str] = []  # of each row
+        self.worded: dict[str, Worded] = {}
         self.work = 0.0  # steps done by all candidates
         self.given_up = False
 
@@ -105,6 +107,7 @@ class Rows:
         noises = [stretches.start(recipes, source, noise, latent_image, full) for recipes in starting]
         self.trajectories.spent = [0] * (count * self.images)
         fix_batch(guider.conds, self.images)
+        self._say(guider, starting, noise, latent_image, denoise_mask, extra_args.get("seed"))
         if self.shared is not None:
             passed = self.trajectories.call.passed
             seeds = [[passed(step_seed(recipe)) for recipe in recipes] for recipes in starting]
@@ -112,8 +115,7 @@ class Rows:
         rows = torch.cat(noises)
         self.alive, self.point = _from_here(rows, self.point)
         latent_image, denoise_mask = tile(latent_image, count), tile(denoise_mask, count)
-        own = varied(guider.conds, starting, stretches.sigmas)
-        self.given = Given(guider, sigmas, rows, latent_image, denoise_mask, own)
+        self.given = Given(guider, sigmas, rows, latent_image, denoise_mask)
         samples = executor(guider, sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar)
         if starting[0][0].is_open or self.trajectories.keeps_ends:
             for recipes, ended in zip(starting, samples.unflatten(0, (count, -1)), strict=True):
@@ -201,9 +203,12 @@ class Rows:
     def _predicted(self, point: Point, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Of these rows, in parts as large as fit, each with its prediction; they are counted."""
         together, at = self.trajectories.together, 0
+        if len(self.worded) > 1:
+            texts = list(self.worded)
+            rows = torch.stack(sorted(rows, key=lambda row: texts.index(self.wordings[int(row)])))
         while at < len(rows):
             comfy.model_management.throw_exception_if_processing_interrupted()
-            part = rows[at : at + together.most_rows(len(rows))]
+            part = self._of_one_wording(rows[at : at + together.most_rows(len(rows))])
             prediction = self._predict(point, part)
             if prediction is None:
                 together.fits = max(len(part) // self.images // 2, 1)
@@ -213,15 +218,36 @@ class Rows:
         for row in rows.tolist():
             self._count_prediction(row)
 
+    def _say(
+        self,
+        guider: Any,
+        starting: Sequence[Sequence[Recipe]],
+        noise: Tensor,
+        latent: Any,
+        mask: Tensor | None,
+        seed: Any,
+    ) -> None:
+        """Have conditioning of each wording ready, in the way in which the host has made the guider's."""
+        self.wordings = [recipe.wording for recipes in starting for recipe in recipes]
+        given = {"noise": noise, "device": noise.device, "latent_image": latent, "denoise_mask": mask, "seed": seed}
+        given["latent_shapes"] = self.trajectories.call.extra.get("latent_shapes")
+        sigmas = self.trajectories.stretches.sigmas
+        self.worded = worded(guider, self.trajectories.conds_of, starting, given, sigmas)
+
+    def _of_one_wording(self, rows: Tensor) -> Tensor:
+        """The first of these rows, as many as are drawn with the same."""
+        texts = [self.wordings[row] for row in rows.tolist()]
+        return rows[: next((at for at, text in enumerate(texts) if text != texts[0]), len(rows))]
+
     def _predict(self, point: Point, part: Tensor) -> Tensor | None:
         """The prediction for these rows, or None when several candidates at once were too many for the memory."""
         try:
-            own = self.given.varied
+            conds, own = self.worded[self.wordings[int(part[0])]]
             if own is not None and float(point.sigma[0]) < own.down_to * (1 - 1e-4):
                 own = None
-            if own is None and len(part) == len(point.x) and not self.watcher.turns:
+            if conds is None and own is None and len(part) == len(point.x) and not self.watcher.turns:
                 return point.executor(point.x, point.sigma, point.options, point.seed)
-            items, conds = (part % self.images, None) if own is None else (part, own.conds)
+            items, conds = (part % self.images, conds) if own is None else (part, own.conds)
             with conditioning_of(self.trajectories.call.guider, items, conds):
                 return point.executor(point.x[part], point.sigma[part], point.options, point.seed)
         except Exception as error:

@@ -18,6 +18,7 @@ from ..host.memory import OutOfMemory
 from ..records.outcomes import Outcomes
 from ..records.recipe import Recipe
 from .call import Finished, SamplerCall
+from .conditioning import Conds
 from .listening import is_kept
 from .proof import Watcher
 from .proving import Alone, Proving
@@ -101,7 +102,7 @@ class Trajectories:
         """One call of the user's sampler."""
         call = self.call
         self.rows = rows = Rows(self, candidates, cutting, watcher or Watcher())
-        call.guider.conds = {name: [dict(cond) for cond in conds] for name, conds in self.conds.items()}
+        call.guider.conds = self.conds_of(candidates[0][0].wording)
         with call.hooks.taken(rows.solve, rows.predict_noise):
             samples = call.executor(
                 call.noise,
@@ -115,6 +116,11 @@ class Trajectories:
                 **call.extra,
             )
         return rows.finished(samples)
+
+    def conds_of(self, wording: str) -> Conds:
+        """What the sampler is given for this wording; the host writes into it."""
+        conds = self.conds if self.call.wordings is None else self.call.wordings.conds(self.conds, wording)
+        return {name: [dict(cond) for cond in group] for name, group in conds.items()}
 
     def is_own(self, error: Exception) -> bool:
         """Whether the error in the last call is of the search's own work, or there was no memory for one candidate."""

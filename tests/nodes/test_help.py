@@ -17,7 +17,7 @@ from layout import ROOT
 
 DOCS = ROOT / "web" / "docs"
 PICTURES = DOCS / "pictures"
-PAGES_IN_FOLDERS = 24
+PAGES_IN_FOLDERS = 25
 LOOP_SETTINGS = {"method_candidates", "method_iterations", "method_neighbors", "method_cosine"}
 LARGEST = 300_000  # bytes of all pages and pictures together
 SYNTAX = re.compile(r"[{}@|]")  # means something else to the front end's translations
@@ -42,6 +42,7 @@ IN_SEARCH = {  # what people type, and a node that they should find
     "llm grader": "VLMVerifier",
     "requirements": "ChecklistVerifier",
     "spelling": "TextVerifier",
+    "rephrase": "PromptVariants",
     "fid": "DistributionVerifier",
 }
 
