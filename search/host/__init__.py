@@ -17,10 +17,10 @@ comfy.model_patcher: host/strangers
 comfy.nested_tensor: sampling/draws, sampling/listening, sampling/noise_objects, sampling/source
 comfy.patcher_extension: host/strangers, sampling/crosstalk, sampling/wrappers, steps/adaptive, steps/on_model
 comfy.sample: sampling/draws, steps/adaptive
-comfy.sampler_helpers: host/strangers
+comfy.sampler_helpers: host/strangers, sampling/wordings
 comfy.samplers: host/strangers, sampling/call, sampling/conditioning, sampling/crosstalk, sampling/looking,
-    sampling/rows, sampling/sharing, sampling/together, steps/adaptive, steps/on_model, steps/schedules,
-    steps/solver_cost
+    sampling/rows, sampling/sharing, sampling/together, sampling/wordings, steps/adaptive, steps/on_model,
+    steps/schedules, steps/solver_cost
 comfy.sd1_clip: host/prompt_text
 comfy.taesd.taesd: judging/small_images
 comfy.utils: judging/decoding, loop/search, results, sampling/draws, sampling/listening, sampling/source,

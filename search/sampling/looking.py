@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .levels import thin
+from .wordings import Said
 
 Predict = Callable[[Tensor, Tensor], Tensor]  # (x [rows, ...], sigma [rows]) -> x0
 
@@ -30,13 +31,15 @@ class Point(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What the solver was given: its schedule, and of all rows the noise, the latent image and the mask."""
+    """What the solver was given: its schedule, and of all rows the noise, the latent image, the mask and what
+    they are drawn with."""
 
     guider: Any
     sigmas: Tensor
     noise: Tensor
     latent_image: Tensor
     mask: Tensor | None
+    said: Said | None = None
 
     def around(self, predict: Predict, rows: Tensor, options: dict[str, Any]) -> Predict:
         """The predictions of these rows as the solver would get them."""

@@ -20,7 +20,7 @@ from .onlookers import Onlookers
 from .proof import Watcher
 from .sharing import Shared
 from .stretches import step_seed
-from .wordings import Worded, worded
+from .wordings import Said, say
 
 if TYPE_CHECKING:
     from .trajectories import Trajectories
@@ -68,8 +68,6 @@ class Rows:
         self.point = Point(None, call.noise, call.sigmas[:1], torch.empty(0), {}, None)
         self.way: list[tuple[Tensor, Tensor]] = []  # x0 and x, of the last step alone where nobody asks for all
         self.predictions: dict[float, Tensor] = {}
-        self.wordings: list[str] = []  # of each row
-        self.worded: dict[str, Worded] = {}
         self.work = 0.0  # steps done by all candidates
         self.given_up = False
 
@@ -107,7 +105,7 @@ class Rows:
         noises = [stretches.start(recipes, source, noise, latent_image, full) for recipes in starting]
         self.trajectories.spent = [0] * (count * self.images)
         fix_batch(guider.conds, self.images)
-        self._say(guider, starting, noise, latent_image, denoise_mask, extra_args.get("seed"))
+        said = say(guider, self.trajectories, starting, (noise, latent_image, denoise_mask), extra_args.get("seed"))
         if self.shared is not None:
             passed = self.trajectories.call.passed
             seeds = [[passed(step_seed(recipe)) for recipe in recipes] for recipes in starting]
@@ -115,7 +113,7 @@ class Rows:
         rows = torch.cat(noises)
         self.alive, self.point = _from_here(rows, self.point)
         latent_image, denoise_mask = tile(latent_image, count), tile(denoise_mask, count)
-        self.given = Given(guider, sigmas, rows, latent_image, denoise_mask)
+        self.given = Given(guider, sigmas, rows, latent_image, denoise_mask, said)
         samples = executor(guider, sigmas, extra_args, self._on_step, rows, latent_image, denoise_mask, disable_pbar)
         if starting[0][0].is_open or self.trajectories.keeps_ends:
             for recipes, ended in zip(starting, samples.unflatten(0, (count, -1)), strict=True):
@@ -177,6 +175,12 @@ class Rows:
             way=[(self._by_candidate(x0), self._by_candidate(x)) for x0, x in self.way if self.trajectories.keeps_way],
         )
 
+    @property
+    def _said(self) -> Said:
+        if self.given.said is None:
+            raise RuntimeError("the solver has not begun.")
+        return self.given.said
+
     def _count_prediction(self, row: int) -> None:
         if row in self.watched:
             self.beside[row % self.images] += 1
@@ -203,12 +207,10 @@ class Rows:
     def _predicted(self, point: Point, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Of these rows, in parts as large as fit, each with its prediction; they are counted."""
         together, at = self.trajectories.together, 0
-        if len(self.worded) > 1:
-            texts = list(self.worded)
-            rows = torch.stack(sorted(rows, key=lambda row: texts.index(self.wordings[int(row)])))
+        rows = self._said.in_order(rows)
         while at < len(rows):
             comfy.model_management.throw_exception_if_processing_interrupted()
-            part = self._of_one_wording(rows[at : at + together.most_rows(len(rows))])
+            part = self._said.first(rows[at : at + together.most_rows(len(rows))])
             prediction = self._predict(point, part)
             if prediction is None:
                 together.fits = max(len(part) // self.images // 2, 1)
@@ -218,31 +220,10 @@ class Rows:
         for row in rows.tolist():
             self._count_prediction(row)
 
-    def _say(
-        self,
-        guider: Any,
-        starting: Sequence[Sequence[Recipe]],
-        noise: Tensor,
-        latent: Any,
-        mask: Tensor | None,
-        seed: Any,
-    ) -> None:
-        """Have conditioning of each wording ready, in the way in which the host has made the guider's."""
-        self.wordings = [recipe.wording for recipes in starting for recipe in recipes]
-        given = {"noise": noise, "device": noise.device, "latent_image": latent, "denoise_mask": mask, "seed": seed}
-        given["latent_shapes"] = self.trajectories.call.extra.get("latent_shapes")
-        sigmas = self.trajectories.stretches.sigmas
-        self.worded = worded(guider, self.trajectories.conds_of, starting, given, sigmas)
-
-    def _of_one_wording(self, rows: Tensor) -> Tensor:
-        """The first of these rows, as many as are drawn with the same."""
-        texts = [self.wordings[row] for row in rows.tolist()]
-        return rows[: next((at for at, text in enumerate(texts) if text != texts[0]), len(rows))]
-
     def _predict(self, point: Point, part: Tensor) -> Tensor | None:
         """The prediction for these rows, or None when several candidates at once were too many for the memory."""
         try:
-            conds, own = self.worded[self.wordings[int(part[0])]]
+            conds, own = self._said.of(part)
             if own is not None and float(point.sigma[0]) < own.down_to * (1 - 1e-4):
                 own = None
             if conds is None and own is None and len(part) == len(point.x) and not self.watcher.turns:

@@ -86,21 +86,48 @@ class Worded(NamedTuple):
     varied: Varied | None
 
 
-def worded(
-    guider: Any, conds_of: Any, starting: Sequence[Sequence[Recipe]], given: dict[str, Any], sigmas: Tensor
-) -> dict[str, Worded]:
-    """By the texts of the candidates' recipes, the first of which the guider has.
+class Said:
+    """What the rows of a call are drawn with. texts: of each row. worded: by text; the first is what the guider has."""
 
-    conds_of: the conditioning with a text, as the sampler is given it. given: what else the host makes it ready with.
+    def __init__(self, texts: Sequence[str], worded: dict[str, Worded]):
+        self.texts = texts
+        self.worded = worded
+
+    def of(self, rows: Tensor) -> Worded:
+        """Of rows that are drawn with the same."""
+        return self.worded[self.texts[int(rows[0])]]
+
+    def in_order(self, rows: Tensor) -> Tensor:
+        """Those of one wording after another."""
+        if len(self.worded) < 2:
+            return rows
+        order = list(self.worded)
+        return torch.stack(sorted(rows, key=lambda row: order.index(self.texts[int(row)])))
+
+    def first(self, rows: Tensor) -> Tensor:
+        """The first of these rows, as many as are drawn with the same."""
+        texts = [self.texts[row] for row in rows.tolist()]
+        return rows[: next((at for at, text in enumerate(texts) if text != texts[0]), len(rows))]
+
+
+def say(guider: Any, trajectories: Any, starting: Sequence[Sequence[Recipe]], ready: Any, seed: int | None) -> Said:
+    """Conditioning of each wording of the candidates, made ready as the host has made the guider's.
+
+    ready: noise, latent image and mask, as the host has them. seed: as the sampler was given it.
     """
-    images = len(starting[0])
-    texts = list(dict.fromkeys(recipe.wording for recipes in starting for recipe in recipes))
+    noise, latent, mask = ready
+    given = {"noise": noise, "device": noise.device, "latent_image": latent, "denoise_mask": mask, "seed": seed}
+    given["latent_shapes"] = trajectories.call.extra.get("latent_shapes")
+    sigmas = trajectories.stretches.sigmas
+    texts = [recipe.wording for recipes in starting for recipe in recipes]
     found = {texts[0]: Worded(None, varied(guider.conds, starting, sigmas))}
-    for text in texts[1:]:
-        conds = comfy.samplers.process_conds(guider.inner_model, conds=conds_of(text), **given)
-        fix_batch(conds, images)
+    for text in dict.fromkeys(texts[1:]):
+        if text in found:
+            continue
+        conds = comfy.samplers.process_conds(guider.inner_model, conds=trajectories.conds_of(text), **given)
+        fix_batch(conds, len(starting[0]))
         found[text] = Worded(conds, varied(conds, starting, sigmas))
-    return found
+    return Said(texts, found)
 
 
 def _tensors(value: Any) -> list[Tensor]:
