@@ -162,3 +162,16 @@ def test_looks_ahead_are_compared_and_disturb_nothing(monkeypatch: pytest.Monkey
         "disturb trajectories by 0.0e+00" in text
         and "without looks: 80; with looks after 5 steps: 100; as counted" in text
     )
+
+
+def test_good_enough_chooses_by_a_list_and_stops_at_a_target(quick: Any, tmp_path: Path) -> None:
+    rows = quick("good_enough", "good_enough.jsonl")
+    assert len(rows) == 2 * 4 and all(0 < row["whole"] < 1 and row["parts"] for row in rows)
+    table = (tmp_path / "good_enough.md").read_text()
+    assert "| checklist, geometric mean |" in table and "| the oracle's yes |" in table
+    assert quick("good_enough", "good_enough.jsonl") == rows
+    module, np = importlib.import_module("good_enough"), importlib.import_module("numpy")
+    good, values, orders = np.array([0, 1, 0, 1]) > 0, np.array([4.0, 1.0, 3.0, 2.0]), np.array([[0, 1, 2, 3]])
+    assert module.stopped(good, values, good, orders, 4) == (2.0, 1.0)
+    assert module.stopped(good, values, good, orders, 4, together=4) == (4.0, 1.0)
+    assert module.stopped(~good & False, values, good, orders, 3) == (3.0, 0.0)
