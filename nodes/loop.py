@@ -9,6 +9,7 @@ from comfy_execution.graph_utils import GraphBuilder, is_link
 from comfy_execution.utils import get_executing_context
 
 from ..search import methods
+from ..search.board.boards import BOARDS
 from ..search.history.keys import loop_key
 from ..search.history.ledger import Page
 from ..search.history.pages import page
@@ -164,6 +165,11 @@ class SearchLoopClose(io.ComfyNode):
             enable_expand=True,
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        """Another one when people want a search to go on of which ComfyUI has the result."""
+        return BOARDS.continued[cls.hidden.unique_id]
 
     @classmethod
     async def execute(

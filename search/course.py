@@ -173,6 +173,7 @@ class Course(Generic[Product]):
             notes=notes,
             summary=self.plan.method.summary(candidates),
             target=None if self.plan.limits.target is None else self.plan.limits.target.told,
+            chosen=self.standings[image].chosen,
         )
 
 

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from ..verifiers.base import VerifierError, pace
 from .board.boards import BOARDS
+from .board.glimpses import Glimpses
 from .board.watch import Asked, Watch
 from .course import Course, Judged
 from .evaluate import Evaluator, Spent
@@ -61,7 +62,12 @@ class Driver:
             draft, source, limits.batch_size, self._progress, plan.method.races, levels, outcomes
         )
         self.board = BOARDS.start(
-            plan.node, plan.name, total / call.steps, images=source.items, max_seconds=limits.max_seconds
+            plan.node,
+            plan.name,
+            total / call.steps,
+            images=source.items,
+            max_seconds=limits.max_seconds,
+            seed=call.seed,
         )
         size = call.noise.numel() * 4  # solvers compute in float32
         levels_of = self.trajectories.stretches.levels_of_schedule()
@@ -76,7 +82,8 @@ class Driver:
             drafts=draft.steps < call.steps,
         )
         asked = Asked(plan.method.races, limits.batch_size)
-        self.watch = Watch(plan.title, self.board, self.course.standings, call.steps, asked)
+        glimpses = Glimpses(call.guider.model_patcher.model.latent_format, call.shapes)
+        self.watch = Watch(plan.title, self.board, self.course.standings, call.steps, asked, glimpses)
         self.spent = Spent(source.items)
         self.evaluator = Evaluator(self.course, self.trajectories, judge, known, self.watch, self.spent)
         self.finals = Finals(self.course, self.evaluator, self._take)
@@ -92,6 +99,7 @@ class Driver:
                 if self.trajectories.call.steps < self.call.steps:
                     self.finals.run_finalists(self.call.sigmas)
                 self.can_give_up = False
+                self._choose()
                 self.finals.run_known_winners()
         except (VerifierError, DecodeError, OutOfMemory) as error:
             self.watch.end("interrupted", "ended early")
@@ -116,6 +124,15 @@ class Driver:
                 self.trajectories.next_round()
             self.course.rounds += 1
         self.course.close()
+
+    def _choose(self) -> None:
+        """What people want in place of the best."""
+        for image, index in self.board.wanted.items():
+            number = self.finals.run_chosen(image, index)
+            if number is not None:
+                self.board.choose(image, number)
+        if self.board.wanted:
+            self.watch.judged({})
 
     def _take(self, judged: Judged[Result]) -> None:
         self.course.take(judged)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -70,6 +71,7 @@ class Evaluator:
         self.known = known
         self.watch = watch
         self.spent = spent
+        self.begun: dict[int, Recipes] = {}  # what ran last, by number
 
     def evaluate(self, asked: Round, in_time: bool = True) -> Iterator[Judged[Result]]:
         """What earlier runs have scored, and what runs now. Ends early when it is given up. in_time: also when there is
@@ -104,7 +106,27 @@ class Evaluator:
         """As many of the candidates as go in one call; None when they were given up, as people had seen enough."""
         if not give_parents(self.course, self.trajectories, self.again, candidates):
             return None
-        return self._run(candidates, cutting, uncut)
+        first = len(self.course.standings[0].seen)
+        numbers = {recipes: first + at for at, recipes in reversed(list(enumerate(candidates)))}
+        self.begun = {number: recipes for recipes, number in numbers.items()}
+        self.trajectories.glimpse = partial(self._glimpse, numbers)
+        try:
+            return self._run(candidates, cutting, uncut)
+        finally:
+            self.trajectories.glimpse = None
+
+    def _glimpse(
+        self,
+        numbers: dict[Recipes, int],
+        running: Sequence[Sequence[Recipe]],
+        step: int,
+        x0: Tensor,
+        alive: Tensor,
+    ) -> None:
+        """Show what is predicted of candidates that run. numbers: of those that were asked for."""
+        images = self._grid.images
+        named = {row: (row % images, numbers.get(tuple(running[row // images]))) for row in alive.tolist()}
+        self.watch.glimpse({row: (image, at) for row, (image, at) in named.items() if at is not None}, step, x0)
 
     def again(self, recipes: Recipes) -> Judged[Result] | None:
         """One candidate from noise on, whatever its way was. What that costs is no candidate's."""

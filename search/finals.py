@@ -49,13 +49,37 @@ class Finals:
                         return
                 trajectories.next_round()
 
+    def run_chosen(self, image: int, index: int) -> int | None:
+        """What a person wants for an image in place of its best, to its end. Returns its number, which is another one
+        where it was left on the way; None when it comes to nothing."""
+        item, number = self.course.standings[image], index
+        is_judged = index < len(item.seen)
+        recipes = self.course.recipes[index] if is_judged else self.evaluator.begun.get(index)
+        if recipes is None:
+            return None
+        if not (is_judged and item.seen[index].is_finished):
+            judged = self.evaluator.again(recipes)
+            if judged is None or not judged.candidates[image][0].is_finished:
+                return None
+            number = self._take_chosen(image, index, judged)
+        item.choose(number)
+        return number
+
+    def _take_chosen(self, image: int, index: int, judged: Judged[Result]) -> int:
+        item, kept = self.course.standings[image], judged.kept[image][0]
+        if index >= len(item.seen) or kept is None:
+            self.take(judged)
+            return len(item.seen) - 1
+        item.again(index, judged.candidates[image][0], kept)
+        return index
+
     def run_known_winners(self) -> None:
         """Run winners whose latent only an earlier run has had. Raises ScoresChanged when one is not what it was, and
         CandidatesFailed when there is no winner."""
         self.course.check()
         standings = self.course.standings
         best = tuple(item.winner for item in standings)
-        missing = [image for image, index in enumerate(best) if standings[image].results[index] is None]
+        missing = [image for image, index in enumerate(best) if standings[image].results.get(index) is None]
         if not missing:
             return
         # also what the other images run: their own best may be the end of a path

@@ -1,14 +1,19 @@
+import { app } from "../../scripts/app.js";
+import { canGoOn, numberOf } from "./again.js";
 import { baseline, isBaseline, ranked, scoreDecimals } from "./boards.js";
 import { Curve } from "./curve.js";
 import { button, duration, element } from "./dom.js";
 import { headline, noHeadline } from "./headline.js";
 import { fixed } from "./numbers.js";
+import { pictureURL } from "./server.js";
 import { texts } from "./texts.js";
 import { MOST_TILES, Tiles } from "./tiles.js";
 
-/** A board as an element. keepBest(board) and open(board, image, index) are called when people press. */
+const UNFINISHED = ["user", "time", "interrupted"]; // how searches end that have something left to do
+
+/** A board as an element. actions: what is called when people press, see extension.js. */
 export class BoardView {
-  constructor(keepBest, open) {
+  constructor({ keepBest, open, runAgain }) {
     this.boards = [];
     this.chosen = null; // the place of the board and image in `tracks` that somebody has chosen; else the newest
     this.tiles = new Tiles(open);
@@ -22,20 +27,28 @@ export class BoardView {
       this.number,
       button("›", () => this.choose(1), { title: texts().after }),
     );
+    this.face = element("img", { class: "face", alt: "", draggable: "false" });
     this.bar = element("div");
     this.spent = element("p", { class: "hint" });
     this.keep = button(texts().keepBest, () => keepBest(this.track.board), {
       class: "keep",
       title: texts().keepBestDoes,
     });
+    this.recipe = button(texts().recipe, () => open(this.track.board, this.track.image, this.track.best), {
+      title: texts().recipeShows,
+    });
+    this.goOn = button(texts().goOn, () => runAgain(this.track.board), { title: texts().goOnDoes });
+    this.more = button("", () => runAgain(this.track.board, 2 * numberOf(this.track.board).widget.value));
+    this.actions = element("div", { class: "row actions" }, this.keep, this.goOn, this.more, this.recipe);
     this.note = element("p", { class: "hint note" });
     this.element = element(
       "div",
       { class: "noise-search noise-search-board" },
-      element("div", { class: "row" }, this.score, this.keep),
+      element("div", { class: "row" }, this.face, this.score),
       this.curve.element,
       element("div", { class: "progress" }, this.bar),
       element("div", { class: "row" }, this.spent, this.chooser),
+      this.actions,
       this.note,
       this.tiles.element,
     );
@@ -49,7 +62,7 @@ export class BoardView {
 
   /** The searches one can look at: one per image of a batch. */
   get tracks() {
-    return this.boards.flatMap((board) => board.images.map((_, image) => ({ board, image })));
+    return this.boards.flatMap((board) => board.images.map((_, image) => ({ board, image, best: board.best[image] })));
   }
 
   get track() {
@@ -81,6 +94,8 @@ export class BoardView {
     const own = baseline(board, image)?.score ?? null;
     const isOwn = Boolean(best) && isBaseline(best);
     const count = judged(board, image).length;
+    this.face.hidden = !best;
+    if (best) this.face.src = pictureURL("tile", board.board, image, best);
     this.score.replaceChildren(best ? headline({ best, own, isOwn, count, places }) : noHeadline());
     const { tracks } = this;
     this.chooser.hidden = tracks.length < 2;
@@ -89,8 +104,20 @@ export class BoardView {
     this.number.textContent = place(at + 1, tracks.length);
     this.bar.style.width = `${Math.min(100, (100 * board.done) / board.total)}%`;
     this.spent.textContent = spending(board, image);
-    this.keep.hidden = board.stopped !== null;
+    this.drawActions(board, best);
+  }
+
+  drawActions(board, best) {
+    const hasEnded = board.stopped !== null;
+    this.keep.hidden = hasEnded;
     this.keep.disabled = board.stop_asked;
+    this.recipe.hidden = !best;
+    const isThere = hasEnded && board.workflow === app.rootGraph.id && canGoOn(board);
+    this.goOn.hidden = !isThere || !UNFINISHED.includes(board.stopped);
+    const number = isThere ? numberOf(board)?.widget.value : null;
+    this.more.hidden = !number;
+    this.more.textContent = texts().more(number);
+    this.more.title = texts().moreDoes(2 * number, board.seed);
   }
 }
 

@@ -1,68 +1,86 @@
 import { app } from "../../scripts/app.js";
 import { BoardView } from "./board_view.js";
-import { element } from "./dom.js";
+import { button, element } from "./dom.js";
 import { savedView } from "./saved.js";
 import { texts } from "./texts.js";
 
+const STATE = "noise_search_board"; // among the node's properties: "open" when its candidates are shown
+const OPEN = "open";
 const WIDTH = 340;
-const HEIGHTS = { live: 380, saved: 170 };
+const HEIGHTS = { compact: 124, open: 460 };
 const MARGIN = 20; // of a widget on the canvas, both sides together
 
 const widgets = new WeakMap();
 
-/** The place for a board on a node: made, and the node made larger, when there is something to show. */
+/** The place for a board on a node, which has it from when it is placed on. */
 export function widgetOf(node, actions) {
   if (!widgets.has(node)) widgets.set(node, new BoardWidget(node, actions));
   return widgets.get(node);
 }
 
+/** Whether a node searches: what it gives out says so. */
+export const searches = (node) => Boolean(node.outputs?.some(({ type }) => type === "SEARCH"));
+
+/** Compact it has the best, its score and a bar; opened, the candidates. That is saved with the node, like its size. */
 class BoardWidget {
-  constructor(node, { keepBest, open }) {
+  constructor(node, actions) {
     this.node = node;
-    this.kind = null;
-    this.grown = [0, 0]; // by how much the node is larger than without a board
-    this.view = new BoardView(keepBest, open);
+    this.view = new BoardView(actions);
+    this.toggle = button("", () => this.open(!this.isOpen), { class: "toggle" });
+    this.content = element("div", { class: "content" }, element("p", { class: "hint" }, texts().nothingYet));
     const label = texts().board(node.title);
-    this.element = element("div", { class: "noise-search-place", role: "region", "aria-label": label });
+    this.element = element("div", { class: "noise-search noise-search-place", role: "region", "aria-label": label });
+    this.element.append(this.toggle, this.content);
     this.element.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
-    const widget = node.addDOMWidget("board", "noise_search_board", this.element, {
+    this.widget = node.addDOMWidget("board", "noise_search_board", this.element, {
       serialize: false, // not in prompts
       hideOnZoom: false,
-      getMinHeight: () => HEIGHTS[this.kind] ?? 0,
+      getMinHeight: () => this.height,
+      getMaxHeight: () => (this.isOpen ? undefined : this.height),
     });
-    widget.serialize = false; // not in workflows
-    this.saveWithoutBoard();
+    this.widget.serialize = false; // not in workflows
+    this.fit();
+  }
+
+  get isOpen() {
+    return this.node.properties[STATE] === OPEN;
+  }
+
+  get height() {
+    return HEIGHTS[this.isOpen ? "open" : "compact"];
   }
 
   showBoards(boards) {
-    this.become("live", this.view.element);
+    this.put(this.view.element);
     this.view.show(boards);
   }
 
   showSaved(winners) {
-    this.become("saved", savedView(winners));
+    this.put(savedView(winners));
   }
 
-  become(kind, content) {
-    if (this.element.firstChild !== content) this.element.replaceChildren(content);
-    if (this.kind === kind) return;
+  put(content) {
+    if (this.content.firstChild !== content) this.content.replaceChildren(content);
+  }
+
+  open(isOpen) {
+    const before = this.height;
+    if (isOpen) this.node.properties[STATE] = OPEN;
+    else delete this.node.properties[STATE];
     const [width, height] = this.node.size;
-    const plain = [width - this.grown[0], height - this.grown[1]];
-    this.kind = kind;
-    this.element.style.minHeight = `${HEIGHTS[kind] - MARGIN}px`;
-    this.grown = [Math.max(0, WIDTH - plain[0]), HEIGHTS[kind]];
-    this.node.setSize([plain[0] + this.grown[0], plain[1] + this.grown[1]]);
-    app.canvas.setDirty(true, true);
+    this.node.setSize([width, height + this.height - before]);
+    this.fit();
   }
 
-  /** A saved workflow has the node in its own size, since the board is not saved. */
-  saveWithoutBoard() {
-    const { node } = this;
-    const before = node.onSerialize;
-    node.onSerialize = (saved) => {
-      before?.call(node, saved);
-      saved.size = [saved.size[0] - this.grown[0], saved.size[1] - this.grown[1]];
-    };
+  /** Looks as its node says, which is at least as large as it needs. */
+  fit() {
+    this.element.classList.toggle("compact", !this.isOpen);
+    this.element.style.minHeight = `${this.height - MARGIN}px`;
+    this.toggle.textContent = this.isOpen ? "▴" : "▾";
+    this.toggle.title = this.isOpen ? texts().hideCandidates : texts().showCandidates;
+    const [width, height] = this.node.computeSize();
+    this.node.setSize([Math.max(this.node.size[0], width, WIDTH), Math.max(this.node.size[1], height)]);
+    app.canvas?.setDirty(true, true);
   }
 
   /** On the canvas, what does not scroll the candidates zooms or moves the graph. Vue's nodes do that already. */

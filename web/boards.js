@@ -19,11 +19,26 @@ export function take({ candidates, ...said }) {
   if (said.since > (known?.revision ?? 0)) return null;
   if (known && (known.stopped || known.revision > said.revision)) return known; // that is older than what is known
   const images = known?.images ?? candidates.map(() => new Map());
-  candidates.forEach((entries, image) => entries.forEach((entry) => images[image].set(entry.index, entry)));
+  candidates.forEach((entries, image) => entries.forEach((entry) => images[image].set(entry.index, filled(entry))));
+  if (said.stopped) images.forEach(forgetBegun);
   const board = { ...said, images, heard: performance.now() };
   if (!known) forgetOthers(board);
   boards.set(board.board, board);
   return board;
+}
+
+/** A board from all that the server has of it. */
+export const whole = ({ candidates, ...said }) => ({
+  ...said,
+  images: candidates.map((entries) => new Map(entries.map((entry) => [entry.index, filled(entry)]))),
+});
+
+/** A candidate that has only begun has a number and a step. */
+const filled = (entry) =>
+  entry.begun ? { ...entry, running: true, score: null, nfe: 0, repeats: null, seed: null } : entry;
+
+function forgetBegun(image) {
+  for (const entry of [...image.values()].filter(({ begun }) => begun)) image.delete(entry.index);
 }
 
 /** A node shows the searches of one prompt, the last. */
@@ -38,21 +53,30 @@ export const revisionOf = (id) => boards.get(id)?.revision ?? 0;
 /** Those of a node, in the order they began. */
 export const boardsOfNode = (node) => [...boards.values()].filter((board) => board.node === node);
 
+/** Those of the nodes in the subgraph that this node is. */
+export const boardsInside = (node) => [...boards.values()].filter((board) => board.node.startsWith(`${node}:`));
+
 /** Those that run and were not heard of for so many milliseconds. */
 export const silentFor = (milliseconds) =>
   [...boards.values()].filter((board) => !board.stopped && performance.now() - board.heard > milliseconds);
 
-/** A board that the server does not know any more. */
+/** A board that the server does not know any more: as it is shown from now on. */
 export function lose(id) {
   const board = boards.get(id);
-  if (board) boards.set(id, { ...board, stopped: "interrupted" });
+  if (!board) return null;
+  board.images.forEach(forgetBegun);
+  boards.set(id, { ...board, stopped: "interrupted" });
+  return boards.get(id);
 }
 
 /** The candidates of an image as people want to see them: finished ones first, failed ones last, each kind by score. */
 export function ranked(board, image) {
   const kind = (entry) => (entry.failed ? 3 : entry.running ? 1 : entry.step === null ? 0 : 2);
-  return [...board.images[image].values()].sort((one, other) => kind(one) - kind(other) || other.score - one.score);
+  return [...board.images[image].values()].sort((one, other) => kind(one) - kind(other) || worth(other) - worth(one));
 }
+
+/** What is only begun comes after what has a score. */
+const worth = (entry) => entry.score ?? -Number.MAX_VALUE;
 
 /** Whether this is the image without search, on few steps or in full. */
 export const isBaseline = (entry) => entry.index === 0 || entry.repeats === 0;

@@ -64,7 +64,8 @@ class Details {
   async show(at) {
     const entry = this.order[at];
     try {
-      const details = await candidate(this.board.board, this.image, entry.index);
+      const begun = { score: null, scores: {}, nfe: 0, recipe: null, preview: false };
+      const details = entry.begun ? begun : await candidate(this.board.board, this.image, entry.index);
       this.at = at;
       this.picture.hidden = Boolean(entry.failed);
       if (!entry.failed) this.picture.src = pictureURL("picture", this.board.board, this.image, entry);
@@ -84,7 +85,7 @@ class Details {
       element("p", { class: "hint" }, texts().placeByScore(this.at + 1, this.order.length)),
       this.table(details, entry),
       ...remarks(entry, details).map((text) => element("p", { class: "hint" }, text)),
-      recipePanel(details.recipe),
+      entry.begun ? "" : recipePanel(details.recipe),
     ];
   }
 
@@ -104,6 +105,7 @@ function remarks(entry, details) {
   if (entry.failed) remarks.push(texts().hasFailed(reason(entry)));
   if (isBaseline(entry)) remarks.push(texts().ownNoise);
   if (entry.repeats !== null) remarks.push(texts().repeated(entry.repeats));
+  if (entry.begun) return [...remarks, texts().onlyBegun(entry.step)];
   if (entry.step !== null && !entry.failed) remarks.push(texts().notFinal(entry.step));
   if (!details.preview && !entry.failed) remarks.push(texts().smallPicture);
   if (details.recipe) remarks.push(texts().replay);

@@ -1,27 +1,28 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { boardsOfNode, forgetAll, lose, revisionOf, silentFor, take } from "./boards.js";
-import { widgetOf } from "./board_widget.js";
+import { runAgain } from "./again.js";
+import { Badges } from "./badges.js";
+import { boardsInside, boardsOfNode, forgetAll, lose, revisionOf, silentFor, take } from "./boards.js";
+import { searches, widgetOf } from "./board_widget.js";
 import { openDetails } from "./details.js";
-import { findNode } from "./find.js";
+import { findNode, nodesAround } from "./find.js";
 import { complain } from "./notice.js";
 import { forgetSaved, savedResults } from "./saved.js";
 import { boardSince, boardsOf, keepBest } from "./server.js";
+import { registerSidebar } from "./sidebar.js";
 
 const EVENT = "noise_search.board";
 const SILENCE = 3000; // milliseconds after which a running search is asked for: events go to one browser only
 
 const actions = {
   open: openDetails,
-  async keepBest(board) {
-    try {
-      await keepBest(board.board);
-      await catchUp(board.board);
-    } catch (error) {
-      complain(error);
-    }
-  },
+  keepBest: orComplain(async (board) => {
+    await keepBest(board.board);
+    await catchUp(board.board);
+  }),
+  runAgain: orComplain(runAgain),
 };
+const badges = new Badges(actions);
 
 app.registerExtension({
   name: "noise_search.board",
@@ -34,12 +35,30 @@ app.registerExtension({
     api.addEventListener("execution_start", () => (heard = false));
     api.addEventListener("execution_success", () => heard || restore(new Map())); // ComfyUI had the search in its cache
     api.addEventListener("reconnected", () => silentFor(0).forEach(({ board }) => catchUp(board)));
+    registerSidebar(actions);
     setInterval(() => silentFor(SILENCE).forEach(({ board }) => catchUp(board)), SILENCE);
+  },
+  nodeCreated(node) {
+    if (searches(node)) widgetOf(node, actions);
+  },
+  loadedGraphNode(node) {
+    if (searches(node)) widgetOf(node, actions).fit(); // as it was saved
   },
   afterConfigureGraph() {
     void restore();
   },
 });
+
+/** Does it, and tells people what could not be done. */
+function orComplain(act) {
+  return async (...given) => {
+    try {
+      await act(...given);
+    } catch (error) {
+      complain(error);
+    }
+  };
+}
 
 let heard = false; // of a board in the prompt that is running
 
@@ -55,6 +74,7 @@ function show(message) {
   forgetSaved(message);
   const node = findNode(message.node);
   if (node) widgetOf(node, actions).showBoards(boardsOfNode(message.node));
+  nodesAround(message.node).forEach((id) => badges.show(id, boardsInside(id)));
 }
 
 async function catchUp(board) {
@@ -63,8 +83,12 @@ async function catchUp(board) {
     if (message.workflow === app.rootGraph.id && take(message)) show(message);
   } catch (error) {
     console.warn("Noise Search:", error.message);
-    if (error.status === 404) lose(board);
+    if (error.status === 404) showLost(lose(board));
   }
+}
+
+function showLost(board) {
+  if (board) show(board);
 }
 
 /**

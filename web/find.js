@@ -7,3 +7,10 @@ export function findNode(id) {
   const graph = path.reduce((inside, step) => inside?.getNodeById(step)?.subgraph, app.rootGraph);
   return graph?.getNodeById(last);
 }
+
+/** The ids of the subgraphs' nodes that a node is in, from outside in. */
+export function nodesAround(id) {
+  const steps = id.split(":");
+  const around = steps.slice(1).map((_, depth) => steps.slice(0, depth + 1).join(":"));
+  return around.filter(findNode);
+}

@@ -20,17 +20,24 @@ async function ask(path, options) {
 export const boardsOf = (workflow, ids) =>
   ask(`?${new URLSearchParams([["workflow", workflow], ...ids.map((id) => ["board", id])])}`);
 
+/** The boards of all searches that are running, and those of these ids that the server still has. */
+export const runningBoards = (ids) =>
+  ask(`?${new URLSearchParams([["running", ""], ...ids.map((id) => ["board", id])])}`);
+
 /** What is new on a board since a revision. */
 export const boardSince = (board, revision) => ask(`/${board}?since=${revision}`);
 
 /** The search ends with the best so far. */
 export const keepBest = (board) => ask(`/${board}/keep_best`, { method: "POST" });
 
+/** The next run of its node searches, whatever ComfyUI has in its cache. */
+export const goOn = (board) => ask(`/${board}/go_on`, { method: "POST" });
+
 /** A candidate's scores and recipe. */
 export const candidate = (board, image, index) => ask(`/${board}/${image}/${index}`);
 
 /** The address of a candidate's picture, `tile` or `picture`; another one when the picture has changed. */
 export function pictureURL(kind, board, image, entry) {
-  const at = entry.running ? `${entry.step}-running` : (entry.step ?? "end");
+  const at = entry.running ? `${entry.step}-${entry.begun ? "begun" : "running"}` : (entry.step ?? "end");
   return api.apiURL(`${BOARDS}/${board}/${image}/${entry.index}/${kind}?at=${at}`);
 }

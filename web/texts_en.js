@@ -1,6 +1,13 @@
 /** What the board says. All languages have the same entries. */
 export const english = {
   board: (node) => `${node}: board`,
+  nothingYet: "The search is shown here while it runs.",
+  showCandidates: "Show the candidates",
+  hideCandidates: "Hide the candidates",
+  tab: "Noise Search",
+  tabShows: "Searches that are running",
+  noneRuns: "No search is running.",
+  ofNode: (node) => `Node ${node} of another workflow`,
   before: "The one before",
   after: "The next one",
 
@@ -25,6 +32,13 @@ export const english = {
 
   keepBest: "Keep best",
   keepBestDoes: "End the search now and go on with the best so far. The queue continues.",
+  recipe: "Recipe",
+  recipeShows: "The best candidate, with its recipe",
+  goOn: "Continue",
+  goOnDoes: "Run again with the seed of this search: it goes on from what was scored.",
+  more: (count) => `${count} more`,
+  moreDoes: (count, seed) =>
+    `Search on to ${count}, with seed ${seed} back in its place. What was scored is not run again.`,
   ending: "The search ends at the next step, with the best so far.",
   endingLater: "Nothing is finished yet: the search ends as soon as something is.",
   mostAreShown: (most, count) => `The best ${most} of ${count} are shown.`,
@@ -55,6 +69,7 @@ export const english = {
   imageWithoutSearch: "the image without search",
   inFull: (index) => `candidate ${index} in full`,
   stillRunning: (steps) => `still running, judged after ${steps} steps`,
+  onlyBegun: (steps) => `running, as predicted after ${steps} steps`,
   afterSteps: (steps) => `after ${steps} steps`,
   failed: "failed",
   failedBecause: (reason) => `failed: ${reason}`,

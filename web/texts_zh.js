@@ -1,5 +1,12 @@
 export const chinese = {
   board: (node) => `${node}：看板`,
+  nothingYet: "搜索运行时显示在这里。",
+  showCandidates: "显示候选",
+  hideCandidates: "收起候选",
+  tab: "Noise Search",
+  tabShows: "正在运行的搜索",
+  noneRuns: "没有正在运行的搜索。",
+  ofNode: (node) => `另一个工作流的节点 ${node}`,
   before: "上一个",
   after: "下一个",
 
@@ -24,6 +31,12 @@ export const chinese = {
 
   keepBest: "保留最好",
   keepBestDoes: "现在结束搜索，用目前最好的继续。队列照常进行。",
+  recipe: "配方",
+  recipeShows: "最好的候选及其配方",
+  goOn: "继续",
+  goOnDoes: "用这次搜索的种子再运行：从已有的分数继续。",
+  more: (count) => `再加 ${count} 个`,
+  moreDoes: (count, seed) => `继续搜索到 ${count} 个，并把种子 ${seed} 填回原处。已有分数的不再运行。`,
   ending: "搜索在下一步结束，采用目前最好的。",
   endingLater: "还没有完成的候选：有一个完成，搜索就结束。",
   mostAreShown: (most, count) => `显示 ${count} 个中最好的 ${most} 个。`,
@@ -54,6 +67,7 @@ export const chinese = {
   imageWithoutSearch: "不搜索的图像",
   inFull: (index) => `候选 ${index} 的完整运行`,
   stillRunning: (steps) => `仍在运行，${steps} 步后评分`,
+  onlyBegun: (steps) => `正在运行，${steps} 步后的预测`,
   afterSteps: (steps) => `停在 ${steps} 步后`,
   failed: "失败",
   failedBecause: (reason) => `失败：${reason}`,

@@ -73,11 +73,12 @@ class Tile {
     this.picture.hidden = !this.source;
     this.load();
     const isBest = entry.index === board.best[image];
-    this.score.textContent = entry.failed ? texts().failed : fixed(entry.score, places);
+    this.score.textContent = entry.failed ? texts().failed : entry.begun ? "…" : fixed(entry.score, places);
     this.tag.textContent = tag(entry, isBest);
     this.element.classList.toggle("best", isBest);
     this.element.classList.toggle("stopped", entry.step !== null && !entry.running);
     this.element.classList.toggle("running", entry.running);
+    this.element.classList.toggle("begun", Boolean(entry.begun));
     this.element.classList.toggle("failed", Boolean(entry.failed));
     this.element.title = describe(entry, isBest, places);
   }
@@ -106,6 +107,7 @@ function describe(entry, isBest, places) {
   if (isBest) facts.push(texts().bestSoFar);
   if (isBaseline(entry)) facts.push(texts().imageWithoutSearch);
   if (entry.repeats !== null) facts.push(texts().inFull(entry.repeats));
+  if (entry.begun) return [texts().candidate(entry.index), texts().onlyBegun(entry.step)].join(" · ");
   if (entry.running) facts.push(texts().stillRunning(entry.step));
   else if (entry.step !== null) facts.push(texts().afterSteps(entry.step));
   return facts.join(" · ");

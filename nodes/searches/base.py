@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from comfy_api.latest import io
 from comfy_execution.utils import get_executing_context
 
+from ...search.board.boards import BOARDS
 from ...search.host.prompts import PROMPTS
 from ...search.methods.base import Method
 from ...search.methods.checks import at_least
@@ -77,8 +78,14 @@ class SearchNode(io.ComfyNode):
             search_aliases=aliases,
             inputs=[*_common(), *cls.settings(), *limits, *cls.added(), _positives()],
             outputs=_outputs(),
+            not_idempotent=True,  # its board is on this node, also where another has the same settings
             hidden=[io.Hidden.unique_id],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        """Another one when people want a search to go on of which ComfyUI has the result."""
+        return BOARDS.continued[cls.hidden.unique_id]
 
     @classmethod
     def execute(

@@ -44,6 +44,13 @@ class _Shown(NamedTuple):
     revision: int
 
 
+class _Begun(NamedTuple):
+    """A candidate without a score yet, after so many steps."""
+
+    step: int
+    revision: int
+
+
 class _Told(NamedTuple):
     """What the browser was told: the board up to a revision, and when (time.monotonic)."""
 
@@ -52,10 +59,14 @@ class _Told(NamedTuple):
 
 
 class _OnBoard:
-    """One image of the batch: its candidates, and their pictures as JPEG files. previews: of how many of the best."""
+    """One image of the batch: its candidates, and their pictures as JPEG files. begun: those without a score yet.
+    previews: of how many of the best."""
 
     def __init__(self, previews: int):
         self.candidates: dict[int, _Shown] = {}
+        self.begun: dict[int, _Begun] = {}
+        self.wanted: int | None = None  # what a person wants in place of the best
+        self.chosen: int | None = None  # that one, when it has become an image
         self.best: int | None = None
         self.tiles: dict[int, bytes] = {}
         self.previews: dict[int, bytes] = {}
@@ -63,6 +74,7 @@ class _OnBoard:
 
     def show(self, candidates: Sequence[Candidate], running: Collection[int], revision: int) -> None:
         for candidate in candidates:
+            self.begun.pop(candidate.index, None)
             is_running = candidate.index in running
             before = self.candidates.get(candidate.index)
             if before and before.candidate is candidate and before.running == is_running:
@@ -73,6 +85,8 @@ class _OnBoard:
         finished = [candidate for candidate in candidates if candidate.is_finished]
         best = max(finished, key=lambda candidate: candidate.rank, default=None)
         self.best = None if best is None else best.index
+        if self.chosen is not None:
+            self.best = self.chosen
 
     def keep_previews(self, candidates: Sequence[Candidate], pictures: Mapping[int, Image]) -> None:
         """Of the best, the pictures larger."""
@@ -90,6 +104,7 @@ class Board:
 
     node: the search node's id in the prompt; of a loop's copy of it, the board is on the node that was copied.
     trajectories: what the search costs. images: those of a batch, each searched by itself.
+    seed: of the image without search.
     notes: sentences on what does not hold of this search, and else holds for every one.
     """
 
@@ -100,6 +115,7 @@ class Board:
         trajectories: float,
         images: int = 1,
         max_seconds: float = 0.0,
+        seed: int = 0,
     ):
         self.id = uuid.uuid4().hex[:12]
         self.node = get_progress_state().dynprompt.get_display_node_id(node)
@@ -112,6 +128,7 @@ class Board:
         prompt = PROMPTS.begin()
         self.prompt = prompt and prompt.id
         self.workflow = prompt and prompt.workflow
+        self.seed = seed, PROMPTS.seed_at(seed)  # and where it was set
         self._images = [_OnBoard(max(PREVIEWS_KEPT // images, 1)) for _ in range(images)]
         self._revision = 0
         self._told = _Told()
@@ -154,6 +171,20 @@ class Board:
                 self.remaining.judged()
             self._tell()
 
+    def has_score(self, image: int, index: int) -> bool:
+        """Whether the candidate was judged, if only on its way."""
+        return index in self._images[image].candidates
+
+    def glimpse(self, pictures: Mapping[tuple[int, int], Image | None], step: int) -> None:
+        """Show candidates that have only begun, after so many steps, by image and index."""
+        with self._lock:
+            self._revision += 1
+            for (image, index), picture in pictures.items():
+                self._images[image].begun[index] = _Begun(step, self._revision)
+                if picture is not None:
+                    self._images[image].tiles[index] = thumbnail.encode(picture, TILE_SIDE, TILE_QUALITY)
+            self._tell()
+
     def ask_to_stop(self) -> bool:
         """Whoever searches shall keep the best so far and end. True when there is something to keep already."""
         with self._lock:
@@ -161,11 +192,33 @@ class Board:
             self._tell()
             return all(image.best is not None for image in self._images)
 
+    @property
+    def wanted(self) -> dict[int, int]:
+        """By image of the batch, the candidates that people want in place of the best."""
+        return {number: image.wanted for number, image in enumerate(self._images) if image.wanted is not None}
+
+    def use(self, image: int, index: int) -> bool:
+        """The search shall end and give out this candidate. True when there is such a one, begun or judged."""
+        with self._lock:
+            found = self._image(image)
+            if found is None or not (index in found.begun or index in found.candidates):
+                return False
+            found.wanted = index
+        self.ask_to_stop()
+        return True
+
+    def choose(self, image: int, index: int) -> None:
+        """This candidate is given out, as a person wants."""
+        with self._lock:
+            self._images[image].chosen = self._images[image].best = index
+
     def end(self, stopped: str) -> None:
         """The search is over. stopped: as in a report, or `interrupted`."""
         with self._lock:
             if self.stopped is None:
                 self.stopped = stopped
+                for image in self._images:
+                    image.begun.clear()
                 self.remaining.end()
                 self._tell()
 
@@ -187,11 +240,19 @@ class Board:
                 "nfe": self.nfe,
                 "seconds": {"spent": self.remaining.elapsed, "left": left},
                 "notes": self.notes,
+                "seed": self.seed[0],
+                "seed_at": self.seed[1],
                 "stop_asked": self.stop_asked,
                 "stopped": self.stopped,
                 "best": [image.best for image in self._images],
+                "chosen": [image.chosen for image in self._images],
                 "candidates": [
                     [_entry(shown) for shown in image.candidates.values() if shown.revision > since]
+                    + [
+                        {"index": index, "step": begun.step, "begun": True}
+                        for index, begun in image.begun.items()
+                        if begun.revision > since
+                    ]
                     for image in self._images
                 ],
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Any
 
 from ..host.prompts import PROMPTS
@@ -18,6 +18,7 @@ class Boards:
     """Those of the latest searches."""
 
     def __init__(self) -> None:
+        self.continued: Counter[str] = Counter()  # how often people have asked a node to go on
         self._boards: OrderedDict[str, Board] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -48,6 +49,18 @@ class Boards:
         for board in found:
             _settle(board)
         return found
+
+    def go_on(self, board: Board) -> None:
+        """The next run of its node searches, also where ComfyUI has the result of the same in its cache."""
+        self.continued[board.node] += 1
+
+    def running(self) -> list[Board]:
+        """Those whose search has not ended."""
+        with self._lock:
+            kept = list(self._boards.values())
+        for board in kept:
+            _settle(board)
+        return [board for board in kept if board.stopped is None]
 
     def _forget(self) -> None:
         """Let go of the oldest that have ended, while there are too many."""

@@ -27,7 +27,9 @@ def register() -> None:
     routes.get(BASE)(_of_workflow)
     routes.get(ONE)(_board)
     routes.post(ONE + "/keep_best")(_keep_best)
+    routes.post(ONE + "/go_on")(_go_on)
     routes.get(CANDIDATE)(_candidate)
+    routes.post(CANDIDATE + "/use")(_use)
     routes.get(CANDIDATE + "/tile")(_tile)
     routes.get(CANDIDATE + "/picture")(_picture)
 
@@ -38,13 +40,19 @@ async def _follow(_app: web.Application) -> None:
 
 
 async def _of_workflow(request: web.Request) -> web.Response:
-    """?workflow=id&board=id: the boards of the latest searches in a workflow of the front end, and others by id."""
+    """?workflow=id&board=id: the boards of the latest searches in a workflow of the front end, and others by id.
+    ?running&board=id: those of all searches that are running instead."""
+    named = map(BOARDS.get, request.query.getall("board", [])[:MOST_NAMED])
+    found = BOARDS.running() if "running" in request.query else BOARDS.of_workflow(_workflow(request))
+    boards = {board.id: board for board in [*named, *found] if board is not None}
+    return web.json_response([board.message() for board in boards.values()])
+
+
+def _workflow(request: web.Request) -> str:
     workflow = request.query.get("workflow", "")
     if not 0 < len(workflow) <= LONGEST_ID:
         raise web.HTTPBadRequest(text=f"workflow has to be the id of a workflow, up to {LONGEST_ID} characters.")
-    named = map(BOARDS.get, request.query.getall("board", [])[:MOST_NAMED])
-    boards = {board.id: board for board in [*named, *BOARDS.of_workflow(workflow)] if board is not None}
-    return web.json_response([board.message() for board in boards.values()])
+    return workflow
 
 
 async def _board(request: web.Request) -> web.Response:
@@ -55,10 +63,22 @@ async def _board(request: web.Request) -> web.Response:
 
 async def _keep_best(request: web.Request) -> web.Response:
     """The search ends with the best so far; `scored` tells whether there is one already."""
-    board = _asked_for(request)
-    if board.stopped is not None:
-        raise web.HTTPBadRequest(text="This search has ended.")
+    board = _running(request)
     return web.json_response({"scored": board.ask_to_stop()})
+
+
+async def _use(request: web.Request) -> web.Response:
+    """The search ends and gives out this candidate."""
+    board = _running(request)
+    if not board.use(*_place(request)):
+        raise web.HTTPNotFound(text="There is no such candidate on this board.")
+    return web.json_response({})
+
+
+async def _go_on(request: web.Request) -> web.Response:
+    """The search shall go on in the next run, with all that was scored so far."""
+    BOARDS.go_on(_asked_for(request))
+    return web.json_response({})
 
 
 async def _candidate(request: web.Request) -> web.Response:
@@ -78,13 +98,21 @@ async def _picture(request: web.Request) -> web.Response:
     """The largest there is."""
     board, image, index = _asked_for(request), *_place(request)
     candidate = board.candidate(image, index)
-    return _jpeg(board.preview(image, index) or (candidate and candidate.thumbnail))
+    kept = board.preview(image, index) or (candidate and candidate.thumbnail)
+    return _jpeg(kept or board.tile(image, index))
 
 
 def _asked_for(request: web.Request) -> Board:
     board = BOARDS.get(request.match_info["board"])
     if board is None:
         raise web.HTTPNotFound(text="This board is gone: the server keeps those of the latest searches only.")
+    return board
+
+
+def _running(request: web.Request) -> Board:
+    board = _asked_for(request)
+    if board.stopped is not None:
+        raise web.HTTPBadRequest(text="This search has ended.")
     return board
 
 

@@ -6,11 +6,14 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from ..records import failures
 from ..records.candidate import Candidate
 from ..records.standing import Standing
 from ..stopping import TimeLimit
 from .board import Board, Pictures
+from .glimpses import Glimpses
 
 
 class Asked(NamedTuple):
@@ -23,7 +26,10 @@ class Asked(NamedTuple):
 class Watch:
     """title: the search node in messages. items: how the search for each image stands. steps: those of a trajectory."""
 
-    def __init__(self, title: str, board: Board, items: Sequence[Standing[Any]], steps: int, asked: Asked):
+    def __init__(
+        self, title: str, board: Board, items: Sequence[Standing[Any]], steps: int, asked: Asked, glimpses: Glimpses
+    ):
+        self.glimpses = glimpses
         self.title = title
         self.board = board
         self.items = items
@@ -46,6 +52,12 @@ class Watch:
     ) -> None:
         """Candidates that are judged on the way, of each image; `running` are those that go on."""
         self.board.show([item.joined_by(more) for item, more in zip(self.items, seen, strict=True)], pictures, running)
+
+    def glimpse(self, places: Mapping[int, tuple[int, int]], step: int, x0: Tensor) -> None:
+        """What is predicted of candidates that nothing is known of yet. places: of rows; x0: of all rows."""
+        new = {row: place for row, place in places.items() if not self.board.has_score(*place)}
+        if new and self.glimpses.are_due:
+            self.board.glimpse(self.glimpses.take(x0, new), step)
 
     def judged(self, pictures: Pictures) -> None:
         """A round has ended, and the items know its candidates."""

@@ -23,14 +23,14 @@ comfy.samplers: host/strangers, sampling/call, sampling/conditioning, sampling/c
     steps/schedules, steps/solver_cost
 comfy.sd1_clip: host/prompt_text
 comfy.taesd.taesd: judging/small_images
-comfy.utils: judging/decoding, loop/search, results, sampling/draws, sampling/listening, sampling/source,
-    steps/adaptive
+comfy.utils: board/glimpses, judging/decoding, loop/search, results, sampling/draws, sampling/listening,
+    sampling/source, steps/adaptive
 comfy_api.internal: host/converted
 comfy_api.latest._io: host/converted
 comfy_execution.caching: loop/cache
 comfy_execution.graph: history/keys, host/converted, host/graph, host/positive, host/prompt_text, host/prompts,
     loop/body, loop/search
-comfy_execution.graph_utils: history/keys, host/graph, host/positive, loop/body, loop/copies
+comfy_execution.graph_utils: history/keys, host/graph, host/positive, host/seeds, loop/body, loop/copies
 comfy_execution.progress: board/board, host/graph, host/prompt_text, loop/search
 comfy_execution.utils: host/prompt_text, host/prompts
 comfy_extras.nodes_align_your_steps: steps/schedules

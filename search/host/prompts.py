@@ -21,6 +21,7 @@ from comfy_execution.utils import get_executing_context
 
 from .converted import replaced
 from .graph import expanders, held, is_candidate, running, signature
+from .seeds import seed_input
 
 KEY = "noise_search"
 NOTICE = "noise_search.notice"  # the events that web/notices.js and web/judged_by.js show
@@ -128,6 +129,12 @@ class Prompts:
             with self._lock:
                 prompt.outdate(place)
         return prompt
+
+    def seed_at(self, seed: int) -> tuple[str, str] | None:
+        """The node of the queued prompt and its input where this seed of what is executing now was set, if anywhere."""
+        prompt, executing = self.executing()
+        place = prompt and _place(_graph(prompt), executing)
+        return seed_input(prompt.nodes, place.queued, seed) if prompt and place else None
 
     def record(self, winners: Sequence[Mapping[str, Any]], where: tuple[str, int] | None = None) -> None:
         """Note the winners of the search that has run in the node which is executing now, one per image.

@@ -63,7 +63,7 @@ class LoopSearch:
         self.where = where
         self.limit = TimeLimit(plan.limits.max_seconds)
         seconds = plan.limits.max_seconds
-        self.board = BOARDS.start(plan.node, plan.name, plan.method.trajectories, max_seconds=seconds)
+        self.board = BOARDS.start(plan.node, plan.name, plan.method.trajectories, max_seconds=seconds, seed=flow.seed)
         self.outside: dict[str, list[Any]] = {"value": [flow.value]}  # lists that copies take from here, by name
         self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
         self.cached: dict[int, str] = {}  # candidates whose nodes ComfyUI's cache holds, and how the ids of those begin
@@ -91,7 +91,7 @@ class LoopSearch:
     @property
     def made(self) -> Made | None:
         """The winner's result; None when it was scored in an earlier run and has to be made again."""
-        return self.standing.results[self.best]
+        return self.standing.results.get(self.best)
 
     def wanted(self) -> int | None:
         """The candidate that has to run next; None when the winner is known and its result is there. Raises
@@ -99,8 +99,16 @@ class LoopSearch:
         new = self._add_known()
         if new is None:
             self.course.check()
+            self._choose()
             return self.best if self.made is None else None
         return new
+
+    def _choose(self) -> None:
+        """What people want in place of the best."""
+        index = self.board.wanted.get(0)
+        if index is not None and index < len(self.standing.seen) and self.standing.seen[index].is_finished:
+            self.standing.choose(index)
+            self.board.choose(0, index)
 
     def name(self, index: int) -> str:
         recipe = self.recipe(index)

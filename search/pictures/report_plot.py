@@ -118,7 +118,8 @@ def _draw_words(draw: ImageDraw.ImageDraw, report: Report, axes: _Axes) -> None:
     without = f", without search {report.baseline.score:.4g}" if report.baseline else ""
     failed = sum(bool(candidate.failed) for candidate in report.candidates)
     count = f"{len(report.candidates)} candidates" + (f", {failed} failed" if failed else "")
-    title = f"Best score {report.best.score:.4g}{without} ({count}, {report.algorithm})"
+    what = "Best" if report.chosen is None else "Chosen:"
+    title = f"{what} score {report.best.score:.4g}{without} ({count}, {report.algorithm})"
     draw.text((axes.left, 16 * SHARP), title, fill=INK, font=font(15))
     draw.text(((axes.left + axes.right) / 2, (HEIGHT - 14) * SHARP), axes.unit, fill=INK, font=font(13), anchor="mb")
 

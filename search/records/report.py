@@ -12,6 +12,7 @@ from . import failures
 from .candidate import Candidate, recipe_dict
 
 VERSION = 1
+PERSON = "a person"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Report:
     enough, or for the best one's image when only its score was known. earlier_nfe: those of the candidates' that an
     earlier run has spent. prompt: what it was judged by, where that is the text that the sampler draws.
     notes: sentences on what does not hold here, and else holds for every search. summary: what the search did and why,
-    in words, where its settings do not say it. target: at which it was to stop.
+    in words, where its settings do not say it. target: at which it was to stop. chosen: the candidate that a person has
+    taken in place of the best.
     """
 
     algorithm: str
@@ -47,11 +49,14 @@ class Report:
     notes: tuple[str, ...] = ()
     summary: str = ""
     target: float | str | None = None
+    chosen: int | None = None
 
     @property
     def best(self) -> Candidate:
-        """The first that has reached the target; else the highest score among those that ran to their end, of equal
-        ones the first."""
+        """What the sampler gives out: the first that has reached the target, else the highest score among those that ran
+        to their end, of equal ones the first; or what a person has chosen."""
+        if self.chosen is not None:
+            return self.candidates[self.chosen]
         return max((c for c in self.candidates if c.is_finished), key=lambda candidate: candidate.rank)
 
     @property
@@ -88,6 +93,7 @@ class Report:
                 **({"prompt": self.prompt} if self.prompt else {}),
                 **({"notes": list(self.notes)} if self.notes else {}),
                 **({"summary": self.summary} if self.summary else {}),
+                **({"chosen_by": PERSON} if self.chosen is not None else {}),
             }
             | ({"failed": self.failed} if self.failed else {})
         )
@@ -106,6 +112,7 @@ class Report:
             "baseline",
             "best",
             "notes",
+            "chosen_by",
         )
         winner = {key: report[key] for key in kept if key in report}
         return winner | {

@@ -34,8 +34,11 @@ class Standing(Generic[Product]):
 
     seen: in the order they ran; the scores of an ensemble are theirs among the others only in `candidates`.
     parents: of how many of the best the latents are kept in any case, as a search goes on from them.
-    target: the first image to reach it is the best.
+    target: the first image to reach it is the best. chosen: what a person has taken in place of the best, once it has
+    run to its end.
     """
+
+    chosen: int | None = None
 
     def __init__(self, verifier: Verifier, parents: int = 0, target: Target | None = None):
         self.verifier = verifier
@@ -86,6 +89,10 @@ class Standing(Generic[Product]):
         self.best = self._best()
         kept |= {self.best}
         self.results = {index: result for index, result in self.results.items() if index in kept}
+
+    def choose(self, index: int) -> None:
+        """A person takes this one, which has run to its end."""
+        self.chosen = self.best = index
 
     def again(self, index: int, candidate: Candidate, result: Product) -> None:
         """The same candidate once more, now with its result."""
@@ -164,10 +171,11 @@ class Standing(Generic[Product]):
         self._has_picture |= not one.failed and not one.is_one_color
 
     def _best(self) -> int | None:
-        """Of equal ones the first. What is no contender is beaten by one that is, or comes after its like."""
+        """What was chosen; else of equal ones the first. What is no contender is beaten by one that is, or comes after
+        its like."""
         running = sorted(self.results)
-        if not running:
-            return None
+        if self.chosen is not None or not running:
+            return self.chosen
         if not isinstance(self.verifier, Ensemble):
             return max(running, key=lambda index: self.seen[index].rank)
         reached = next((index for index in running if self.seen[index].reached), None)

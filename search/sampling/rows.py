@@ -264,6 +264,8 @@ class Rows:
         self.given_up = self.trajectories.progress(
             round(self.watcher.done + self.work), x0[: self.images], x[: self.images]
         )
+        if self.trajectories.glimpse is not None and not self.given_up:
+            self.trajectories.glimpse(self.candidates, step + 1, x0, self.alive)
         if self.given_up:  # the solver goes on to its end with the last predictions
             self.alive = self.alive[:0]
         elif self.cutting is not None:

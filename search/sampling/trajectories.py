@@ -27,18 +27,21 @@ from .source import HostNoise
 from .stretches import Stretches, step_seed
 from .together import Together
 
+Glimpse = Callable[[Sequence[Sequence[Recipe]], int, Tensor, Tensor], None]
+"""(the candidates that run, steps done, x0 [rows, ...], the rows that are computed)"""
 Progress = Callable[[int, Tensor, Tensor], bool]  # (steps done by all of this call, x0, x [B, ...]) -> give up?
 
 
 class Trajectories:
     """Runs candidates through one user's sampler call, as many at a time as fit; what lasts between the calls.
 
-    batch_size, races: see Together. progress: called at every step. levels: at which predictions are kept, see
-    Finished. outcomes: what is known of this call's parts that are not ComfyUI's own. keeps_ends: whether others go on
-    from what runs now, also where that is an image.
+    batch_size, races: see Together. progress: called at every step, as is glimpse while there is one. levels: at which
+    predictions are kept, see Finished. outcomes: what is known of this call's parts that are not ComfyUI's own.
+    keeps_ends: whether others go on from what runs now, also where that is an image.
     """
 
     keeps_ends = False
+    glimpse: Glimpse | None = None
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ CLEAR_VIEW = f"""type => {{
     app.canvas.ds.scale = 1;
     app.canvas.ds.offset = [2000 + 120, 2000 + 120];
     app.canvas.setDirty(true, true);
+    document.querySelectorAll(".noise-search-place.compact .toggle").forEach(toggle => toggle.click());
 }}"""
 SET = f"""([type, name, value]) => {{
     for (const node of ({NODES})(type)) node.widgets.find(widget => widget.name === name).value = value;
@@ -49,6 +50,8 @@ SHAPES_OF_TEXTS = """async () => {
     return [shapeOf(english), shapeOf(chinese)];
 }"""
 HEADLINE = re.compile(r"^\d[\d.]* (\+[\d.]+ over your image|your own image is the best of 4), seed \d+$")
+SHOW = CLEAR_VIEW.replace(".compact .toggle", ".nothing")
+WIDGET = f"([type, name]) => ({NODES})(type)[0].widgets.find(widget => widget.name === name).value"
 QUIET = "() => { window.testRun.done = null; }"
 
 
@@ -74,7 +77,9 @@ class Boards:
 
     def wait_for_tiles(self, count: int) -> None:
         self.page.wait_for_function(
-            "count => document.querySelectorAll('.noise-search .tile').length >= count", arg=count, timeout=120_000
+            "count => document.querySelectorAll('.noise-search .tile:not(.begun)').length >= count",
+            arg=count,
+            timeout=120_000,
         )
 
     def wait_for_end(self) -> str:
@@ -85,7 +90,8 @@ class Boards:
         self.of().get_by_role("button", name="Keep best").click()
 
     def scores(self) -> list[float]:
-        return [float(text) for text in self.tiles().locator(".value").all_inner_texts()]
+        texts = self.of().locator(".tile:not(.begun) .value").all_text_contents()
+        return [float(text) for text in texts]
 
 
 @pytest.fixture
@@ -278,6 +284,112 @@ def test_a_search_in_a_subgraph_has_its_board_there(boards: Boards) -> None:
         }"""
     )
     expect(boards.tiles()).to_have_count(4)
+
+
+@BOTH
+def test_a_subgraph_has_progress_and_keep_best_at_hand(boards: Boards) -> None:
+    small(boards, seed=27_000, candidates=SLOW)
+    inside = f"() => {{ app.rootGraph.convertToSubgraph(new Set(({NODES})('RandomSearch'))); }}"
+    boards.page.evaluate(inside)
+    boards.page.evaluate(QUIET)
+    boards.page.get_by_test_id("queue-button").click()
+    badge = boards.page.locator(".noise-search-badge")
+    expect(badge).to_contain_text("over your image")
+    expect(badge).to_contain_text(f"of {SLOW} candidates")
+    badge.get_by_role("button", name="Keep best").click()
+    assert boards.wait_for_end() == "success"
+    expect(badge).to_have_count(0)
+
+
+@BOTH
+def test_a_board_has_its_place_before_anything_runs(boards: Boards) -> None:
+    small(boards, seed=28_000)
+    boards.page.evaluate(SHOW, "RandomSearch")
+    expect(boards.of()).to_contain_text("The search is shown here while it runs.")
+    size = node_size(boards)
+    boards.page.evaluate(QUIET)
+    boards.page.get_by_test_id("queue-button").click()
+    assert boards.wait_for_end() == "success"
+    expect(boards.of().locator(".score")).to_have_text(HEADLINE)
+    expect(boards.of().locator(".face")).to_be_visible()
+    expect(boards.of().locator(".grid")).to_be_hidden()
+    assert node_size(boards) == size, "what runs does not make a node larger"
+    boards.of().get_by_role("button", name="▾").click()
+    expect(boards.of().locator(".tile").first).to_be_visible()
+    opened = boards.front_end.workflow()
+    boards.front_end.load(opened, "opened")
+    boards.page.evaluate(SHOW, "RandomSearch")
+    expect(boards.of().locator(".tile").first).to_be_visible()
+    boards.of().get_by_role("button", name="▴").click()
+    expect(boards.of().locator(".grid")).to_be_hidden()
+    assert node_size(boards) == size
+
+
+def node_size(boards: Boards) -> list[float]:
+    return boards.page.evaluate(f"() => ({NODES})('RandomSearch').map(node => [...node.size].map(Math.round))[0]")
+
+
+@BOTH
+def test_the_sidebar_has_all_searches_that_run(boards: Boards) -> None:
+    small(boards, seed=29_000, candidates=SLOW)
+    boards.page.get_by_role("button", name="Searches that are running").click()
+    sidebar = boards.page.locator(".noise-search-sidebar")
+    expect(sidebar).to_contain_text("No search is running.")
+    boards.start()
+    expect(sidebar.locator(".score")).to_contain_text("over your image")
+    sidebar.get_by_role("button", name="Keep best").click()
+    assert boards.wait_for_end() == "success"
+    expect(sidebar).to_contain_text("kept best")
+
+
+@BOTH
+def test_tiles_fill_while_candidates_run(boards: Boards) -> None:
+    small(boards, seed=30_000, candidates=SLOW, steps=40)
+    boards.start()
+    begun = boards.tiles().filter(has_text="…").first
+    expect(begun).to_contain_text("step")
+    expect(begun.locator("img")).to_have_js_property("complete", True)
+    expect(begun).to_have_attribute("title", re.compile(r"running, as predicted after \d+ steps"))
+    boards.wait_for_tiles(1)
+    expect(boards.of().locator(".score")).to_contain_text("over your image")
+    boards.keep_best()
+    assert boards.wait_for_end() == "success"
+    expect(boards.tiles().filter(has_text="…")).to_have_count(0)
+
+
+@BOTH
+def test_continue_and_more_put_the_seed_back(boards: Boards) -> None:
+    small(boards, seed=31_000, candidates=30, steps=10)
+    boards.page.evaluate(SET, ["KSampler", "control_after_generate", "randomize"])
+    seed = 31_000 + boards.later
+    boards.start()
+    boards.wait_for_tiles(3)
+    boards.keep_best()
+    assert boards.wait_for_end() == "success"
+    expect(boards.of()).to_contain_text("kept best")
+    assert sampler_seed(boards) != seed, "ComfyUI has drawn another"
+    scores = boards.tiles().count()
+    press(boards, "Continue")
+    expect(boards.of()).to_contain_text("30 of 30 candidates")
+    assert scores < boards.tiles().count() == 30
+    assert sampler_seed(boards) == seed
+    press(boards, "30 more")
+    expect(boards.of()).to_contain_text("60 of 60 candidates")
+    assert sampler_seed(boards) == seed
+    expect(boards.of().get_by_role("button", name="Continue")).to_be_hidden()
+    control = boards.page.evaluate(WIDGET, ["KSampler", "control_after_generate"])
+    assert control == "randomize", "the next run is as people want it"
+
+
+def press(boards: Boards, name: str) -> None:
+    """A button that runs the workflow; and wait for the end."""
+    boards.page.evaluate(QUIET)
+    boards.of().get_by_role("button", name=name).click()
+    assert boards.wait_for_end() == "success"
+
+
+def sampler_seed(boards: Boards) -> int:
+    return boards.page.evaluate(WIDGET, ["KSampler", "seed"])
 
 
 def test_two_hundred_candidates_stay_small(boards: Boards) -> None:

@@ -71,6 +71,20 @@ def test_what_is_told_is_only_what_is_new(boards: Any, server: Server) -> None:
     assert {client for _, _, client in server.sent} == {"a browser"}
 
 
+def test_what_has_only_begun_is_shown_until_it_has_a_score(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 4)
+    board.glimpse({(0, 0): PICTURE, (0, 1): None}, 3)
+    begun = [{"index": index, "step": 3, "begun": True} for index in range(2)]
+    assert server.sent[-1][1]["candidates"] == [begun]
+    assert board.tile(0, 0) and board.tile(0, 1) is None
+    shown(board, [0.1])
+    assert [entry["index"] for entry in server.sent[-1][1]["candidates"][0]] == [0]
+    assert board.message()["candidates"][0][1:] == [begun[1]]
+    assert board.has_score(0, 0) and not board.has_score(0, 1)
+    board.end("user")
+    assert [entry["index"] for entry in board.message()["candidates"][0]] == [0]
+
+
 def test_a_score_that_changed_is_told_again(boards: Any, server: Server) -> None:
     board = boards.Boards().start("5", "random", 4)
     shown(board, [0.1, 0.2])
