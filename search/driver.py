@@ -61,14 +61,8 @@ class Driver:
         self.trajectories = Trajectories(
             draft, source, limits.batch_size, self._progress, plan.method.races, levels, outcomes
         )
-        self.board = BOARDS.start(
-            plan.node,
-            plan.name,
-            total / call.steps,
-            images=source.items,
-            max_seconds=limits.max_seconds,
-            seed=call.seed,
-        )
+        settings = {"images": source.items, "max_seconds": limits.max_seconds, "seed": call.seed}
+        self.board = BOARDS.start(plan.node, plan.name, total / call.steps, **settings)
         size = call.noise.numel() * 4  # solvers compute in float32
         levels_of = self.trajectories.stretches.levels_of_schedule()
         is_timed, at = limits.max_seconds > 0, PACES[pace(judge.verifier)]

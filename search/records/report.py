@@ -53,8 +53,8 @@ class Report:
 
     @property
     def best(self) -> Candidate:
-        """What the sampler gives out: the first that has reached the target, else the highest score among those that ran
-        to their end, of equal ones the first; or what a person has chosen."""
+        """What the sampler gives out: what a person has chosen; else the first that has reached the target; else the
+        highest score among those that ran to their end, of equal ones the first."""
         if self.chosen is not None:
             return self.candidates[self.chosen]
         return max((c for c in self.candidates if c.is_finished), key=lambda candidate: candidate.rank)

@@ -293,8 +293,9 @@ def test_a_subgraph_has_progress_and_keep_best_at_hand(boards: Boards) -> None:
     boards.page.evaluate(inside)
     boards.page.evaluate(QUIET)
     boards.page.get_by_test_id("queue-button").click()
+    boards.page.evaluate(SHOW, boards.page.evaluate("() => app.rootGraph.nodes.find(node => node.subgraph).type"))
     badge = boards.page.locator(".noise-search-badge")
-    expect(badge).to_contain_text("over your image")
+    expect(badge.locator(".score")).to_contain_text(re.compile("over your image|your own image"))
     expect(badge).to_contain_text(f"of {SLOW} candidates")
     badge.get_by_role("button", name="Keep best").click()
     assert boards.wait_for_end() == "success"
@@ -336,7 +337,7 @@ def test_the_sidebar_has_all_searches_that_run(boards: Boards) -> None:
     sidebar = boards.page.locator(".noise-search-sidebar")
     expect(sidebar).to_contain_text("No search is running.")
     boards.start()
-    expect(sidebar.locator(".score")).to_contain_text("over your image")
+    expect(sidebar.locator(".score")).to_contain_text(re.compile("over your image|your own image"))
     sidebar.get_by_role("button", name="Keep best").click()
     assert boards.wait_for_end() == "success"
     expect(sidebar).to_contain_text("kept best")
@@ -351,7 +352,7 @@ def test_tiles_fill_while_candidates_run(boards: Boards) -> None:
     expect(begun.locator("img")).to_have_js_property("complete", True)
     expect(begun).to_have_attribute("title", re.compile(r"running, as predicted after \d+ steps"))
     boards.wait_for_tiles(1)
-    expect(boards.of().locator(".score")).to_contain_text("over your image")
+    expect(boards.of().locator(".score")).to_contain_text(re.compile("over your image|your own image"))
     boards.keep_best()
     assert boards.wait_for_end() == "success"
     expect(boards.tiles().filter(has_text="…")).to_have_count(0)
