@@ -1,6 +1,6 @@
 """Does the Text Verifier find the right spelling among 15 misspellings by one edit?
 
-    python benchmarks/text_verifier.py --weights DIR --photos DIR --fonts DIR [DIR ...] [--kind distorted] [--sets N]
+    python benchmarks/text_verifier.py --weights DIR --photos DIR --fonts DIR [DIR ...] [--sets N]
 
 A set is 16 pictures of 256x256: a sign with 1 to 8 words over a photo, once spelt right and 15 times with one word
 misspelt by one edit. Every picture has its own font, photo, colours, place and noise; the size of the type (12 to 40
@@ -28,6 +28,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -181,8 +182,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--fonts", type=Path, nargs="+", default=[])
-    parser.add_argument("--kind", choices=(PLAIN, DISTORTED), default=DISTORTED)
-    parser.add_argument("--sets", type=int, default=0, help="how many there should be; 0 makes the table only")
+    parser.add_argument("--sets", type=int, default=0, help="of each kind; 0 makes the table only")
     parser.add_argument("--first", type=int, default=0, help="number of the first set")
     parser.add_argument("--half", action="store_true", help="the detector in bfloat16, which takes half the time")
     parser.add_argument("--results", type=Path, default=RESULTS / "text_verifier.jsonl")
@@ -219,9 +219,9 @@ def main() -> None:
     if given.sets:
         verifier, other, fonts = verifier_from(given.weights, given.half), Other(), cuts(given.fonts)
         photos = [Image.open(given.photos / name).convert("RGB") for name in PHOTOS]
-        for number in range(given.first, given.first + given.sets):
-            if (given.kind, number) not in done:
-                rows.append(run_set(given.kind, number, verifier, other, fonts, photos))
+        for number, kind in product(range(given.first, given.first + given.sets), (DISTORTED, PLAIN)):
+            if (kind, number) not in done:
+                rows.append(run_set(kind, number, verifier, other, fonts, photos))
                 with given.results.open("a") as file:
                     file.write(json.dumps(rows[-1]) + "\n")
     print(table(rows))

@@ -2,6 +2,7 @@ import { isBaseline, ranked, scoreDecimals } from "./boards.js";
 import { button, element } from "./dom.js";
 import { complain } from "./notice.js";
 import { decimals, fixed } from "./numbers.js";
+import { partsList } from "./parts.js";
 import { recipePanel } from "./recipe.js";
 import { candidate, pictureURL } from "./server.js";
 import { texts } from "./texts.js";
@@ -84,6 +85,7 @@ class Details {
       element("h3", {}, texts().candidate(entry.index), isBest ? element("span", { class: "badge" }, texts().best) : null),
       element("p", { class: "hint" }, texts().placeByScore(this.at + 1, this.order.length)),
       this.table(details, entry),
+      ...(entry.failed ? [] : partsList(entry)),
       ...remarks(entry, details).map((text) => element("p", { class: "hint" }, text)),
       entry.begun ? "" : recipePanel(details.recipe),
     ];

@@ -1,6 +1,7 @@
 import { isBaseline, scoreDecimals } from "./boards.js";
 import { arrange, button, element } from "./dom.js";
 import { fixed } from "./numbers.js";
+import { partsLine, partsText } from "./parts.js";
 import { pictureURL } from "./server.js";
 import { texts } from "./texts.js";
 
@@ -64,8 +65,9 @@ class Tile {
     this.picture = element("img", { decoding: "async", alt: "", draggable: "false" });
     this.score = element("span", { class: "value" });
     this.tag = element("span", { class: "tag" });
+    this.parts = element("span", { class: "parts" });
     this.element = button("", open, { class: "tile" });
-    this.element.append(element("span", { class: "frame" }, this.picture), this.score, this.tag);
+    this.element.append(element("span", { class: "frame" }, this.picture), this.parts, this.score, this.tag);
   }
 
   show(board, image, entry, places) {
@@ -75,6 +77,7 @@ class Tile {
     const isBest = entry.index === board.best[image];
     this.score.textContent = entry.failed ? texts().failed : entry.begun ? "…" : fixed(entry.score, places);
     this.tag.textContent = tag(entry, isBest);
+    this.parts.replaceChildren(...(entry.failed ? [] : partsLine(entry)));
     this.element.classList.toggle("best", isBest);
     this.element.classList.toggle("stopped", entry.step !== null && !entry.running);
     this.element.classList.toggle("running", entry.running);
@@ -102,6 +105,7 @@ function tag(entry, isBest) {
 function describe(entry, isBest, places) {
   const outcome = entry.failed ? texts().failedBecause(reason(entry)) : texts().scored(fixed(entry.score, places));
   const facts = [texts().candidate(entry.index), outcome];
+  if (entry.details && !entry.failed) facts.push(partsText(entry));
   if (entry.seed !== null) facts.push(texts().seed(entry.seed));
   if (entry.nfe) facts.push(`${entry.nfe} NFE`);
   if (isBest) facts.push(texts().bestSoFar);

@@ -499,6 +499,36 @@ def test_a_failed_candidate_is_the_last_tile_and_says_why(boards: Boards) -> Non
     assert points(boards, "dots") + points(boards, "below") == 3
 
 
+WITH_PARTS = """async details => {
+    const { api } = await import("/scripts/api.js");
+    const search = app.rootGraph.nodes.find(node => node.type === "RandomSearch");
+    const workflow = new URLSearchParams({ workflow: app.rootGraph.id });
+    const [board] = await (await api.fetchApi(`/noise_search/boards?${workflow}`)).json();
+    const candidates = board.candidates[0].map(one => one.index === 1 ? { ...one, details } : one);
+    const detail = { ...board, board: "with parts", prompt: "with parts", candidates: [candidates] };
+    api.dispatchEvent(new CustomEvent("noise_search.board", { detail }));
+}"""
+
+
+def test_a_tile_tells_the_parts_that_a_verifier_judged(boards: Boards) -> None:
+    small(boards, seed=27_000)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    expect(boards.tiles()).to_have_count(4)
+    words = [{"text": "OPEN", "read": "OPEN", "score": -0.01, "holds": True}]
+    words.append({"text": "HOURS", "read": "HUORS", "score": -2.5, "holds": False})
+    boards.page.evaluate(WITH_PARTS, {"text": words, "checklist": [{"text": "a cat", "score": 0.9, "holds": True}]})
+    parts = boards.of().locator(".tile .parts:has(span)")
+    expect(parts).to_have_text("OPENHUORS✓")
+    expect(parts.locator(".fails")).to_have_text("HUORS")
+    tile = boards.of().locator(".tile:has(.fails)")
+    expect(tile).to_have_attribute("title", re.compile(r"✗ HOURS → HUORS \(-2\.50\), ✓ a cat \(0\.90\)"))
+    tile.click()
+    expect(boards.page.locator(".noise-search-details ul.parts li")).to_have_count(3)
+    boards.page.keyboard.press("ArrowRight")
+    expect(boards.page.locator(".noise-search-details ul.parts")).to_have_count(0)
+
+
 BESIDE_THE_OTHERS = """async scores => {
     const { api } = await import("/scripts/api.js");
     const search = app.rootGraph.nodes.find(node => node.type === "RandomSearch");
