@@ -128,8 +128,9 @@ def run_set(kind: str, number: int, verifier: Any, other: Other, fonts: Any, pho
         for one in judged
     ]
     far = [distance(made["words"], found) for found in read]
-    wrong = (right + 1) % len(scores)
     pictures, words = made["pictures"], made["words"]
+    wrong = (right + 1) % len(scores)
+    other_reads = {at: other.reads(pictures[at], words) for at in {right, chosen, wrong}}
     return {
         "kind": kind, "set": number, "words": words, "size": made["look"].size, "angle": round(made["look"].angle),
         "won": sum(score >= scores[right] for score in scores) == 1,
@@ -137,9 +138,9 @@ def run_set(kind: str, number: int, verifier: Any, other: Other, fonts: Any, pho
         "best_wrong": round(max(s for at, s in enumerate(scores) if at != right), 3),
         "wrong": " ".join(made["texts"][max((s, at) for at, s in enumerate(scores) if at != right)[1]]),
         "read": " ".join(read[right]), "by_distance": float(np.argmin(far) == right and far.count(far[right]) == 1),
-        "other_reads_chosen": other.reads(pictures[chosen], words),
-        "other_reads_right": other.reads(pictures[right], words),
-        "other_reads_wrong": other.reads(pictures[wrong], words), "cpu_seconds": round(seconds, 2),
+        "other_reads_chosen": other_reads[chosen],
+        "other_reads_right": other_reads[right],
+        "other_reads_wrong": other_reads[wrong], "cpu_seconds": round(seconds, 2),
     }  # fmt: skip
 
 
