@@ -37,6 +37,7 @@ QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|„([^“”]+)[“”]|«([^»]
 FLOOR = -8.0  # log p per character of a word that is nowhere, or so badly spelt
 LOWEST = -40.0  # log p per character: whatever is likelier is taken for a wanted word, however badly spelt
 RIGHT = -3.0  # log p from which a word counts as spelt right: that of a wrong letter is about -8
+BESIDE = 1e-3  # of log p below FLOOR: it counts for nothing, but tells what stands where a wanted word should
 EXTRA = 2.0  # what a word costs that is there beside the wanted ones, in log p
 MOST_EXTRA = 0.5  # all of them, per wanted character
 SURE = -0.7  # log p per character of writing that counts as a word
@@ -243,7 +244,8 @@ def match(reader: Reader, wanted: list[str], words: list[Word], pairs: dict[tupl
     columns = [*((at,) for at in range(len(words))), *pairs]
     lengths = torch.tensor([len(text) for text in wanted], dtype=torch.float64)
     table = _table(reader, wanted, found)
-    chosen = _assigned((table - LOWEST) * lengths[:, None], columns)
+    gains = (table.clamp(min=FLOOR) - FLOOR) * lengths[:, None] + BESIDE * (table - LOWEST)
+    chosen = _assigned(gains, columns)
     results = [
         Found(text, max(float(table[row, chosen[row]]), FLOOR), found[chosen[row]])
         if row in chosen
