@@ -1,4 +1,4 @@
-"""The benchmark of the Text Verifier: its signs are the same for a seed, its misspellings one edit away, its shares right."""
+"""The benchmark of the Text Verifier: signs are the same for a seed, misspellings one edit away, shares right."""
 
 from __future__ import annotations
 
