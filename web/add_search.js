@@ -37,7 +37,7 @@ function upTheGuiders(node, seen) {
 const isSearch = (node) => node.outputs?.some(({ type }) => type === "SEARCH");
 
 /** What comes into an input: the node, and by which of its outputs; of a subgraph's own input, that. */
-function wireInto(node, slot) {
+export function wireInto(node, slot) {
   const link = node.graph.getLink(node.inputs[slot].link);
   const from = link && node.graph.getNodeById(link.origin_id);
   return from ? [{ from, output: link.origin_slot, to: node, input: slot }] : [];
@@ -64,7 +64,7 @@ function addSearch(sampler) {
 }
 
 /** A new node above another, and above everything that is there. */
-function placed(graph, type, below) {
+export function placed(graph, type, below) {
   const node = window.LiteGraph.createNode(type);
   graph.add(node);
   const [width, height] = [node.size[0], node.size[1] + ROOM];

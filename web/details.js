@@ -7,15 +7,19 @@ import { recipePanel } from "./recipe.js";
 import { candidate, pictureURL } from "./server.js";
 import { texts } from "./texts.js";
 import { reason } from "./tiles.js";
+import { canUse } from "./use.js";
 
 /** Show a candidate large, with its scores and its recipe; the arrow keys go to the next and to the one before. */
-export async function openDetails(board, image, index) {
-  const details = new Details(board, image);
+export async function openDetails(board, image, index, use) {
+  const details = new Details(board, image, use);
   if (await details.show(details.order.findIndex((entry) => entry.index === index))) details.open();
 }
 
 class Details {
-  constructor(board, image) {
+  /** use(board, image, entry) is called when somebody wants a candidate; without it nobody can. */
+  constructor(board, image, use) {
+    this.use = button(texts().useThis, () => this.choose(use), { class: "use", title: texts().useThisDoes });
+    this.isUsable = (entry) => Boolean(use) && canUse(board, entry);
     this.board = board;
     this.image = image;
     this.order = ranked(board, image);
@@ -32,6 +36,7 @@ class Details {
         element(
           "div",
           { class: "buttons" },
+          this.use,
           button("‹", () => this.step(-1), { title: texts().before }),
           button("›", () => this.step(1), { title: texts().after }),
           button(texts().close, () => this.dialog.close(), { class: "close", autofocus: true }),
@@ -57,6 +62,11 @@ class Details {
     if (event.key === "ArrowRight") this.step(1);
   }
 
+  choose(use) {
+    this.dialog.close();
+    void use(this.board, this.image, this.order[this.at]);
+  }
+
   step(by) {
     return this.show((this.at + by + this.order.length) % this.order.length);
   }
@@ -68,6 +78,7 @@ class Details {
       const begun = { score: null, scores: {}, nfe: 0, recipe: null, preview: false };
       const details = entry.begun ? begun : await candidate(this.board.board, this.image, entry.index);
       this.at = at;
+      this.use.hidden = !this.isUsable(entry);
       this.picture.hidden = Boolean(entry.failed);
       if (!entry.failed) this.picture.src = pictureURL("picture", this.board.board, this.image, entry);
       this.facts.replaceChildren(...this.describe(entry, details));

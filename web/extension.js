@@ -10,17 +10,22 @@ import { complain } from "./notice.js";
 import { forgetSaved, savedResults } from "./saved.js";
 import { boardSince, boardsOf, keepBest } from "./server.js";
 import { registerSidebar } from "./sidebar.js";
+import { use } from "./use.js";
 
 const EVENT = "noise_search.board";
 const SILENCE = 3000; // milliseconds after which a running search is asked for: events go to one browser only
 
 const actions = {
-  open: openDetails,
+  open: (board, image, index) => openDetails(board, image, index, actions.use),
   keepBest: orComplain(async (board) => {
     await keepBest(board.board);
     await catchUp(board.board);
   }),
   runAgain: orComplain(runAgain),
+  use: orComplain(async (board, image, entry) => {
+    await use(board, image, entry);
+    await catchUp(board.board);
+  }),
 };
 const badges = new Badges(actions);
 

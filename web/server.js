@@ -30,6 +30,9 @@ export const boardSince = (board, revision) => ask(`/${board}?since=${revision}`
 /** The search ends with the best so far. */
 export const keepBest = (board) => ask(`/${board}/keep_best`, { method: "POST" });
 
+/** The search ends with this candidate. */
+export const useCandidate = (board, image, index) => ask(`/${board}/${image}/${index}/use`, { method: "POST" });
+
 /** The next run of its node searches, whatever ComfyUI has in its cache. */
 export const goOn = (board) => ask(`/${board}/go_on`, { method: "POST" });
 

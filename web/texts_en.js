@@ -91,6 +91,8 @@ export const english = {
   replay: "Replay Noise makes the whole image again from this recipe.",
   close: "Close",
 
+  useThis: "Use this one",
+  useThisDoes: "The workflow goes on with this image: at once while the search runs, else one run without the search makes it",
   copyRecipe: "Copy recipe",
   copied: "Copied",
   noRecipe: "No recipe: the noise came from the workflow, and no seed recreates it.",

@@ -88,6 +88,8 @@ export const chinese = {
   replay: "“重放噪波”节点可以用这份配方再次生成整张图像。",
   close: "关闭",
 
+  useThis: "用这一张",
+  useThisDoes: "工作流用这张图像继续：搜索运行时立即继续，否则不带搜索运行一次来生成它",
   copyRecipe: "复制配方",
   copied: "已复制",
   noRecipe: "没有配方：噪波来自工作流，没有种子能重新生成它。",

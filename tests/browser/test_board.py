@@ -593,3 +593,54 @@ def saved_picture(boards: Boards) -> str:
     executed = boards.page.evaluate("() => window.testRun.executed")
     (reference,) = next(done["output"]["images"] for done in executed if "images" in (done["output"] or {}))
     return base64.b64encode(Client(boards.front_end.url).image(reference)).decode()
+
+
+def use_tile(boards: Boards, at: int) -> int:
+    """Choose the candidate on a tile; its number. A run that it starts is waited for."""
+    tile = boards.tiles().nth(at)
+    number = int(re.search(r"#(\d+)", tile.locator(".tag").inner_text())[1])  # type: ignore[index]
+    tile.click()
+    boards.page.locator("dialog.noise-search").get_by_role("button", name="Use this one").click()
+    expect(boards.page.locator("dialog.noise-search")).to_have_count(0)
+    return number
+
+
+@BOTH
+def test_a_search_that_runs_ends_with_the_candidate_that_is_used(boards: Boards) -> None:
+    small(boards, seed=41_000, candidates=40, steps=10)
+    boards.start()
+    boards.wait_for_tiles(4)
+    number = use_tile(boards, 2)
+    assert boards.wait_for_end() == "success"
+    expect(boards.of().locator(".tile.best .tag")).to_contain_text(f"#{number} ")
+    assert boards.tiles().count() < 40
+
+
+@BOTH
+def test_a_finished_searchs_candidate_is_made_by_its_seed_without_the_search(boards: Boards) -> None:
+    small(boards, seed=42_000)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    shown = boards.of().inner_text()
+    boards.page.evaluate(QUIET)
+    number = use_tile(boards, 1)
+    assert boards.wait_for_end() == "success"
+    assert sampler_seed(boards) == 42_000 + boards.later + number
+    assert search_node(boards)["mode"] == 0
+    assert boards.of().inner_text() == shown, "no search has run"
+
+
+@BOTH
+def test_where_no_seed_makes_a_candidate_replay_noise_is_wired(boards: Boards) -> None:
+    graph = ShapesGraph(steps=4)
+    graph.saved(graph.ksampler(graph.search(4, variety=0.3), seed=43_000 + boards.later))
+    show(boards, graph)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    boards.page.evaluate(QUIET)
+    use_tile(boards, 1 if "#0 " in boards.tiles().nth(0).locator(".tag").inner_text() else 0)
+    assert boards.wait_for_end() == "success"
+    nodes = {node["type"]: node for node in boards.front_end.workflow()["nodes"]}
+    link = next(one["link"] for one in nodes["KSampler"]["inputs"] if one["name"] == "model")
+    assert link in nodes["ReplayNoise"]["outputs"][1]["links"]
+    assert json.loads(nodes["ReplayNoise"]["widgets_values"][0])["variety"] == 0.3

@@ -1,0 +1,67 @@
+import { app } from "../../scripts/app.js";
+import { placed, wireInto } from "./add_search.js";
+import { canGoOn, queueWith } from "./again.js";
+import { findNode } from "./find.js";
+import { candidate, useCandidate } from "./server.js";
+
+/** "Use this one": the workflow goes on with a candidate that a person has chosen. */
+
+const BYPASSED = 4;
+
+/** Whether a candidate can be used: in a search that runs any; else those of one image, whose search is still there. */
+export function canUse(board, entry) {
+  if (entry.failed) return false;
+  if (board.stopped === null) return !board.stop_asked;
+  const isHere = board.workflow === app.rootGraph.id && Boolean(findNode(board.node));
+  return isHere && board.images.length === 1 && !entry.begun && (isSeed(board, entry) || hasModelWire(board));
+}
+
+/** A search that runs ends with it; else one run makes it: by its seed in the sampler, or by Replay Noise. */
+export async function use(board, image, entry) {
+  if (board.stopped === null) return useCandidate(board.board, image, entry.index);
+  if (isSeed(board, entry)) return runWithout(findNode(board.node), () => queueWith(board.seed_at, entry.seed));
+  const { recipe } = await candidate(board.board, image, entry.index);
+  replayInPlaceOf(findNode(board.node), recipe);
+  return app.queuePrompt(0, 1);
+}
+
+const isSeed = (board, entry) => Number.isSafeInteger(entry.seed) && canGoOn(board);
+
+const modelSlot = (node) => node.findInputSlot("model");
+
+const hasModelWire = (board) => {
+  const node = findNode(board.node);
+  return modelSlot(node) >= 0 && wireInto(node, modelSlot(node)).length > 0;
+};
+
+/** The search is bypassed in the prompt that is queued, and is what it was afterwards. */
+async function runWithout(search, queue) {
+  const { mode } = search;
+  search.mode = BYPASSED;
+  try {
+    await queue();
+  } finally {
+    search.mode = mode;
+    app.canvas.setDirty(true, true);
+  }
+}
+
+/** Replay Noise on the MODEL wires that went through the search, as one step to undo. */
+function replayInPlaceOf(search, recipe) {
+  const { graph } = search;
+  graph.beforeChange();
+  try {
+    const replay = placed(graph, "ReplayNoise", search);
+    replay.widgets.find(({ name }) => name === "recipe").value = JSON.stringify(recipe);
+    const [wire] = wireInto(search, modelSlot(search));
+    const output = search.findOutputSlot("model");
+    const links = [...(search.outputs[output].links ?? [])].map((id) => graph.getLink(id));
+    wire.from.connect(wire.output, replay, modelSlot(replay));
+    for (const link of links) {
+      replay.connect(replay.findOutputSlot("model"), graph.getNodeById(link.target_id), link.target_slot);
+    }
+  } finally {
+    graph.afterChange();
+    app.canvas.setDirty(true, true);
+  }
+}
