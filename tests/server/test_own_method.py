@@ -94,7 +94,7 @@ class EvolutionSearch(SearchNode):
             io.Int.Input("population", default=4, min=3, max=100, tooltip="Candidates in each."),
         ]
 '''
-SHIPPED = ("nodes", "search", "verifiers", "web", "locales", "__init__.py", "pyproject.toml")
+SHIPPED = ("demo", "nodes", "search", "verifiers", "web", "locales", "__init__.py", "pyproject.toml")
 
 
 @pytest.fixture(scope="module")
