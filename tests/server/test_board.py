@@ -63,8 +63,26 @@ def told(result: Result) -> list[dict[str, Any]]:
     return result.of(EVENT)
 
 
+def judged(message: dict[str, Any], image: int = 0) -> list[dict[str, Any]]:
+    """Its candidates, but for those that have only begun."""
+    return [entry for entry in message["candidates"][image] if "begun" not in entry]
+
+
 def indices(message: dict[str, Any], image: int = 0) -> list[int]:
-    return [entry["index"] for entry in message["candidates"][image]]
+    return [entry["index"] for entry in judged(message, image)]
+
+
+class After:
+    """True of the event by which so many candidates have been told, and only of that."""
+
+    def __init__(self, count: int):
+        self.left = count
+
+    def __call__(self, event: Event) -> bool:
+        if event.type != EVENT or self.left <= 0:
+            return False
+        self.left -= len(indices(event.data))
+        return self.left <= 0
 
 
 def test_each_candidate_is_told_once_and_the_end_too(client: Client) -> None:
@@ -77,7 +95,7 @@ def test_each_candidate_is_told_once_and_the_end_too(client: Client) -> None:
     report = reports(result, searched.shown)[0]
     last = messages[-1]
     assert (last["stopped"], last["best"], last["nfe"]) == ("finished", [report["best"]["index"]], 48)
-    scores = [entry["score"] for message in messages for entry in message["candidates"][0]]
+    scores = [entry["score"] for message in messages for entry in judged(message)]
     assert scores == [candidate["score"] for candidate in report["candidates"]]
 
 
@@ -140,9 +158,10 @@ def test_a_batch_has_one_board_with_an_image_each(client: Client) -> None:
 def test_the_board_can_be_asked_for_in_the_middle_of_a_search(client: Client) -> None:
     searched = Searched(client, seed=7700, candidates=60, batch_size=2)
     seen: list[dict[str, Any]] = []
+    is_told = After(6)
 
     def ask(event: Event) -> None:
-        if event.type == EVENT and event.data["revision"] == 3 and not seen:
+        if is_told(event):
             seen.extend(searched.boards())
 
     searched.run(ask)
@@ -223,9 +242,10 @@ def test_what_does_not_exist_is_refused_plainly(client: Client, ended: str, path
 def test_keep_best_ends_the_search_and_the_queue_goes_on(client: Client) -> None:
     searched = Searched(client, seed=8100, candidates=2000, batch_size=2)
     answers: list[tuple[int, Any]] = []
+    is_told = After(6)
 
     def press(event: Event) -> None:
-        if event.type == EVENT and event.data["revision"] == 3 and not answers:
+        if is_told(event):
             answers.append(keep_best(client, event.data["board"]))
 
     result = searched.run(press)
@@ -259,9 +279,10 @@ def test_keep_best_of_a_search_that_has_ended_is_refused(client: Client, ended: 
 
 def test_the_board_of_a_search_that_was_interrupted_has_ended(client: Client) -> None:
     searched = Searched(client, seed=8300, candidates=2000, batch_size=2)
+    is_told = After(4)
 
     def interrupt(event: Event) -> None:
-        if event.type == EVENT and event.data["revision"] == 2:
+        if is_told(event):
             client.interrupt()
 
     metadata = {"extra_pnginfo": {"workflow": {"id": searched.workflow}}}
@@ -284,10 +305,10 @@ def test_pruned_candidates_are_told_on_the_way(client: Client) -> None:
     searched = Searched(client, seed=8500, candidates=4, pruning="progressive")
     searched.graph.prompt[searched.sampled.id]["inputs"]["steps"] = 12
     messages = told(searched.run())
-    first = next(message for message in messages if message["candidates"][0])
-    assert {entry["running"] for entry in first["candidates"][0]} == {True, False}
-    assert len({entry["step"] for entry in first["candidates"][0]}) == 1
+    first = next(message for message in messages if judged(message))
+    assert {entry["running"] for entry in judged(first)} == {True, False}
+    assert len({entry["step"] for entry in judged(first)}) == 1
     assert first["best"] == [None]
-    latest = {entry["index"]: entry for message in messages for entry in message["candidates"][0]}
+    latest = {entry["index"]: entry for message in messages for entry in judged(message)}
     assert not any(entry["running"] for entry in latest.values())
     assert latest[messages[-1]["best"][0]]["step"] is None
