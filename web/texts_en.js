@@ -38,7 +38,7 @@ export const english = {
   goOnDoes: "Run again with the seed of this search: it goes on from what was scored.",
   more: (count) => `${count} more`,
   moreDoes: (count, seed) =>
-    `Search on to ${count}, with seed ${seed} back in its place. What was scored is not run again.`,
+    `Search on to ${count}, with seed ${seed} back in its place. What was scored is not run again, but for candidates that pruning has stopped.`,
   ending: "The search ends at the next step, with the best so far.",
   endingLater: "Nothing is finished yet: the search ends as soon as something is.",
   mostAreShown: (most, count) => `The best ${most} of ${count} are shown.`,

@@ -36,7 +36,7 @@ export const chinese = {
   goOn: "继续",
   goOnDoes: "用这次搜索的种子再运行：从已有的分数继续。",
   more: (count) => `再加 ${count} 个`,
-  moreDoes: (count, seed) => `继续搜索到 ${count} 个，并把种子 ${seed} 填回原处。已有分数的不再运行。`,
+  moreDoes: (count, seed) => `继续搜索到 ${count} 个，并把种子 ${seed} 填回原处。已有分数的不再运行，剪枝停止的除外。`,
   ending: "搜索在下一步结束，采用目前最好的。",
   endingLater: "还没有完成的候选：有一个完成，搜索就结束。",
   mostAreShown: (most, count) => `显示 ${count} 个中最好的 ${most} 个。`,

@@ -8,12 +8,13 @@ import { candidate, useCandidate } from "./server.js";
 
 const BYPASSED = 4;
 
-/** Whether a candidate can be used: in a search that runs any; else those of one image, whose search is still there. */
+/** Whether a candidate can be used: in a search that runs any; else those of one image, whose search is still on its MODEL
+ * wire. In a loop that has ended none: it is no wire that could be bypassed for a run. */
 export function canUse(board, entry) {
   if (entry.failed) return false;
   if (board.stopped === null) return !board.stop_asked;
   const isHere = board.workflow === app.rootGraph.id && Boolean(findNode(board.node));
-  return isHere && board.images.length === 1 && !entry.begun && (isSeed(board, entry) || hasModelWire(board));
+  return isHere && board.images.length === 1 && !entry.begun && hasModelWire(board);
 }
 
 /** A search that runs ends with it; else one run makes it: by its seed in the sampler, or by Replay Noise. */

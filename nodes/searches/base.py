@@ -163,8 +163,9 @@ def _variety() -> io.Input:
         optional=True,
         advanced=True,
         tooltip="For models that make nearly the same image from every seed (turbo, distilled): disturbs the "
-        "conditioning of every candidate but the first in the first third of the steps, each in another way. 0.3 is "
-        "a start; too much forgets the prompt. The winner is then no plain seed: Replay Noise makes it again.",
+        "conditioning of every candidate but the first in the first third of the steps, each in another way. They "
+        "differ more then, but were no better where that was measured; too much forgets the prompt. The winner is then "
+        "no plain seed: Replay Noise makes it again.",
     )
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...verifiers import checklist, files
+from ...verifiers import checklist
 from ...verifiers.base import require
 from ..types import Verifier
 from .base import ALIASES, VERIFIERS, verifier_output
-from .vlm import NO_FOLDER, model_of
+from .vlm import NO_FOLDER, folder_input, model_of
 
 TITLE = "Checklist Verifier"
 MAX_LINES = 8
@@ -62,15 +62,7 @@ class ChecklistVerifier(io.ComfyNode):
                     advanced=True,
                     tooltip="What is asked for a requirement, with {} where that goes.",
                 ),
-                io.Combo.Input(
-                    "folder",
-                    options=[NO_FOLDER, *files.folders()],
-                    default=NO_FOLDER,
-                    optional=True,
-                    advanced=True,
-                    tooltip="Instead of a CLIP: a folder in models/verifiers with a vision-language model, as "
-                    "transformers saves it.",
-                ),
+                folder_input(),
             ],
             outputs=[verifier_output("Scores are from 0 to 1.")],
         )

@@ -11,6 +11,18 @@ YES, GRADE = "probability of yes", "grade"
 NO_FOLDER = "none"
 
 
+def folder_input() -> io.Combo.Input:
+    return io.Combo.Input(
+        "folder",
+        options=[NO_FOLDER, *files.folders()],
+        default=NO_FOLDER,
+        optional=True,
+        advanced=True,
+        tooltip="Instead of a CLIP: a folder in models/verifiers with a vision-language model, as "
+        "transformers saves it.",
+    )
+
+
 class VLMVerifier(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -58,15 +70,7 @@ class VLMVerifier(io.ComfyNode):
                     advanced=True,
                     tooltip="For grade: how often it is asked for an answer that can be read before it is an error.",
                 ),
-                io.Combo.Input(
-                    "folder",
-                    options=[NO_FOLDER, *files.folders()],
-                    default=NO_FOLDER,
-                    optional=True,
-                    advanced=True,
-                    tooltip="Instead of a CLIP: a folder in models/verifiers with a vision-language model, as "
-                    "transformers saves it.",
-                ),
+                folder_input(),
             ],
             outputs=[verifier_output("Scores are from 0 to 1, grades from 0 to 10.")],
         )
