@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pytest
@@ -11,6 +12,12 @@ from small_models import Brightness
 from small_vlm import small_vlm
 
 pytestmark = pytest.mark.usefixtures("comfy")
+
+
+@pytest.fixture(autouse=True)
+def folder(comfy: Any) -> None:
+    """The node offers what is in models/verifiers, which the pack makes known when it is loaded."""
+    importlib.import_module("noise_search.verifiers.files").register()
 
 
 def verifier(**given: Any) -> Any:
