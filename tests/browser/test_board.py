@@ -597,23 +597,23 @@ def saved_picture(boards: Boards) -> str:
 
 def use_tile(boards: Boards, at: int) -> int:
     """Choose the candidate on a tile; its number. A run that it starts is waited for."""
-    tile = boards.tiles().nth(at)
-    number = int(re.search(r"#(\d+)", tile.locator(".tag").inner_text())[1])  # type: ignore[index]
-    tile.click()
-    boards.page.locator("dialog.noise-search").get_by_role("button", name="Use this one").click()
-    expect(boards.page.locator("dialog.noise-search")).to_have_count(0)
+    boards.tiles().nth(at).click()
+    dialog = boards.page.locator("dialog.noise-search")
+    number = int(re.search(r"\d+", dialog.locator("h3").inner_text())[0])  # type: ignore[index]
+    dialog.get_by_role("button", name="Use this one").click()
+    expect(dialog).to_have_count(0)
     return number
 
 
 @BOTH
 def test_a_search_that_runs_ends_with_the_candidate_that_is_used(boards: Boards) -> None:
-    small(boards, seed=41_000, candidates=40, steps=10)
+    demo(boards, seed=41_000, candidates=SLOW)
     boards.start()
     boards.wait_for_tiles(4)
     number = use_tile(boards, 2)
     assert boards.wait_for_end() == "success"
     expect(boards.of().locator(".tile.best .tag")).to_contain_text(f"#{number} ")
-    assert boards.tiles().count() < 40
+    assert boards.tiles().count() < SLOW
 
 
 @BOTH
