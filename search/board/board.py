@@ -29,7 +29,7 @@ from .remaining import Remaining
 
 EVENT = "noise_search.board"
 SECONDS_BETWEEN = 0.5  # events that tell of nothing but progress
-PREVIEWS_KEPT = 24  # of the best candidates of a board
+PREVIEWS_KEPT = 24  # of the best candidates of a board; beside them those without search
 TILE_SIDE, TILE_QUALITY = 128, 75
 PREVIEW_QUALITY = 85
 
@@ -89,11 +89,12 @@ class _OnBoard:
             self.best = self.chosen
 
     def keep_previews(self, candidates: Sequence[Candidate], pictures: Mapping[int, Image]) -> None:
-        """Of the best, the pictures larger."""
+        """Of the best, and of the image without search, the pictures larger."""
         ranked = heapq.nsmallest(
             self._most, candidates, key=lambda one: (not one.is_finished, not one.reached, -one.score)
         )
-        kept = {candidate.index for candidate in ranked}
+        own = [candidate for candidate in candidates if candidate.is_baseline and candidate.is_finished]
+        kept = {candidate.index for candidate in [*ranked, *own]}
         self.previews = {index: preview for index, preview in self.previews.items() if index in kept}
         for index in kept & pictures.keys():
             self.previews[index] = thumbnail.encode(pictures[index], thumbnail.SHOWN_SIDE, PREVIEW_QUALITY)
@@ -270,7 +271,7 @@ class Board:
         return found and found.tiles.get(index)
 
     def preview(self, image: int, index: int) -> bytes | None:
-        """A JPEG file of up to thumbnail.SHOWN_SIDE pixels, None when the candidate is not among the best."""
+        """A JPEG file of up to thumbnail.SHOWN_SIDE pixels, None when it is not among the kept ones."""
         found = self._image(image)
         return found and found.previews.get(index)
 

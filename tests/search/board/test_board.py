@@ -151,21 +151,31 @@ def test_pictures_are_a_few_kilobytes_and_of_the_best_more(boards: Any, server: 
     assert max(thumbnail.decode(board.preview(0, 0)).size) == thumbnail.SHOWN_SIDE
 
 
-def test_previews_are_kept_of_the_best_only(boards: Any, server: Server) -> None:
+def test_previews_are_kept_of_the_best_and_of_the_one_without_search(boards: Any, server: Server) -> None:
     board = boards.Boards().start("5", "random", 40)
     for count in (20, 40):
         shown(board, [index / 40 for index in range(count)], new=20)
-    assert [index for index in range(40) if board.preview(0, index)] == list(range(40 - one_board().PREVIEWS_KEPT, 40))
+    best = list(range(40 - one_board().PREVIEWS_KEPT, 40))
+    assert [index for index in range(40) if board.preview(0, index)] == [0, *best]
+
+
+def test_of_drafts_the_one_without_search_in_full_keeps_its_preview(boards: Any, server: Server) -> None:
+    board = boards.Boards().start("5", "random", 40)
+    drafts = [replace(candidate(index, index / 40), stopped_at_step=2) for index in range(40)]
+    finals = [replace(candidate(40, 1.0), repeats=39), replace(candidate(41, -1.0), repeats=0)]
+    board.show([[*drafts, *finals]], {(0, index): PICTURE for index in range(42)})
+    assert board.preview(0, 41)
+    assert not board.preview(0, 0)
 
 
 def test_previews_are_shared_among_the_images_of_a_batch(boards: Any, server: Server) -> None:
-    """The best of each image, together no more than of a single one."""
+    """The best of each image, together no more than of a single one; and of each that without search."""
     board, count = boards.Boards().start("5", "random", 20, images=3), 20
     pictures = {(image, index): PICTURE for image in range(3) for index in range(count)}
     board.show([[candidate(index, index / count) for index in range(count)] for _ in range(3)], pictures)
     for image in range(3):
         kept = [index for index in range(count) if board.preview(image, index)]
-        assert kept == list(range(count - one_board().PREVIEWS_KEPT // 3, count))
+        assert kept == [0, *range(count - one_board().PREVIEWS_KEPT // 3, count)]
 
 
 def test_old_boards_give_way_but_not_while_they_run(boards: Any, server: Server) -> None:
