@@ -11,6 +11,7 @@ import chromium
 from comfy_client import Client
 from comfy_server import Server
 from frontend import Frontend, browser, configure
+from seen_boards import Boards
 
 WINDOW = {"width": 1600, "height": 1000}
 PATIENCE_MS = 30_000  # a busy machine is slow, not wrong
@@ -62,3 +63,8 @@ def page(front_end: Frontend) -> Frontend:
     """The page, opened."""
     front_end.open()
     return front_end
+
+
+@pytest.fixture
+def boards(front_end: Frontend, vue: bool) -> Boards:
+    return Boards(front_end, later=500 * vue)
