@@ -1,4 +1,5 @@
 import { isBaseline, ranked, scoreDecimals } from "./boards.js";
+import { Compare, othersOf } from "./compare.js";
 import { button, element } from "./dom.js";
 import { complain } from "./notice.js";
 import { decimals, fixed } from "./numbers.js";
@@ -23,12 +24,12 @@ class Details {
     this.board = board;
     this.image = image;
     this.order = ranked(board, image);
-    this.picture = element("img", { alt: "" });
+    this.compare = new Compare();
     this.facts = element("div", { class: "facts" });
     this.dialog = element(
       "dialog",
       { class: "noise-search noise-search-details", tabindex: "-1" },
-      this.picture,
+      this.compare.element,
       element(
         "div",
         { class: "side" },
@@ -57,7 +58,7 @@ class Details {
   onKey(event) {
     event.stopPropagation();
     if (event.key === "Escape") this.dialog.close();
-    if (event.target.tagName === "TEXTAREA") return;
+    if (event.target.tagName === "TEXTAREA" || this.compare.takesKey(event)) return;
     if (event.key === "ArrowLeft") this.step(-1);
     if (event.key === "ArrowRight") this.step(1);
   }
@@ -68,19 +69,21 @@ class Details {
   }
 
   step(by) {
-    return this.show((this.at + by + this.order.length) % this.order.length);
+    return this.show((this.asked + by + this.order.length) % this.order.length);
   }
 
   /** Whether there is something to show: the server keeps the boards of the latest searches only. */
   async show(at) {
     const entry = this.order[at];
+    this.asked = at; // somebody may step on before the server has answered
     try {
       const begun = { score: null, scores: {}, nfe: 0, recipe: null, preview: false };
       const details = entry.begun ? begun : await candidate(this.board.board, this.image, entry.index);
+      if (this.asked !== at) return true;
       this.at = at;
       this.use.hidden = !this.isUsable(entry);
-      this.picture.hidden = Boolean(entry.failed);
-      if (!entry.failed) this.picture.src = pictureURL("picture", this.board.board, this.image, entry);
+      const url = entry.failed ? "" : pictureURL("picture", this.board.board, this.image, entry);
+      this.compare.show(url, texts().candidate(entry.index), othersOf(this.board, this.image, entry));
       this.facts.replaceChildren(...this.describe(entry, details));
       if (!this.dialog.contains(document.activeElement)) this.dialog.focus(); // what had it may be gone
       return true;
