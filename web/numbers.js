@@ -6,6 +6,10 @@ const FAR = 8; // times the median distance from the median: below that a score 
 /** With so many decimals; a dash for no number. */
 export const fixed = (number, places) => (Number.isFinite(number) ? number.toFixed(places) : "–");
 
+/** A share in percent: 50 %, 7.3 %, < 0.1 % */
+export const percent = (share) =>
+  share < 0.001 ? "< 0.1 %" : `${fixed(100 * share, share < 0.1 ? 1 : 0)} %`;
+
 /** +0.44, -0.10 */
 export const difference = (number, places) => `${number < 0 ? "" : "+"}${fixed(number, places)}`;
 

@@ -24,6 +24,9 @@ export const boardsOf = (workflow, ids) =>
 export const runningBoards = (ids) =>
   ask(`?${new URLSearchParams([["running", ""], ...ids.map((id) => ["board", id])])}`);
 
+/** The boards of all searches that have ended, as far as the server still has them. */
+export const endedBoards = () => ask("?ended");
+
 /** What is new on a board since a revision. */
 export const boardSince = (board, revision) => ask(`/${board}?since=${revision}`);
 

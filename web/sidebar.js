@@ -2,6 +2,7 @@ import { app } from "../../scripts/app.js";
 import { BoardView } from "./board_view.js";
 import { whole } from "./boards.js";
 import { element } from "./dom.js";
+import { duelPanel } from "./duel.js";
 import { findNode } from "./find.js";
 import { runningBoards } from "./server.js";
 import { texts } from "./texts.js";
@@ -26,7 +27,7 @@ class Sidebar {
     this.views = new Map(); // by the id of the board
     this.list = element("div", { class: "list" });
     this.none = element("p", { class: "hint" }, texts().noneRuns);
-    this.element = element("div", { class: "noise-search noise-search-sidebar" }, this.none, this.list);
+    this.element = element("div", { class: "noise-search noise-search-sidebar" }, this.none, this.list, duelPanel());
   }
 
   follow(place) {

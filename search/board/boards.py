@@ -56,11 +56,18 @@ class Boards:
 
     def running(self) -> list[Board]:
         """Those whose search has not ended."""
+        return [board for board in self._settled() if board.stopped is None]
+
+    def ended(self) -> list[Board]:
+        """Those whose search has ended, the latest last."""
+        return [board for board in self._settled() if board.stopped is not None]
+
+    def _settled(self) -> list[Board]:
         with self._lock:
             kept = list(self._boards.values())
         for board in kept:
             _settle(board)
-        return [board for board in kept if board.stopped is None]
+        return kept
 
     def _forget(self) -> None:
         """Let go of the oldest that have ended, while there are too many."""

@@ -41,9 +41,12 @@ async def _follow(_app: web.Application) -> None:
 
 async def _of_workflow(request: web.Request) -> web.Response:
     """?workflow=id&board=id: the boards of the latest searches in a workflow of the front end, and others by id.
-    ?running&board=id: those of all searches that are running instead."""
+    ?running&board=id: those of all searches that are running instead; ?ended: of all that have ended."""
     named = map(BOARDS.get, request.query.getall("board", [])[:MOST_NAMED])
-    found = BOARDS.running() if "running" in request.query else BOARDS.of_workflow(_workflow(request))
+    if "running" in request.query:
+        found = BOARDS.running()
+    else:
+        found = BOARDS.ended() if "ended" in request.query else BOARDS.of_workflow(_workflow(request))
     boards = {board.id: board for board in [*named, *found] if board is not None}
     return web.json_response([board.message() for board in boards.values()])
 

@@ -212,6 +212,11 @@ def ended(client: Client) -> str:
     return searched.boards()[0]["board"]
 
 
+def test_searches_that_have_ended_are_asked_for_whatever_their_workflow(client: Client, ended: str) -> None:
+    assert ended in [board["board"] for board in client.get(f"{BOARDS}?ended")]
+    assert ended not in [board["board"] for board in client.get(f"{BOARDS}?running")]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [

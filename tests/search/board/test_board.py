@@ -213,6 +213,15 @@ def test_a_board_ends_with_its_prompt(boards: Any, server: Server) -> None:
     assert kept.get(board.id).stopped == "interrupted"
 
 
+def test_boards_that_run_and_those_that_have_ended(boards: Any, server: Server) -> None:
+    kept = boards.Boards()
+    first, second, running = (kept.start(node, "random", 4) for node in "123")
+    first.end("finished")
+    second.prompt = "a prompt that is over"
+    assert kept.running() == [running]
+    assert kept.ended() == [first, second]
+
+
 def test_there_need_not_be_a_server(boards: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boards.PROMPTS, "server", None)
     kept = boards.Boards()
