@@ -14,7 +14,7 @@ from .report import SearchReport
 from .score import VerifierScore
 from .searches import registered
 from .step_scheduler import StepScheduler
-from .verifiers import checklist, distribution, ensemble, features, scores, text, vlm
+from .verifiers import checklist, distribution, ensemble, features, scores, text, video, vlm
 
 NODES: list[type[io.ComfyNode]] = [
     *registered(),
@@ -34,6 +34,7 @@ NODES: list[type[io.ComfyNode]] = [
     *vlm.NODES,
     *checklist.NODES,
     *distribution.NODES,
+    *video.NODES,
     *ensemble.NODES,
 ]
 

@@ -11,8 +11,8 @@ from comfy_execution.utils import get_executing_context
 from ..search.host.graph import is_candidate, running
 from ..search.host.prompt_text import has_choices
 from ..search.host.prompts import PROMPTS
-from ..search.judging.scoring import DetailedScore, score_images
-from ..verifiers.base import Said, combine, require
+from ..search.judging.scoring import DetailedScore, score_images, score_videos
+from ..verifiers.base import Said, combine, judges_videos, known, require
 from ..verifiers.base import Verifier as VerifierProtocol
 from .counted import CountedIndex, only
 from .inputs import prompt_input
@@ -31,7 +31,8 @@ class VerifierScore(io.ComfyNode):
             display_name=TITLE,
             category=CATEGORY,
             description="Scores each image of a list or batch; higher is better. Use it to see what a verifier thinks, "
-            "or to pick the best of several: best_image is the winner, and best_index goes to Select Candidate.",
+            "or to pick the best of several: best_image is the winner, and best_index goes to Select Candidate. "
+            "A verifier of videos scores each batch as one video.",
             search_aliases=["image score", "rate images", "clip score", "aesthetic score", "image reward", "best of n"],
             is_input_list=True,
             inputs=[
@@ -72,9 +73,13 @@ class VerifierScore(io.ComfyNode):
             PROMPTS.warn(f"{TITLE}: no verifier is connected, so every image has the score 0, and the first is taken.")
             return io.NodeOutput([0.0] * sum(sizes), images[0][:1], CountedIndex(0, sizes))
         _check(images)
+        judge = only(TITLE, "verifier", verifier, SEVERAL)
+        is_of_videos = judges_videos(known(judge, TITLE))
+        if is_of_videos:
+            sizes = [1] * len(images)
         prompts = _prompt_of_each(prompt, sizes)
-        judge = _judge(only(TITLE, "verifier", verifier, SEVERAL), prompts)
-        told = _score_all(judge, images, prompts)
+        _require(judge, prompts)
+        told = _score_each(judge, images, prompts) if is_of_videos else _score_all(judge, images, prompts)
         scores = combine(judge, {name: [said.score for said in ones] for name, ones in told.items()})
         best = max(range(sum(sizes)), key=scores.__getitem__)
         if math.isinf(scores[best]) and not _is_in_loop():
@@ -82,7 +87,7 @@ class VerifierScore(io.ComfyNode):
                 f"{TITLE}: there are NaN or infinite values in every image, so none can be judged. Try a lower CFG, "
                 "another sampler, or a VAE in a higher precision (--fp32-vae)."
             )
-        winner = [image for batch in images for image in batch][best].unsqueeze(0)
+        winner = images[best] if is_of_videos else [image for batch in images for image in batch][best].unsqueeze(0)
         return io.NodeOutput(_with_details(scores, told), winner, CountedIndex(best, sizes))
 
 
@@ -125,7 +130,7 @@ def _prompt_of_each(prompts: list[str], sizes: list[int]) -> list[str]:
     return [prompt for prompt, size in zip(prompts, sizes, strict=True) for _ in range(size)]
 
 
-def _judge(verifier: Any, prompts: list[str]) -> VerifierProtocol:
+def _require(verifier: Any, prompts: list[str]) -> None:
     for prompt in prompts:
         require(verifier, prompt, TITLE)
     choices = next(filter(has_choices, prompts), None)
@@ -135,7 +140,17 @@ def _judge(verifier: Any, prompts: list[str]) -> VerifierProtocol:
             "Write the prompt without choices.",
             *(TITLE, verifier.name, choices),
         )
-    return verifier
+
+
+def _score_each(verifier: VerifierProtocol, videos: list[torch.Tensor], prompts: list[str]) -> dict[str, list[Said]]:
+    """Of each verifier, one for each video [frames, H, W, 3]."""
+    scores: dict[str, list[Said]] = {}
+    for at, (video, prompt) in enumerate(zip(videos, prompts, strict=True)):
+        seen = video[None, ..., :3]
+        said = score_videos(verifier, seen, [prompt], lambda _, at=at: f"video {at}", range(len(video)))
+        for name, ones in said.items():
+            scores.setdefault(name, []).extend(ones)
+    return scores
 
 
 def _score_all(verifier: VerifierProtocol, batches: list[torch.Tensor], prompts: list[str]) -> dict[str, list[Said]]:

@@ -36,7 +36,7 @@ FRAME = (Path(__file__).parent / "templates" / "frame.js").read_text(encoding="u
 WINDOW = {"width": 1440, "height": 1440}
 WIDTH = 720  # of a thumbnail, in pixels
 LARGEST = 40_000  # bytes
-QUALITIES = range(85, 30, -5)
+QUALITIES = range(85, 20, -5)
 CAPTION, MARGIN = 48, 10  # of a thumbnail that shows before and after
 SETTLE_MS = 1500  # until previews are drawn
 KEPT = ("Node name for S&R", "models")  # of the properties that the front end gives a node

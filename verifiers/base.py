@@ -117,6 +117,28 @@ class Paced(Verifier, Protocol):
     pace: str
 
 
+@runtime_checkable
+class OfVideos(Verifier, Protocol):
+    """A verifier that judges how the frames of a video follow each other, and so sees all of them together."""
+
+    def score_videos(self, videos: Tensor, prompts: list[str]) -> tuple[Tensor, list[Details]]:
+        """Scores [B], and the parts of each as in `Detailed`; videos: [B, frames, H, W, 3], float in 0..1."""
+        ...
+
+
+MEAN, WORST = "mean", "worst"
+
+
+@runtime_checkable
+class OverFrames(Verifier, Protocol):
+    """A verifier of images that says what a video is worth by it: the mean over its frames, as of others, or the worst.
+
+    over_frames: MEAN or WORST.
+    """
+
+    over_frames: str
+
+
 class VerifierError(RuntimeError):
     """A verifier failed, or answered with something that is not a score for each image."""
 
@@ -214,6 +236,16 @@ def parts(verifier: Verifier) -> dict[str, Verifier]:
 def pace(verifier: Verifier) -> str:
     """The slowest that any of its `parts` asks for; held-out ones too, because they are asked as often."""
     return min(map(_own_pace, parts(verifier).values()), key=SLOWEST_FIRST.index, default="fine")
+
+
+def judges_videos(verifier: Verifier) -> bool:
+    """Whether one of its `parts` judges the frames of a video together, and not one by one."""
+    return any(isinstance(part, OfVideos) or over_frames(part) == WORST for part in parts(verifier).values())
+
+
+def over_frames(verifier: Verifier) -> str:
+    """MEAN or WORST, see OverFrames."""
+    return verifier.over_frames if isinstance(verifier, OverFrames) else MEAN
 
 
 def combine(verifier: Verifier, scores: dict[str, list[float]]) -> list[float]:

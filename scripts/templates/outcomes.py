@@ -429,19 +429,26 @@ def replayed(t: Template, start: Start, search: Node, sampled: Node) -> None:
 VIDEO = """
 ## The best of several videos
 
-Each candidate is a whole video; the verifier looks at 8 of its frames (*frames*, among the advanced inputs), and
-their mean
-counts.
+Each candidate is a whole video. **ImageReward** looks at 8 of its frames (*frames*, among the advanced inputs), and
+the **worst**
+counts; **Video Motion Verifier** looks at all of them: no flicker, no jumps, not a still. Both count, by rank.
 {run}
 Costs {budget} videos of {steps} steps = {nfe} NFE (denoiser predictions): as long as {budget} videos.
 """
 VIDEO_ZH = """
 ## 几个视频中最好的
 
-每个候选是一整段视频；验证器看其中 8 帧（高级输入 *frames*），取平均。
+每个候选是一整段视频。**ImageReward** 看其中 8 帧（高级输入 *frames*），按**最差帧**计分；**视频运动验证器**看
+所有帧：不闪烁、不跳动、不静止。两者按排名一起计分。
 {run_zh}
 成本：{budget} 段视频，共 {nfe} NFE。
 """
+
+
+def by_frames_and_motion(t: Template, loaded: Loaded) -> Out:
+    worst = t.node("WorstFrame", verifier=kits.by_image_reward(t, loaded))["verifier"]
+    moves = t.node("VideoMotionVerifier")["verifier"]
+    return t.node("EnsembleVerifier", **{"verifiers.verifier0": worst, "verifiers.verifier1": moves})["verifier"]
 
 
 def wan_latent(t: Template, loaded: Loaded) -> Out:
@@ -612,7 +619,14 @@ def templates() -> list[Template]:
         steps("steps_where_needed_sdxl", sdxl, 8, 0.05),
         laid_out("winner_again_sd15", sd15, REPLAY, REPLAY_ZH, facts=facts(sd15), show=replayed, **auto),
         laid_out(
-            "video_wan", kits.WAN, VIDEO, VIDEO_ZH, latent=wan_latent, facts=facts(kits.WAN, 4), show=filmed, budget=4
+            "video_wan",
+            replace(kits.WAN, judge=by_frames_and_motion),
+            VIDEO,
+            VIDEO_ZH,
+            latent=wan_latent,
+            facts=facts(kits.WAN, 4),
+            show=filmed,
+            budget=4,
         ),
         existing(),
     ]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-import torch
 from PIL.Image import Image
 from torch import Tensor
 
@@ -18,7 +17,7 @@ from ..pictures import thumbnail
 from ..records.failures import ONE_COLOR
 from .decoding import Decoded, NameOf, decode
 from .flaws import one_color
-from .scoring import score_images
+from .scoring import score_videos
 
 CHANNELS = "latent_channels"
 
@@ -79,7 +78,7 @@ class Judge:
     def judge(
         self, latents: Tensor, name_of: Callable[[int], str], predictions: Mapping[float, Tensor] | None = None
     ) -> Scored:
-        """Judge each of `latents` [N, ...], as a sampler gives them out; a video by the mean over its frames.
+        """Judge each of `latents` [N, ...], as a sampler gives them out; a video as `score_videos` says.
 
         Only a few at a time are there as images: CHUNK, or one video. name_of: what to call latent i in an error.
         predictions: x0 predictions of the same, by prediction level.
@@ -156,24 +155,16 @@ class Judge:
     def _score(
         self, rows: list[int], decoded: Decoded, predicted: Mapping[float, Decoded], name_of: NameOf
     ) -> dict[int, dict[str, Said]]:
-        """What each verifier says of the images of these rows; of a video the mean over its frames, and the details of
-        the weakest."""
-        frames = spread(decoded.images.shape[1], self.frames)
-        shown = decoded.of(rows)[:, frames].flatten(0, 1)
-        before = {level: each.of(rows)[:, frames].flatten(0, 1) for level, each in predicted.items()}
-        by_name = score_images(
-            self.verifier, shown, [self.prompt] * len(shown), lambda at: name_of(rows[at // len(frames)]), before
+        """What each verifier says of the images or videos of these rows."""
+        by_name = score_videos(
+            self.verifier,
+            decoded.of(rows),
+            [self.prompt] * len(rows),
+            lambda at: name_of(rows[at]),
+            spread(decoded.images.shape[1], self.frames),
+            {level: each.of(rows) for level, each in predicted.items()},
         )
-        count = len(frames)
-        return {
-            row: {name: _of_video(said[at * count : (at + 1) * count]) for name, said in by_name.items()}
-            for at, row in enumerate(rows)
-        }
-
-
-def _of_video(frames: Sequence[Said]) -> Said:
-    mean = torch.tensor([said.score for said in frames], dtype=torch.float64).mean().item()
-    return Said(mean, min(frames, key=lambda said: said.score).details)
+        return {row: {name: said[at] for name, said in by_name.items()} for at, row in enumerate(rows)}
 
 
 def _said(vae: Any, name: str) -> int | None:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from ...verifiers.base import Details, NeedsPrediction, Said, Verifier, ask_for_details, parts
+from ...verifiers.base import (
+    WORST,
+    Details,
+    NeedsPrediction,
+    OfVideos,
+    Said,
+    Verifier,
+    ask_for_details,
+    over_frames,
+    parts,
+)
 from ..host.memory import in_chunks
 from .flaws import not_finite
 
@@ -27,11 +37,77 @@ def score_images(
     An image with NaN or infinite values is shown to no verifier, and has minus infinity from each.
     Raises VerifierError when a verifier fails or answers with something that is not a finite number for each image.
     """
+    return _ask_all(parts(verifier), images, prompts, name_of, predictions)
+
+
+def score_videos(
+    verifier: Verifier,
+    videos: Tensor,
+    prompts: list[str],
+    name_of: Callable[[int], str],
+    frames: Sequence[int],
+    predictions: Mapping[float, Tensor] | None = None,
+) -> dict[str, list[Said]]:
+    """As `score_images`, of `videos` [N, all frames, H, W, 3]: a verifier of images sees the `frames`, one by one, and
+    the video has the mean of its scores or the worst, with the details of the worst; one of videos sees all."""
+    judges, count = parts(verifier), len(frames)
+    one_by_one = {name: part for name, part in judges.items() if not isinstance(part, OfVideos)}
+    told = {
+        name: [
+            _ask_about_video(part, video, prompt, name_of(row))
+            for row, (video, prompt) in enumerate(zip(videos, prompts))
+        ]
+        for name, part in judges.items()
+        if isinstance(part, OfVideos)
+    }
+    if one_by_one:
+        shown, before = _frames(videos, frames), {at: _frames(x0, frames) for at, x0 in (predictions or {}).items()}
+        each = [prompt for prompt in prompts for _ in frames]
+        for name, said in _ask_all(one_by_one, shown, each, lambda at: name_of(at // count), before).items():
+            by_video = (said[row * count : (row + 1) * count] for row in range(len(videos)))
+            told[name] = [_of_video(own, over_frames(judges[name])) for own in by_video]
+    return {name: told[name] for name in judges}
+
+
+def _frames(videos: Tensor, frames: Sequence[int]) -> Tensor:
+    """[videos x frames, H, W, 3]."""
+    return videos[:, list(frames)].flatten(0, 1)
+
+
+def _of_video(frames: Sequence[Said], counts: str) -> Said:
+    worst = min(frames, key=lambda said: said.score)
+    mean = torch.tensor([said.score for said in frames], dtype=torch.float64).mean().item()
+    return Said(worst.score if counts == WORST else mean, worst.details)
+
+
+def _ask_about_video(verifier: OfVideos, video: Tensor, prompt: str, name: str) -> Said:
+    """video: [frames, H, W, 3]."""
+    if not_finite(video):
+        logging.warning("Noise search: %s can not be judged, because of NaN or infinite values.", name)
+        return Said(-math.inf)
+    return ask_for_details(_Watching(verifier), video[None], [prompt], lambda _: name)[0]
+
+
+class _Watching:
+    """A verifier of videos, asked as one of images with details is."""
+
+    def __init__(self, verifier: OfVideos):
+        self.name, self.needs_prompt = verifier.name, verifier.needs_prompt
+        self.score, self.score_with_details = verifier.score, verifier.score_videos
+
+
+def _ask_all(
+    judges: Mapping[str, Verifier],
+    images: Tensor,
+    prompts: list[str],
+    name_of: Callable[[int], str],
+    predictions: Mapping[float, Tensor] | None = None,
+) -> dict[str, list[Said]]:
     broken = not_finite(images)
     if broken:
-        return _score_others(verifier, images, prompts, name_of, broken)
+        return _ask_about_others(judges, images, prompts, name_of, broken)
     scores: dict[str, list[Said]] = {}
-    for name, part in parts(verifier).items():
+    for name, part in judges.items():
         asked, seen = part, images
         if isinstance(part, NeedsPrediction) and predictions:
             asked, seen = _Paired(part), torch.cat([images, predictions[part.level]], dim=-1)
@@ -39,15 +115,19 @@ def score_images(
     return scores
 
 
-def _score_others(
-    verifier: Verifier, images: Tensor, prompts: list[str], name_of: Callable[[int], str], broken: list[int]
+def _ask_about_others(
+    judges: Mapping[str, Verifier],
+    images: Tensor,
+    prompts: list[str],
+    name_of: Callable[[int], str],
+    broken: list[int],
 ) -> dict[str, list[Said]]:
-    names = ", ".join(map(name_of, broken))
+    names = ", ".join(dict.fromkeys(map(name_of, broken)))
     logging.warning("Noise search: %s can not be judged, because of NaN or infinite values.", names)
     rows = [row for row in range(len(images)) if row not in broken]
-    scores = {name: [Said(-math.inf)] * len(images) for name in parts(verifier)}
+    scores = {name: [Said(-math.inf)] * len(images) for name in judges}
     if rows:
-        found = score_images(verifier, images[rows], [prompts[row] for row in rows], lambda at: name_of(rows[at]))
+        found = _ask_all(judges, images[rows], [prompts[row] for row in rows], lambda at: name_of(rows[at]))
         for name, values in found.items():
             for row, value in zip(rows, values, strict=True):
                 scores[name][row] = value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 from torch import Tensor
@@ -218,3 +220,20 @@ def test_what_a_verifier_tells_of_parts_goes_along_with_the_number() -> None:
 def test_images_of_another_range_are_refused(images: torch.Tensor, told: str) -> None:
     with pytest.raises(ValueError, match=f"Verifier Score: {told}, but ComfyUI's are floats from 0 to 1"):
         score([images])
+
+
+def test_a_verifier_of_videos_scores_each_batch_as_one_video() -> None:
+    worst = importlib.import_module("noise_search.verifiers.video").by_worst_frame(Red())
+    scores, best, index = score([image(0.25, 0.5), image(0.75, 0.3, 1.0)], verifier=worst)
+    assert scores == pytest.approx([0.25, 0.3])
+    assert index == 1
+    assert torch.equal(best, image(0.75, 0.3, 1.0))
+
+
+def test_videos_have_a_prompt_each_or_one_for_all() -> None:
+    worst = importlib.import_module("noise_search.verifiers.video").by_worst_frame(Red())
+    videos = [image(0.25, 0.5), image(0.75, 0.3, 1.0)]
+    assert score(videos, "more", "", verifier=worst)[0] == pytest.approx([1.25, 0.3])
+    assert score(videos, "more", verifier=worst)[0] == pytest.approx([1.25, 1.3])
+    with pytest.raises(ValueError, match="3 prompts for 2"):
+        score(videos, "", "", "", verifier=worst)

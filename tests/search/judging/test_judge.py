@@ -297,3 +297,35 @@ def test_a_prediction_that_can_not_be_decoded_fails_its_candidate() -> None:
     assert [bool(reason) for reason in judged.failed] == [False, True, True, False]
     expected = (SmallVAE(16).decode(latents) - SmallVAE(16).decode(x0)).flatten(1).mean(1)
     assert [judged.scores[at]["watching"] for at in (0, 3)] == pytest.approx([expected[0].item(), expected[3].item()])
+
+
+def video_judges() -> Any:
+    return importlib.import_module("noise_search.verifiers.video")
+
+
+def test_a_video_counts_by_its_worst_frame_where_a_verifier_says_so() -> None:
+    latents = videos(3)
+    judged = judge(video_judges().by_worst_frame(Watching()), latents, 3)
+    worst = decoded(latents)[:, [0, 4, 8]][..., 0].mean((2, 3)).min(1).values
+    assert [scores["watching"] for scores in judged.scores] == pytest.approx(worst.tolist())
+
+
+class Whole(Watching):
+    """Judges a video by its length and its first frame."""
+
+    name = "whole"
+
+    def score_videos(self, videos: Tensor, prompts: list[str]) -> Any:
+        self.seen.append(videos)
+        return videos[:, 0].mean((1, 2, 3)), [[] for _ in videos]
+
+
+def test_a_verifier_of_videos_sees_all_frames_together_beside_one_of_images() -> None:
+    whole, frames, latents = Whole(), Watching(), videos(2)
+    ensemble = importlib.import_module("noise_search.verifiers.ensemble").Ensemble
+    judged = judge(ensemble([whole, frames]), latents, 3)
+    seen = decoded(latents)
+    assert torch.equal(torch.cat(whole.seen), seen)
+    assert torch.equal(torch.cat(frames.seen), seen[:, [0, 4, 8]].flatten(0, 1))
+    assert [list(scores) for scores in judged.scores] == [["whole", "watching"]] * 2
+    assert [scores["whole"] for scores in judged.scores] == pytest.approx(seen[:, 0].mean((1, 2, 3)).tolist())
