@@ -88,6 +88,7 @@ class _Searching(Wrappers):
             self._check_prediction(level, call)
         outcome, board = self._search(call, judge)
         reports = [replace(report, prompt=told.text if told.is_drawn else "") for report in outcome.reports]
+        board.reports = reports
         prompt, (node, item) = PROMPTS.executing()
         place = ("" if prompt is None else prompt.id, node, item)
         self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), reports, place))

@@ -13,10 +13,11 @@ const UNFINISHED = ["user", "time", "interrupted"]; // how searches end that hav
 
 /** A board as an element. actions: what is called when people press, see extension.js. */
 export class BoardView {
-  constructor({ keepBest, open, runAgain }) {
+  constructor(actions) {
+    const { keepBest, open, runAgain } = actions;
     this.boards = [];
     this.chosen = null; // the place of the board and image in `tracks` that somebody has chosen; else the newest
-    this.tiles = new Tiles(open);
+    this.tiles = new Tiles(actions);
     this.curve = new Curve();
     this.score = element("div", { class: "headline" });
     this.number = element("span");

@@ -7,6 +7,8 @@ import { texts } from "./texts.js";
 
 const KEY = "noise_search"; // in the workflow's `extra`, and in the metadata of saved pictures: see search/host/prompts.py
 
+const PERSON = "a person"; // as in search/records/report.py
+
 /** What the open workflow, or the picture it came from, says of an earlier search: the winners by search node. */
 export function savedResults() {
   const results = new Map();
@@ -60,12 +62,13 @@ function result(winner, number, winners) {
   const isOwn = best.index === 0;
   const said = { best: { ...best, seed }, own, isOwn, count: candidates, places: decimals([best.score, own]) };
   const cost = nfe.total ? ` · ${nfe.total} NFE` : "";
+  const chosen = winner.chosen_by === PERSON ? ` · ${texts().chosenByPerson}` : "";
   return element(
     "section",
     {},
     winners.length > 1 ? element("p", { class: "hint" }, texts().image(number + 1)) : null,
     headline(said),
-    element("p", { class: "hint" }, `${texts().candidateOf(best.index, candidates)}${cost}`),
+    element("p", { class: "hint" }, `${texts().candidateOf(best.index, candidates)}${cost}${chosen}`),
     recipePanel(best.recipe),
   );
 }

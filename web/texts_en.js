@@ -109,6 +109,8 @@ export const english = {
   copied: "Copied",
   noRecipe: "No recipe: the noise came from the workflow, and no seed recreates it.",
   otherNoise: (kind) => `No seed for a stock sampler: its noise is of another kind (${kind}).`,
+  chosen: "chosen",
+  chosenByPerson: "chosen by a person",
   savedWith: "Found by the search that this workflow was saved with:",
 
   duel: "Blind duel",

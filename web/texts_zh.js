@@ -106,6 +106,8 @@ export const chinese = {
   copied: "已复制",
   noRecipe: "没有配方：噪波来自工作流，没有种子能重新生成它。",
   otherNoise: (kind) => `不是原版采样器的种子：噪波是另一种（${kind}）。`,
+  chosen: "已选",
+  chosenByPerson: "由人选定",
   savedWith: "保存此工作流的那次搜索找到了：",
 
   duel: "盲选",

@@ -4,14 +4,15 @@ import { fixed } from "./numbers.js";
 import { partsLine, partsText } from "./parts.js";
 import { pictureURL } from "./server.js";
 import { texts } from "./texts.js";
+import { usable } from "./use.js";
 
 export const MOST_TILES = 200;
 const NEAR = "150px"; // of what is in sight: there pictures are fetched
 
-/** The thumbnails of an image's candidates. open(board, image, index) is called when one is pressed. */
+/** The thumbnails of an image's candidates. actions: what is called when people press, see extension.js. */
 export class Tiles {
-  constructor(open) {
-    this.open = open;
+  constructor(actions) {
+    this.actions = actions;
     this.tiles = new Map();
     this.element = element("div", { class: "grid", "data-capture-wheel": "true" });
     this.sight = new IntersectionObserver((seen) => this.look(seen), { root: this.element, rootMargin: NEAR });
@@ -23,19 +24,20 @@ export class Tiles {
     const places = scoreDecimals(board, image);
     const key = (entry) => `${board.board}/${image}/${entry.index}`;
     const wanted = new Map(order.slice(0, MOST_TILES).map((entry) => [key(entry), entry]));
+    const isUsable = usable(board);
     for (const known of [...this.tiles.keys()]) {
       if (!wanted.has(known)) this.remove(known);
     }
     for (const [name, entry] of wanted) {
-      if (!this.tiles.has(name)) this.add(name, () => this.open(this.board, image, entry.index));
-      this.tiles.get(name).show(board, image, entry, places);
+      if (!this.tiles.has(name)) this.add(name);
+      this.tiles.get(name).show(board, image, entry, { places, isUsable: isUsable(entry) });
     }
     const elements = [...wanted.keys()].map((name) => this.tiles.get(name).element);
     arrange(this.element, elements);
   }
 
-  add(name, open) {
-    const tile = new Tile(open);
+  add(name) {
+    const tile = new Tile(this.actions);
     this.tiles.set(name, tile);
     this.sight.observe(tile.element);
   }
@@ -57,26 +59,31 @@ export class Tiles {
   }
 }
 
-/** A candidate's thumbnail; below it its score, its number, and what there is to say of it. */
+/** A candidate's thumbnail with what one can do with it; below it its score, its number, and what there is to say. */
 class Tile {
-  constructor(open) {
+  constructor({ open, use }) {
+    const act = (does) => () => does(this.board, this.image, this.entry);
     this.source = "";
     this.isNear = false;
     this.picture = element("img", { decoding: "async", alt: "", draggable: "false" });
     this.score = element("span", { class: "value" });
     this.tag = element("span", { class: "tag" });
     this.parts = element("span", { class: "parts" });
-    this.element = button("", open, { class: "tile" });
-    this.element.append(element("span", { class: "frame" }, this.picture), this.parts, this.score, this.tag);
+    this.look = button("", act((board, image, { index }) => open(board, image, index)), { class: "look" });
+    this.look.append(element("span", { class: "frame" }, this.picture), this.parts, this.score, this.tag);
+    this.use = button("✓", act(use), { class: "use", title: texts().useThis, "aria-label": texts().useThis });
+    this.element = element("div", { class: "tile" }, this.look, element("div", { class: "acts" }, this.use));
   }
 
-  show(board, image, entry, places) {
+  show(board, image, entry, { places, isUsable }) {
+    Object.assign(this, { board, image, entry });
+    this.use.hidden = !isUsable;
     this.source = entry.failed ? "" : pictureURL("tile", board.board, image, entry); // there may be none
     this.picture.hidden = !this.source;
     this.load();
     const isBest = entry.index === board.best[image];
     this.score.textContent = entry.failed ? texts().failed : entry.begun ? "…" : fixed(entry.score, places);
-    this.tag.textContent = tag(entry, isBest);
+    this.tag.textContent = tag(entry, isBest && (board.chosen[image] === entry.index ? texts().chosen : texts().best));
     this.parts.replaceChildren(...(entry.failed ? [] : partsLine(entry)));
     this.element.classList.toggle("best", isBest);
     this.element.classList.toggle("stopped", entry.step !== null && !entry.running);
@@ -94,9 +101,10 @@ class Tile {
 /** Why a candidate failed, in the language of the front end where the reason is a known one. */
 export const reason = (entry) => texts().reasons[entry.failed] ?? entry.failed;
 
-function tag(entry, isBest) {
+/** best: what to call it when it is what the search gives out. */
+function tag(entry, best) {
   const words = [];
-  if (isBest) words.push(texts().best);
+  if (best) words.push(best);
   if (isBaseline(entry)) words.push(texts().yours);
   else if (entry.step !== null && !entry.failed) words.push(texts().atStep(entry.step));
   return `#${entry.index} ${words.join(texts().comma)}`;

@@ -7,23 +7,41 @@ import { candidate, useCandidate } from "./server.js";
 /** "Use this one": the workflow goes on with a candidate that a person has chosen. */
 
 const BYPASSED = 4;
+const CHOICE = "noise_search_choice"; // see search/board/choices.py
 
 /** Whether a candidate can be used: in a search that runs any; else those of one image, whose search is still on its MODEL
  * wire. In a loop that has ended none: it is no wire that could be bypassed for a run. */
-export function canUse(board, entry) {
-  if (entry.failed) return false;
-  if (board.stopped === null) return !board.stop_asked;
+export const canUse = (board, entry) => usable(board)(entry);
+
+/** The same for all candidates of a board. */
+export function usable(board) {
+  if (board.stopped === null) return (entry) => !entry.failed && !board.stop_asked;
   const isHere = board.workflow === app.rootGraph.id && Boolean(findNode(board.node));
-  return isHere && board.images.length === 1 && !entry.begun && hasModelWire(board);
+  const isMade = isHere && board.images.length === 1 && hasModelWire(board);
+  return (entry) => isMade && !entry.failed && !entry.begun;
 }
 
 /** A search that runs ends with it; else one run makes it: by its seed in the sampler, or by Replay Noise. */
 export async function use(board, image, entry) {
   if (board.stopped === null) return useCandidate(board.board, image, entry.index);
-  if (isSeed(board, entry)) return runWithout(findNode(board.node), () => queueWith(board.seed_at, entry.seed));
+  const node = findNode(board.node);
+  if (isSeed(board, entry)) {
+    return runWithout(node, () => asChosen(board, image, entry, () => queueWith(board.seed_at, entry.seed)));
+  }
   const { recipe } = await candidate(board.board, image, entry.index);
-  replayInPlaceOf(findNode(board.node), recipe);
-  return app.queuePrompt(0, 1);
+  replayInPlaceOf(node, recipe);
+  return asChosen(board, image, entry, () => app.queuePrompt(0, 1));
+}
+
+/** What is queued says that it makes what a person has chosen; the server writes that into saved pictures. */
+async function asChosen(board, image, entry, queue) {
+  const { extra } = app.rootGraph;
+  extra[CHOICE] = { board: board.board, image, index: entry.index };
+  try {
+    await queue();
+  } finally {
+    delete extra[CHOICE];
+  }
 }
 
 const isSeed = (board, entry) => Number.isSafeInteger(entry.seed) && canGoOn(board);

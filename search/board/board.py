@@ -25,6 +25,7 @@ from PIL.Image import Image
 from ..host.prompts import PROMPTS
 from ..pictures import thumbnail
 from ..records.candidate import Candidate
+from ..records.report import Report, Seconds
 from .remaining import Remaining
 
 EVENT = "noise_search.board"
@@ -49,6 +50,17 @@ class _Begun(NamedTuple):
 
     step: int
     revision: int
+
+
+class Origin(NamedTuple):
+    """Where a search comes from: the ids of prompt and workflow, the seed of the image without search with the node and
+    input where it was set, and the node of the queued prompt that runs it."""
+
+    prompt: str | None
+    workflow: str | None
+    seed: int
+    seed_at: tuple[str, str] | None
+    sampler: str
 
 
 class _Told(NamedTuple):
@@ -127,9 +139,9 @@ class Board:
         self.nfe = 0
         self.notes: list[str] = []
         prompt = PROMPTS.begin()
-        self.prompt = prompt and prompt.id
-        self.workflow = prompt and prompt.workflow
-        self.seed = seed, PROMPTS.seed_at(seed)  # and where it was set
+        sampler, seed_at = PROMPTS.seed_at(seed)
+        self.origin = Origin(prompt and prompt.id, prompt and prompt.workflow, seed, seed_at, sampler)
+        self.reports: Sequence[Report] = ()  # of each image, when it has found something
         self._images = [_OnBoard(max(PREVIEWS_KEPT // images, 1)) for _ in range(images)]
         self._revision = 0
         self._told = _Told()
@@ -231,8 +243,8 @@ class Board:
             return {
                 "board": self.id,
                 "node": self.node,
-                "workflow": self.workflow,
-                "prompt": self.prompt,
+                "workflow": self.origin.workflow,
+                "prompt": self.origin.prompt,
                 "algorithm": self.algorithm,
                 "since": since,
                 "revision": self._revision,
@@ -241,8 +253,8 @@ class Board:
                 "nfe": self.nfe,
                 "seconds": {"spent": self.remaining.elapsed, "left": left},
                 "notes": self.notes,
-                "seed": self.seed[0],
-                "seed_at": self.seed[1],
+                "seed": self.origin.seed,
+                "seed_at": self.origin.seed_at,
                 "stop_asked": self.stop_asked,
                 "stopped": self.stopped,
                 "best": [image.best for image in self._images],
@@ -257,6 +269,15 @@ class Board:
                     for image in self._images
                 ],
             }
+
+    def report(self, image: int) -> Report:
+        """Of a search that has ended; of one that was interrupted, what the board knows."""
+        if self.reports:
+            return self.reports[image]
+        shown = self._images[image].candidates
+        candidates = tuple(shown[index].candidate for index in sorted(shown))
+        spent = Seconds(total=self.remaining.elapsed)
+        return Report(self.algorithm, self.origin.seed, 0, candidates, self.stopped or "interrupted", spent)
 
     def candidate(self, image: int, index: int) -> Candidate | None:
         """None when the board has none of that number."""

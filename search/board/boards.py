@@ -43,7 +43,7 @@ class Boards:
             kept = list(self._boards.values())
         latest: dict[str, list[Board]] = {}
         for prompt in PROMPTS.of_workflow(workflow):
-            boards = [board for board in kept if board.prompt == prompt.id or board.id in prompt.boards]
+            boards = [board for board in kept if board.origin.prompt == prompt.id or board.id in prompt.boards]
             latest |= {node: [board for board in boards if board.node == node] for node in {b.node for b in boards}}
         found = [board for boards in latest.values() for board in boards]
         for board in found:
@@ -83,6 +83,6 @@ BOARDS = Boards()
 
 def _settle(board: Board) -> None:
     """End a board whose prompt has ended without telling it: a loop is only told what happens inside."""
-    if board.stopped is None and board.prompt is not None and not PROMPTS.is_running(board.prompt):
+    if board.stopped is None and board.origin.prompt is not None and not PROMPTS.is_running(board.origin.prompt):
         logging.info("%s search of node %s ended with its prompt.", board.algorithm, board.node)
         board.end("interrupted")

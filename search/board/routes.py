@@ -8,6 +8,7 @@ from aiohttp import web
 from server import PromptServer
 
 from ..host.prompts import PROMPTS
+from . import choices
 from .board import Board
 from .boards import BOARDS
 
@@ -37,6 +38,7 @@ def register() -> None:
 async def _follow(_app: web.Application) -> None:
     """When all packs are loaded: a prompt comes here when they have made their changes to it."""
     PROMPTS.server.add_on_prompt_handler(PROMPTS.on_prompt)
+    PROMPTS.server.add_on_prompt_handler(choices.on_prompt)
 
 
 async def _of_workflow(request: web.Request) -> web.Response:

@@ -130,11 +130,23 @@ class Prompts:
                 prompt.outdate(place)
         return prompt
 
-    def seed_at(self, seed: int) -> tuple[str, str] | None:
-        """The node of the queued prompt and its input where this seed of what is executing now was set, if anywhere."""
+    def seed_at(self, seed: int) -> tuple[str, tuple[str, str] | None]:
+        """The node of the queued prompt that is executing now, empty where there is none; and the node and its input
+        where this seed of it was set, if anywhere."""
         prompt, executing = self.executing()
         place = prompt and _place(_graph(prompt), executing)
-        return seed_input(prompt.nodes, place.queued, seed) if prompt and place else None
+        return (place.queued, seed_input(prompt.nodes, place.queued, seed)) if prompt and place else ("", None)
+
+    def get(self, prompt_id: str | None) -> Prompt | None:
+        """One of the latest."""
+        return None if prompt_id is None else self._prompts.get(prompt_id)
+
+    def choose(self, prompt: Prompt, sampler: str, winner: Mapping[str, Any]) -> None:
+        """Note that the sampler of a prompt that has just been queued makes this winner again."""
+        with self._lock:
+            prompt.found[Place(sampler, sampler, 0)] = [{"sampler": sampler, **winner}]
+            prompt.publish()
+            self._remember(sampler, prompt, replaced(prompt.nodes, self.server))
 
     def record(self, winners: Sequence[Mapping[str, Any]], where: tuple[str, int] | None = None) -> None:
         """Note the winners of the search that has run in the node which is executing now, one per image.
@@ -151,11 +163,15 @@ class Prompts:
             prompt.found[place] = [*earlier, *({"sampler": place.queued, **winner} for winner in winners)]
             prompt.ran.add(place)
             prompt.publish()
-            key = (place.queued, signature(nodes, place.queued))
-            self._winners[key] = prompt.of(place.queued)
-            self._winners.move_to_end(key)
-            while len(self._winners) > WINNERS_KEPT:
-                self._winners.popitem(last=False)
+            self._remember(place.queued, prompt, nodes)
+
+    def _remember(self, queued: str, prompt: Prompt, nodes: Mapping[str, Any]) -> None:
+        """For later prompts in which the node and all before it are the same. nodes: the prompt's, converted."""
+        key = (queued, signature(nodes, queued))
+        self._winners[key] = prompt.of(queued)
+        self._winners.move_to_end(key)
+        while len(self._winners) > WINNERS_KEPT:
+            self._winners.popitem(last=False)
 
     def show(self, text: str, node: str) -> None:
         """Show a text on the node, in the browser that has queued the prompt; nowhere when none has."""

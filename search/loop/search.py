@@ -181,6 +181,7 @@ class LoopSearch:
         )
         PROMPTS.show(f"{self.name(self.best)} is the best of {len(self.standing.seen)}", self.plan.node)
         report = self._report()
+        self.board.reports = [report]
         winner = {"node": self.plan.node, "board": self.board.id, "images": 1, "image": 0, **report.winner()}
         PROMPTS.record([winner], self.where.close)
         return Found([report])

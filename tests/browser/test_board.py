@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from comfy_client import Client
@@ -515,6 +517,18 @@ def saved_picture(boards: Boards) -> str:
     return base64.b64encode(Client(boards.front_end.url).image(reference)).decode()
 
 
+def use_at_once(boards: Boards, at: int) -> int:
+    """The same by the button on the tile, which is there under the mouse and for the keyboard."""
+    tile = boards.tiles().nth(at)
+    use = tile.get_by_role("button", name="Use this one")
+    expect(tile.locator(".acts")).to_have_css("opacity", "0")
+    tile.hover()
+    expect(tile.locator(".acts")).to_have_css("opacity", "1")
+    number = int(re.search(r"\d+", tile.locator(".tag").inner_text())[0])  # type: ignore[index]
+    use.click()
+    return number
+
+
 def use_tile(boards: Boards, at: int) -> int:
     """Choose the candidate on a tile; its number. A run that it starts is waited for."""
     boards.tiles().nth(at).click()
@@ -532,8 +546,44 @@ def test_a_search_that_runs_ends_with_the_candidate_that_is_used(boards: Boards)
     boards.wait_for_tiles(4)
     number = use_tile(boards, 2)
     assert boards.wait_for_end() == "success"
-    expect(boards.of().locator(".tile.best .tag")).to_contain_text(f"#{number} ")
+    expect(boards.of().locator(".tile.best .tag")).to_have_text(re.compile(f"^#{number} chosen"))
     assert boards.tiles().count() < SLOW
+
+
+@BOTH
+def test_a_tile_has_its_candidate_used_at_once(boards: Boards) -> None:
+    small(boards, seed=44_000)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    boards.page.evaluate(QUIET)
+    number = use_at_once(boards, 1)
+    assert boards.wait_for_end() == "success"
+    assert sampler_seed(boards) == 44_000 + boards.later + number
+    (winner,) = json.loads(Image.open(io.BytesIO(base64.b64decode(saved_picture(boards)))).text["noise_search"])
+    assert (winner["chosen_by"], winner["best"]["index"]) == ("a person", number)
+    assert "noise_search_choice" not in boards.page.evaluate("() => app.rootGraph.extra")
+
+
+def test_the_keyboard_reaches_what_is_on_a_tile(boards: Boards) -> None:
+    small(boards, seed=45_000)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    boards.tiles().nth(1).locator(".look").focus()
+    boards.page.keyboard.press("Tab")
+    expect(boards.tiles().nth(1).locator(".acts")).to_have_css("opacity", "1")
+    boards.page.evaluate(QUIET)
+    boards.page.keyboard.press("Enter")
+    assert boards.wait_for_end() == "success"
+    assert sampler_seed(boards) != 45_000 or boards.tiles().nth(1).get_by_text("#0").count()
+
+
+def test_where_nothing_can_be_used_the_tiles_do_not_offer_it(boards: Boards) -> None:
+    small(boards, seed=46_000, images=2)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    expect(boards.tiles()).to_have_count(4)
+    boards.tiles().nth(1).hover()
+    expect(boards.of().get_by_role("button", name="Use this one")).to_have_count(0)
 
 
 @BOTH
@@ -548,6 +598,10 @@ def test_a_finished_searchs_candidate_is_made_by_its_seed_without_the_search(boa
     assert sampler_seed(boards) == 42_000 + boards.later + number
     assert search_node(boards)["mode"] == 0
     assert boards.of().inner_text() == shown, "no search has run"
+    boards.page.evaluate(DROP, ["chosen.png", saved_picture(boards)])
+    boards.front_end.wait_for_graph("chosen")
+    boards.page.evaluate(CLEAR_VIEW, "RandomSearch")
+    expect(boards.tiles()).to_have_count(4)
 
 
 @BOTH

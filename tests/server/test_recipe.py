@@ -108,6 +108,40 @@ def test_a_list_of_prompts_leaves_a_winner_each(client: Client) -> None:
     assert len(carried(client, run(client, graph), saved)) == 2
 
 
+@pytest.mark.parametrize("by", ["seed", "replay"])
+def test_a_candidate_that_a_person_has_made_again_says_so_in_its_picture(client: Client, by: str) -> None:
+    graph = ShapesGraph(steps=4)
+    searching = graph.search(variety=0.3) if by == "replay" else graph.search()
+    sampled = graph.ksampler(searching, seed=81)
+    shown = graph.report(sampled, searching)
+    graph.saved(sampled)
+    (report,) = reports(run(client, graph, id=f"choosing by {by}"), shown)
+    (board,) = client.get(f"/noise_search/boards?workflow=choosing by {by}".replace(" ", "%20"))
+    second = sorted(report["candidates"], key=lambda one: -one["score"])[1]
+    mark = {"noise_search_choice": {"board": board["board"], "image": 0, "index": second["index"]}}
+    again = {name: node for name, node in graph.prompt.items() if name != searching.id}
+    del again[shown.id], again[report_node(graph)]
+    again[sampled.id]["inputs"] |= {"model": [graph.loader.id, 0], "seed": second["recipe"]["seed"]}
+    if by == "replay":
+        inputs = {"recipe": json.dumps(second["recipe"]), "model": [graph.loader.id, 0]}
+        again["99"] = {"class_type": "ReplayNoise", "inputs": inputs}
+        again[sampled.id]["inputs"] |= {"model": ["99", 1], "seed": 81}
+    (save,) = (Node(name) for name, node in again.items() if node["class_type"] == "SaveImage")
+    result = client.run(again, extra_data={"extra_pnginfo": {"workflow": {"extra": mark}}}).check()
+    (winner,) = carried(client, result, save)
+    assert (winner["chosen_by"], winner["node"], winner["board"]) == ("a person", searching.id, board["board"])
+    assert {key: winner["best"][key] for key in ("index", "score", "recipe")} == {
+        key: second[key] for key in ("index", "score", "recipe")
+    }
+    again[graph.positive.id]["inputs"]["text"] = "a green circle"
+    result = client.run(again, extra_data={"extra_pnginfo": {"workflow": {"extra": mark}}}).check()
+    assert "noise_search" not in Image.open(io.BytesIO(client.images(result, save)[0])).text, "it is another image"
+
+
+def report_node(graph: ShapesGraph) -> str:
+    return next(name for name, node in graph.prompt.items() if node["class_type"] == "SearchReport")
+
+
 def test_a_prompt_without_metadata_gets_none(client: Client) -> None:
     graph = ShapesGraph(steps=4)
     saved = graph.saved(graph.ksampler(graph.search(candidates=2), seed=61))

@@ -206,7 +206,7 @@ def test_boards_of_many_candidates_give_way_sooner(boards: Any, server: Server, 
 def test_a_board_ends_with_its_prompt(boards: Any, server: Server) -> None:
     kept = boards.Boards()
     board = kept.start("5", "random", 4)
-    board.prompt = "a prompt"
+    board.origin = board.origin._replace(prompt="a prompt")
     server.running = ["a prompt"]
     assert kept.get(board.id).stopped is None
     server.running = []
