@@ -30,7 +30,8 @@ comfy_api.latest._io: host/converted
 comfy_execution.caching: loop/cache
 comfy_execution.graph: history/keys, host/converted, host/graph, host/positive, host/prompt_text, host/prompts,
     loop/body, loop/search
-comfy_execution.graph_utils: history/keys, host/graph, host/positive, host/seeds, loop/body, loop/copies
+comfy_execution.graph_utils: board/choices, history/keys, host/graph, host/positive, host/seeds, loop/body,
+    loop/copies
 comfy_execution.progress: board/board, host/graph, host/prompt_text, loop/search
 comfy_execution.utils: host/prompt_text, host/prompts
 comfy_extras.nodes_align_your_steps: steps/schedules
