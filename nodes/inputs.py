@@ -14,6 +14,7 @@ from ..verifiers.base import Detailed, Ensemble, Verifier, parts
 
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 FRAMES = 8  # of a video that a verifier sees by default
+MOST_KEPT = 64
 
 
 @contextmanager
@@ -66,6 +67,21 @@ def search_steps_input() -> io.Int.Input:
         tooltip=f"Search on fewer steps than the sampler's: candidates are drafts of so many steps, and the best "
         f"{FINALISTS} and the image without search run again on all steps and are judged again. 0 gives every "
         "candidate all steps. At equal cost drafts find less than looks ahead.",
+    )
+
+
+def keep_input() -> io.Int.Input:
+    return io.Int.Input(
+        "keep",
+        default=1,
+        min=1,
+        max=MOST_KEPT,
+        optional=True,
+        advanced=True,
+        tooltip="How many finished latents to hold, good ones that look different, so that Search Report gives out any "
+        "of them without running again. In main memory, for each image of a batch: 0.3 to 1 MB each for an image of "
+        "1024 x 1024, a few to some tens of MB for a video. The report says how much. Drafts (search_steps) hold "
+        "those that ran again in full.",
     )
 
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import torch
 from comfy_api.latest import io
+from comfy_execution.graph import ExecutionBlocker
 
+from ..search.host.prompts import PROMPTS
 from ..search.pictures import report_plot
 from ..search.pictures.thumbnail import from_pil
 from ..search.records.report import Report, recipes_json, reports_json
 from ..search.results import Found
 from ..search.results import Search as Searched
+from .ranks import Ranks, of_rank
 from .types import CATEGORY, Search
 
 NOT_A_SEARCH = (
@@ -45,9 +48,21 @@ class SearchReport(io.ComfyNode):
                     tooltip="From the search node whose model that sampler used, or from Search Loop Close. Without "
                     "it, as when that node is bypassed, the latent passes through and there is nothing to show.",
                 ),
+                io.Int.Input(
+                    "rank",
+                    default=1,
+                    min=1,
+                    max=100_000,
+                    optional=True,
+                    tooltip="Which of the finished candidates goes out as latent and recipe: 1 is the winner, 2 the "
+                    "next by score. Nothing runs again, so its latent has to be one that the search has kept: see "
+                    "keep, among the advanced inputs of the search node. The recipe is there for any.",
+                ),
             ],
             outputs=[
-                io.MatchType.Output(template=kind, display_name="latent", tooltip="The same, unchanged."),
+                io.MatchType.Output(
+                    template=kind, display_name="latent", tooltip="The same, unchanged; or that of another rank."
+                ),
                 io.Image.Output(
                     display_name="plot",
                     tooltip="Best score so far against NFE (denoiser predictions), of a loop against candidates; one "
@@ -63,8 +78,8 @@ class SearchReport(io.ComfyNode):
                 ),
                 io.String.Output(
                     display_name="recipe",
-                    tooltip="The winner's recipe as JSON: its seed, and the moves from it. For a batch, one per image; "
-                    "of a picture that a node makes in parts, such as tiles, one for each part. "
+                    tooltip="The recipe of the winner, or of rank, as JSON: its seed, and the moves from it. For a "
+                    "batch, one per image; of a picture that a node makes in parts, such as tiles, one for each part. "
                     "null when the noise came from the workflow and no seed recreates it.",
                 ),
                 io.Int.Output(
@@ -75,7 +90,13 @@ class SearchReport(io.ComfyNode):
                 io.String.Output(
                     display_name="report", tooltip="Everything as JSON. For a batch, one object for each image."
                 ),
+                io.Latent.Output(
+                    display_name="best",
+                    tooltip="The latents that the search has kept, as one batch: the winner first, then by score. How "
+                    "many is keep on the search node. Of a batch image after image.",
+                ),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -84,23 +105,38 @@ class SearchReport(io.ComfyNode):
         return True
 
     @classmethod
-    def execute(cls, latent: Any, search: Any = None) -> io.NodeOutput:
+    def execute(cls, latent: Any, search: Any = None, rank: int = 1) -> io.NodeOutput:
         looked_up = latent["samples"] if isinstance(latent, dict) and "samples" in latent else latent
         if not isinstance(search, (Searched, Found)):
             return _nothing(latent, NOT_CONNECTED if search is None else NOT_A_SEARCH)
         runs = search.runs_of(looked_up)
         if not runs:
             return _nothing(latent, search.why_not)
+        title = f"Search Report (node {cls.hidden.unique_id})"
         reports = [report for run in runs for report in run.reports]
+        _check_rank(title, rank, reports)
+        kept = Ranks(title, search, latent)
+        if rank > 1:
+            PROMPTS.record(of_rank(reports, rank, cls.hidden.unique_id))
         pictures = [picture for report in reports for picture in report_plot.labelled_candidates(report)]
         return io.NodeOutput(
-            latent,
+            latent if rank == 1 else kept.taken(rank),
             torch.stack([from_pil(report_plot.best_curve(report)) for report in reports]),
             torch.stack([from_pil(picture) for picture in report_plot.of_one_size(pictures)]),
             [candidate.score for report in reports for candidate in report.candidates],
-            recipes_json(reports),
+            recipes_json(reports, rank),
             _total_nfe(reports),
-            reports_json(reports, parts=[len(run.reports) for run in runs]),
+            reports_json(reports, parts=[len(run.reports) for run in runs], rank=rank),
+            kept.best(),
+        )
+
+
+def _check_rank(title: str, rank: int, reports: list[Report]) -> None:
+    """Raises ValueError when a search has no candidate of that rank."""
+    fewest = min(len(report.ranked()) for report in reports)
+    if not 1 <= rank <= fewest:
+        raise ValueError(
+            f"{title}: rank is {rank}, but {fewest} candidates have run to their end. Choose a rank from 1 to {fewest}."
         )
 
 
@@ -110,7 +146,8 @@ def _nothing(latent: Any, why: str) -> io.NodeOutput:
     picture = from_pil(report_plot.nothing("No search", why)).unsqueeze(0)
     report = json.dumps({"note": f"No search. {why}"}, indent=2)
     # ComfyUI fails on an empty list beside other inputs of a node, so there is a score that is no number
-    return io.NodeOutput(latent, picture, picture, [math.nan], "null", 0, report)
+    best = latent if isinstance(latent, dict) and "samples" in latent else ExecutionBlocker(f"Search Report: {why}")
+    return io.NodeOutput(latent, picture, picture, [math.nan], "null", 0, report, best)
 
 
 def _total_nfe(reports: list[Report]) -> int:

@@ -21,11 +21,12 @@ from .history.known import Known
 from .host.memory import OutOfMemory
 from .judging.decoding import DecodeError
 from .judging.judge import Judge
+from .keeping import Keeping
 from .methods.base import Start
 from .methods.pruning import PACES
 from .pictures.likeness import hardly_differ
 from .plan import Plan
-from .records.report import Report, Seconds
+from .records.report import Kept, Report, Seconds
 from .records.standing import Result
 from .sampling.call import SamplerCall
 from .sampling.levels import thin
@@ -40,13 +41,15 @@ from .sampling.wordings import WORDED
 class Outcome(NamedTuple):
     """Of one sampler call: a report for each image, and the winners' latents and x0 predictions [B, ...] on the CPU.
 
-    way: their x0 and x at each step, where somebody wants to hear them.
+    way: their x0 and x at each step, where somebody wants to hear them. kept: of each image the latents [...] that are
+    held, by the candidate's number.
     """
 
     reports: list[Report]
     latents: Tensor
     x0: Tensor
     way: list[Step]
+    kept: list[dict[int, Tensor]]
 
 
 class Driver:
@@ -81,6 +84,7 @@ class Driver:
         self.spent = Spent(source.items)
         self.evaluator = Evaluator(self.course, self.trajectories, judge, known, self.watch, self.spent)
         self.finals = Finals(self.course, self.evaluator, self._take)
+        self.keepings = [Keeping(limits.keep) for _ in range(source.items)]
         self.bar = tqdm(total=total, desc=plan.title, disable=call.disable_pbar)
         self.show = shows(call, total)
         self.can_give_up = True
@@ -95,6 +99,7 @@ class Driver:
                 self.can_give_up = False
                 self._choose()
                 self.finals.run_known_winners()
+                chosen = self.finals.run_kept(self.keepings)
         except (VerifierError, DecodeError, OutOfMemory) as error:
             self.watch.end("interrupted", "ended early")
             raise type(error)(f"{self.plan.title}: {error}") from error
@@ -105,7 +110,7 @@ class Driver:
         if not self.trajectories.together.follows_seed:
             logging.warning("%s: %s", self.plan.title, NOT_BY_SEED)
         self.watch.end(self.course.stopping.word)
-        return self._outcome()
+        return self._outcome(chosen)
 
     def _search(self) -> None:
         """Rounds, until the method ends or it is enough and the best is an image."""
@@ -130,6 +135,8 @@ class Driver:
 
     def _take(self, judged: Judged[Result]) -> None:
         self.course.take(judged)
+        for keeping, item, kept in zip(self.keepings, self.course.standings, judged.kept, strict=True):
+            keeping.add(item, kept)
         self._notes()
         self.watch.judged(judged.pictures)
 
@@ -146,7 +153,8 @@ class Driver:
         stopping.reason = "user"
         return True
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self, chosen: list[list[int]]) -> Outcome:
+        """chosen: what each image keeps, by rank."""
         winners = [item.won for item in self.course.standings]
         latents, x0 = (torch.stack([getattr(won, part) for won in winners]) for part in ("latent", "x0"))
         recipes = [self.course.recipes[item.winner][image] for image, item in enumerate(self.course.standings)]
@@ -158,7 +166,10 @@ class Driver:
         reports = [
             self.course.report(image, self.call.steps, seconds, *spent, notes=notes) for image, spent in enumerate(nfe)
         ]
-        return Outcome(reports, latents, x0, way)
+        sets = zip(self.keepings, self.course.standings, chosen, strict=True)
+        kept = [keeping.latents(item, indices) for keeping, item, indices in sets]
+        told = [replace(report, kept=Kept.of(of)) for report, of in zip(reports, kept, strict=True)]
+        return Outcome(told, latents, x0, way, kept)
 
     def _notes(self, alike: str = "") -> tuple[str, ...]:
         """What people have to know of this search, on the board and in the report."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain, groupby
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .course import Course, Judged, Recipes, Round
 from .evaluate import Evaluator
+from .keeping import Keeping
 from .plan import FINALISTS
 from .records.recipe import Recipe
 from .records.standing import Result
@@ -87,6 +88,31 @@ class Finals:
         for indices in self._side_by_side([wanted]):
             images = [image for image in missing if wanted[image] == indices[image]]
             remake(self.course, self.evaluator.again, indices, images)
+
+    def run_kept(self, keepings: Sequence[Keeping]) -> list[list[int]]:
+        """Run what is to be kept beside the winners and only an earlier run has made, as long as there is time and
+        nobody wants the best now. Returns what each image keeps, by rank. Raises ScoresChanged as above."""
+        standings = self.course.standings
+        chosen = [keeping.choose(item) for keeping, item in zip(keepings, standings, strict=True)]
+        for place in range(1, max(map(len, chosen))):
+            wanted = [indices[min(place, len(indices) - 1)] for indices in chosen]
+            missing = [at for at, index in enumerate(wanted) if keepings[at].is_missing(standings[at], index)]
+            if not missing:
+                continue
+            if self._is_over:
+                break
+            best = tuple(index if at in missing else wanted[missing[0]] for at, index in enumerate(wanted))
+            for indices in self._side_by_side([best]):
+                images = [image for image in missing if wanted[image] == indices[image]]
+                remake(self.course, self.evaluator.again, indices, images)
+                for image in images:
+                    keepings[image].give(indices[image], standings[image].results.pop(indices[image], None))
+        return chosen
+
+    @property
+    def _is_over(self) -> bool:
+        stopping = self.course.stopping
+        return stopping.reason in ("user", "time") or stopping.stop_asked() or stopping.limit.is_passed
 
     def _finalists(self) -> list[Indices]:
         """Drafts, one per image: the best first, only one when the search was cut short; and that without search."""

@@ -91,7 +91,9 @@ class _Searching(Wrappers):
         board.reports = reports
         prompt, (node, item) = PROMPTS.executing()
         place = ("" if prompt is None else prompt.id, node, item)
-        self.search.add(Run(weakref.ref(outcome.latents), fingerprint(outcome.latents), reports, place))
+        result = weakref.ref(outcome.latents), fingerprint(outcome.latents)
+        kept = [*outcome.kept] if self.plan.limits.keep > 1 else []
+        self.search.add(Run(*result, reports, place, kept))
         where = {"node": board.node, "board": board.id, "images": len(outcome.reports)}
         PROMPTS.record([{**where, "image": image, **report.winner()} for image, report in enumerate(outcome.reports)])
         tell(call, outcome.way, outcome.x0, outcome.latents, self.plan.total_steps(call.steps))

@@ -19,7 +19,8 @@ class Limits:
 
     max_seconds: 0 for no limit. batch_size: candidates in one sampler call, 0 for what fits. patience: candidates
     without anything better before it stops, 0 for no limit. search_steps: how many steps candidates get before the best
-    are chosen (finals.py), 0 for all. target: at which it stops, None for none.
+    are chosen (finals.py), 0 for all. target: at which it stops, None for none. keep: finished latents that are held,
+    that of the winner among them (keeping.py).
     """
 
     max_seconds: float = 0.0
@@ -27,10 +28,11 @@ class Limits:
     patience: int = 0
     search_steps: int = 0
     target: Target | None = None
+    keep: int = 1
 
     def __post_init__(self) -> None:
         at_least(max_seconds=(self.max_seconds, 0.0), batch_size=(self.batch_size, 0))
-        at_least(patience=(self.patience, 0), search_steps=(self.search_steps, 0))
+        at_least(patience=(self.patience, 0), search_steps=(self.search_steps, 0), keep=(self.keep, 1))
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,27 @@ from .host.prompts import PROMPTS
 from .records.report import Report
 
 CANDIDATES_KEPT = 4096  # of all runs together; each has a thumbnail of some kilobytes
+LATENTS_KEPT = 2**30  # bytes of latents that are held beside the winners', of all runs but the last
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
     """One sampler call that searched: what came of it, by which it is known, and a report per image.
 
-    place: the prompt, the node in which it ran and for which entry of a list; empty where ComfyUI runs none.
+    place: the prompt, the node in which it ran and for which entry of a list; empty where ComfyUI runs none. kept: of
+    each image the latents [...] that are held, by the candidate's number; none where they were let go.
     """
 
     result: weakref.ref[Tensor]
     fingerprint: bytes
     reports: list[Report]
     place: tuple[str, str, int] = ("", "", 0)
+    kept: list[dict[int, Tensor]] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Of what is held, in bytes."""
+        return sum(latent.numel() * latent.element_size() for of in self.kept for latent in of.values())
 
 
 @dataclass
@@ -44,6 +52,28 @@ class Search:
         while len(runs) > 1 and sum(len(report.candidates) for r in runs for report in r.reports) > CANDIDATES_KEPT:
             runs = runs[1:]
         self.runs = runs
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of the latents that are held: those of the prompts before the last in which a node has searched, and the
+        oldest where they are too many."""
+        latest, held = self._latest(), 0
+        for run in reversed(self.runs):
+            held += run.size
+            if latest[run.place[1]] != run.place[0] or (held > LATENTS_KEPT and run is not self.runs[-1]):
+                run.kept.clear()
+
+    def _latest(self) -> dict[str, str]:
+        """The last prompt in which a node has searched."""
+        return {run.place[1]: run.place[0] for run in self.runs}
+
+    def run_of(self, latents: Any) -> Run | None:
+        """The last one whose result these latents are."""
+        same = [run for run in self.runs if run.result() is latents]
+        if not same and (isinstance(latents, Tensor) or getattr(latents, "is_nested", False)):  # the host has copied it
+            known = fingerprint(latents) if self.runs else b""
+            same = [run for run in self.runs if run.fingerprint == known]
+        return same[-1] if same else None
 
     def runs_of(self, latents: Any) -> list[Run]:
         """The run whose result these latents are, after those that the same node had made before it.
@@ -51,17 +81,14 @@ class Search:
         Of latents that are no run's result all runs of the prompt that is executing: parts of a picture, or what was
         made into another one; with those that ComfyUI has kept from an earlier prompt. None when nothing has searched.
         """
-        same = [run for run in self.runs if run.result() is latents]
-        if not same and isinstance(latents, Tensor):  # the host has copied it, to another device or precision
-            known = fingerprint(latents) if self.runs else b""
-            same = [run for run in self.runs if run.fingerprint == known]
-        if same:
-            return self._in_one_node(same[-1])
+        same = self.run_of(latents)
+        if same is not None:
+            return self._in_one_node(same)
         prompt, _ = PROMPTS.executing()
         if prompt is None:
             return [run for run in self.runs if run.place[0] == ""]
         kept = {place.node for place in prompt.found}
-        latest = {run.place[1]: run.place[0] for run in self.runs}  # the last prompt in which a node has searched
+        latest = self._latest()
         return [run for run in self.runs if run.place[0] == prompt.id or _is_kept(run, kept, latest)]
 
     def _in_one_node(self, last: Run) -> list[Run]:

@@ -17,7 +17,7 @@ FLOORS = (  # of search, the lowest first; a room imports those on lower floors 
     {"records", "host", "methods.checks", "methods.noise", "methods.pruning"},
     {"methods", "pictures"},
     {"plan"},
-    {"stopping"},
+    {"stopping", "keeping"},
     {"course"},
     {"sampling", "judging", "board"},
     {"history", "steps"},

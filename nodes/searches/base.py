@@ -18,6 +18,7 @@ from ..inputs import (
     FRAMES,
     check_target,
     frames_input,
+    keep_input,
     named,
     patience_input,
     prompt_input,
@@ -76,7 +77,7 @@ class SearchNode(io.ComfyNode):
             category=CATEGORY,
             description=description,
             search_aliases=aliases,
-            inputs=[*_common(), *cls.settings(), *limits, *cls.added(), _positives()],
+            inputs=[*_common(), *cls.settings(), *limits, *cls.added(), _positives(), keep_input()],
             outputs=_outputs(),
             not_idempotent=True,  # its board is on this node, also where another has the same settings
             hidden=[io.Hidden.unique_id],
@@ -103,13 +104,14 @@ class SearchNode(io.ComfyNode):
         variety: float = 0.0,
         target: Any = "",
         positives: Wordings | None = None,
+        keep: int = 1,
         **settings: Any,
     ) -> io.NodeOutput:
         title = f"{cls.TITLE} (node {cls.hidden.unique_id})"
         texts = ("",) if positives is None else positives.texts
         with named(title):
             at_least(frames=(frames, 0))
-            limits = Limits(max_seconds, batch_size, patience, search_steps, read_target(target))
+            limits = Limits(max_seconds, batch_size, patience, search_steps, read_target(target), keep)
             plan = Plan(title, cls.method(**settings), limits, frames, cls.hidden.unique_id, variety, texts)
         if verifier is None:
             told = (

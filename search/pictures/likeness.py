@@ -18,10 +18,17 @@ ALIKE = 0.05  # below, people call two pictures the same; seeds of the demo mode
 
 def difference(pictures: Sequence[bytes]) -> float:
     """The mean distance of two of these JPEG files, 0..1: root mean square over small copies of them."""
-    small = [
-        np.asarray(thumbnail.decode(one).convert("RGB").resize((SIDE, SIDE)), float) / 255 for one in pictures[:MOST]
-    ]
-    return float(np.mean([np.sqrt(np.mean((one - other) ** 2)) for one, other in combinations(small, 2)]))
+    return float(np.mean([apart(one, other) for one, other in combinations(map(small, pictures[:MOST]), 2)]))
+
+
+def small(picture: bytes) -> np.ndarray:
+    """[SIDE, SIDE, 3] in 0..1, of a JPEG file."""
+    return np.asarray(thumbnail.decode(picture).convert("RGB").resize((SIDE, SIDE)), np.float32) / 255
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> float:
+    """The root mean square of the difference, 0..1."""
+    return float(np.sqrt(np.mean((one - other) ** 2)))
 
 
 def hardly_differ(candidates: Sequence[Candidate]) -> str:

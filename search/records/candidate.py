@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -73,6 +74,13 @@ class Candidate:
             **({"reached": True} if self.reached else {}),
             **({"failed": self.failed} if self.failed else {}),
         }
+
+
+def places(candidates: Sequence[Candidate], best: int) -> list[int]:
+    """The numbers of those that ran to their end, rank 1 first. That is `best`; the others follow by score, of equal
+    ones the first."""
+    others = [one for one in candidates if one.is_finished and one.index != best]
+    return [best, *(one.index for one in sorted(others, key=lambda one: (not one.rank[0], -one.rank[1])))]
 
 
 def recipe_dict(recipe: Recipe | None) -> dict[str, Any] | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import failures
-from .candidate import Candidate, recipe_dict
+from .candidate import Candidate, places, recipe_dict
 
 VERSION = 1
 PERSON = "a person"
@@ -25,6 +25,24 @@ class Seconds:
     total: float = 0.0
 
 
+class Kept(NamedTuple):
+    """Candidates whose latents a search holds, by rank, and how many bytes these are."""
+
+    candidates: tuple[int, ...] = ()
+    size: int = 0
+
+    @classmethod
+    def of(cls, latents: Mapping[int, Any]) -> Kept:
+        """latents: tensors by the candidate's number."""
+        return cls(tuple(latents), sum(latent.numel() * latent.element_size() for latent in latents.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"candidates": list(self.candidates), "megabytes": round(self.size / 1e6, 3)}
+
+
+NONE_KEPT = Kept()
+
+
 @dataclass(frozen=True)
 class Report:
     """One search for one image. `candidates` is in the order they ran; number 0 is the image without search.
@@ -34,7 +52,7 @@ class Report:
     earlier run has spent. prompt: what it was judged by, where that is the text that the sampler draws.
     notes: sentences on what does not hold here, and else holds for every search. summary: what the search did and why,
     in words, where its settings do not say it. target: at which it was to stop. chosen: the candidate that a person has
-    taken in place of the best.
+    taken in place of the best. kept: where there is more than the winner's latent.
     """
 
     algorithm: str
@@ -50,6 +68,7 @@ class Report:
     summary: str = ""
     target: float | str | None = None
     chosen: int | None = None
+    kept: Kept = NONE_KEPT
 
     @property
     def best(self) -> Candidate:
@@ -58,6 +77,10 @@ class Report:
         if self.chosen is not None:
             return self.candidates[self.chosen]
         return max((c for c in self.candidates if c.is_finished), key=lambda candidate: candidate.rank)
+
+    def ranked(self) -> list[Candidate]:
+        """Those that ran to their end, rank 1 first: the best, then by score."""
+        return [self.candidates[index] for index in places(self.candidates, self.best.index)]
 
     @property
     def baseline(self) -> Candidate | None:
@@ -74,8 +97,8 @@ class Report:
         """What this run has spent."""
         return sum(candidate.nfe for candidate in self.candidates) + self.extra_nfe - self.earlier_nfe
 
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain JSON values; a score that is not finite becomes None."""
+    def to_dict(self, rank: int = 1) -> dict[str, Any]:
+        """The report as plain JSON values; a score that is not finite becomes None. rank: of what is taken."""
         best = self.best
         return _finite(
             {
@@ -86,7 +109,8 @@ class Report:
                 "nfe": {"search": self.nfe, "total": self.nfe + self.earlier_nfe},
                 "seconds": vars(self.seconds),
                 "baseline": {"score": self.baseline.score if self.baseline else None},
-                "best": {"index": best.index, "score": best.score, "recipe": recipe_dict(best.recipe)},
+                "best": _named(best),
+                **({} if rank == 1 else {"taken": {"rank": rank, **_named(self.ranked()[rank - 1])}}),
                 "candidates": [candidate.to_dict() for candidate in self.candidates],
                 "stopped": self.stopped,
                 **({} if self.target is None else {"target": self.target}),
@@ -94,13 +118,15 @@ class Report:
                 **({"notes": list(self.notes)} if self.notes else {}),
                 **({"summary": self.summary} if self.summary else {}),
                 **({"chosen_by": PERSON} if self.chosen is not None else {}),
+                **({"kept": self.kept.to_dict()} if len(self.kept.candidates) > 1 else {}),
             }
             | ({"failed": self.failed} if self.failed else {})
         )
 
-    def winner(self) -> dict[str, Any]:
-        """The best candidate and what it took to find it, as plain JSON values: what a saved picture carries."""
-        report = self.to_dict()
+    def winner(self, rank: int = 1) -> dict[str, Any]:
+        """The best candidate and what it took to find it, as plain JSON values: what a saved picture carries. rank: of
+        another one, in its place."""
+        report, taken = self.to_dict(), self.ranked()[rank - 1]
         kept = (
             "algorithm",
             "seed",
@@ -117,16 +143,21 @@ class Report:
         winner = {key: report[key] for key in kept if key in report}
         return winner | {
             "candidates": len(self.candidates),
-            "best": winner["best"] | {"scores": _finite(self.best.scores), "nfe": self.best.nfe},
+            "best": _finite(_named(taken) | {"scores": taken.scores, "nfe": taken.nfe}),
+            **({} if rank == 1 else {"rank": rank}),
         }
 
 
-def reports_json(reports: list[Report], indent: int | None = 2, parts: Sequence[int] = ()) -> str:
+def _named(one: Candidate) -> dict[str, Any]:
+    return {"index": one.index, "score": one.score, "recipe": recipe_dict(one.recipe)}
+
+
+def reports_json(reports: list[Report], indent: int | None = 2, parts: Sequence[int] = (), rank: int = 1) -> str:
     """One report as a JSON object; the reports of a batch, one per image, as an array of them.
 
-    parts: of a picture that was made in several searches, how many reports each of them has.
+    parts: of a picture that was made in several searches, how many reports each of them has. rank: of what is taken.
     """
-    told = [report.to_dict() for report in reports]
+    told = [report.to_dict(rank) for report in reports]
     numbers = [number for number, count in enumerate(parts, start=1) for _ in range(count)]
     if len(parts) > 1:
         of = {"parts": len(parts), "note": "No seed alone gives the whole picture: it was sampled in several parts."}
@@ -134,9 +165,9 @@ def reports_json(reports: list[Report], indent: int | None = 2, parts: Sequence[
     return one_or_many(told, indent)
 
 
-def recipes_json(reports: list[Report]) -> str:
-    """The best candidate's recipe as a JSON object; of a batch, one per image, as an array of them."""
-    return one_or_many([recipe_dict(report.best.recipe) for report in reports], None)
+def recipes_json(reports: list[Report], rank: int = 1) -> str:
+    """The best candidate's recipe as a JSON object, or that of another rank; of a batch, one per image, as an array."""
+    return one_or_many([recipe_dict(report.ranked()[rank - 1].recipe) for report in reports], None)
 
 
 def one_or_many(values: list[Any], indent: int | None) -> str:

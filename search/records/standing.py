@@ -106,6 +106,16 @@ class Standing(Generic[Product]):
         ranked = combine(self.verifier, self._by_name(finished)) if finished else []
         return [finished[at] for at in sorted(range(len(finished)), key=lambda at: -ranked[at])]
 
+    def ranked(self, indices: Sequence[int]) -> list[int]:
+        """These, best first, ranked among themselves. Pictures of one color, which may still fail, come last."""
+        scores = dict(zip(indices, combine(self.verifier, self._by_name(indices)) if indices else [], strict=True))
+
+        def place(index: int) -> tuple[bool, bool, float, int]:
+            one = self.seen[index]
+            return index in self._plain, not one.reached, 0.0 if one.reached else -scores[index], index
+
+        return sorted(indices, key=place)
+
     def only_drafts(self, steps: int, target: Target | None = None) -> None:
         """From now on nothing seen so far can win: it ran on a schedule of so many steps, fewer than the image gets.
 

@@ -1,4 +1,4 @@
-"""Search Report: its seven outputs."""
+"""Search Report: its eight outputs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_plot_and_candidates_are_images() -> None:
 
 
 def test_the_numbers_agree_with_each_other_and_with_the_json() -> None:
-    _, _, (_, _, _, scores, recipe, nfe, text) = report_of(candidates=5)
+    _, _, (_, _, _, scores, recipe, nfe, text, _) = report_of(candidates=5)
     read = json.loads(text)
     assert scores == [candidate["score"] for candidate in read["candidates"]]
     assert len(scores) == 5
@@ -58,7 +58,7 @@ def test_seconds_add_up() -> None:
 
 
 def test_a_batch_gives_a_plot_a_recipe_and_a_report_for_each_image() -> None:
-    _, _, (_, plot, candidates, scores, recipe, nfe, text) = report_of(images=3, candidates=4)
+    _, _, (_, plot, candidates, scores, recipe, nfe, text, _) = report_of(images=3, candidates=4)
     assert (len(plot), len(candidates), len(scores), nfe) == (3, 12, 12, 3 * 4 * 6)
     assert [report["best"]["recipe"] for report in json.loads(text)] == json.loads(recipe)
     assert scores == [candidate["score"] for report in json.loads(text) for candidate in report["candidates"]]
@@ -71,8 +71,8 @@ def test_a_batch_gives_a_plot_a_recipe_and_a_report_for_each_image() -> None:
 def test_where_nothing_has_searched_the_latent_goes_on(connected: bool, why: str) -> None:
     latent = {"samples": torch.zeros(1, 4, 8, 8)}
     given = {"search": search(small_model("EPS")).search} if connected else {}
-    passed, plot, candidates, scores, recipe, nfe, report = call("SearchReport", latent=latent, **given)
-    assert passed is latent
+    passed, plot, candidates, scores, recipe, nfe, report, best = call("SearchReport", latent=latent, **given)
+    assert passed is latent is best
     assert plot.shape[0] == candidates.shape[0] == 1
     assert plot.min() < 0.5, "it says so"
     assert len(scores) == 1 and math.isnan(scores[0])
@@ -85,7 +85,7 @@ def test_a_picture_made_in_parts_has_a_report_of_each() -> None:
     found = search(small_model("EPS"), candidates=3)
     wide, high = (sample(found.model, seed=seed, latent={"samples": torch.zeros(1, 4, *size)}) for seed, size in PARTS)
     whole = {"samples": torch.cat([wide.flatten(), high.flatten()]).reshape(1, 1, 1, -1)}
-    _, plot, candidates, scores, recipe, nfe, report = call("SearchReport", latent=whole, search=found.search)
+    _, plot, candidates, scores, recipe, nfe, report, _ = call("SearchReport", latent=whole, search=found.search)
     told = json.loads(report)
     assert [(one["part"], one["parts"], one["seed"]) for one in told] == [(1, 2, 1), (2, 2, 100)]
     assert (len(plot), len(candidates), len(scores)) == (2, 6, 6)
