@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
 
 import pytest
 from PIL import Image
 
-from comfy_client import Client, Result
+from comfy_client import Client
 from comfy_graph import Node
+from kept_winners import METHODS, carried, run, search
 from shapes_graph import ROUNDING, ShapesGraph, difference, pictures, reports
 
 SOLVERS = ("euler", "heun", "dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde")
-METHODS = {
-    "RandomSearch": {"candidates": 4, "pruning": "none"},
-    "Pruned": {"candidates": 4, "pruning": "progressive"},
-    "LookAhead": {"candidates": 4, "pruning": "look ahead"},
-    "AutoSearch": {"budget": 8},
-    "ZeroOrderSearch": {"iterations": 2, "neighbors": 2, "cosine": 0.9},
-    "PathSearch": {"paths": 2, "branches": 2, "start": 0.7, "forward": 0.1, "backward": 0.4},
-}
-
-
-def search(graph: ShapesGraph, method: str) -> Node:
-    kind = "RandomSearch" if method in ("Pruned", "LookAhead") else method
-    return graph.node(
-        kind,
-        model=graph.loader,
-        vae=graph.loader.out(2),
-        verifier=graph.verifier,
-        prompt=graph.caption,
-        max_seconds=0.0,
-        batch_size=0,
-        **METHODS[method],
-    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -60,19 +38,6 @@ def test_the_recipe_gives_the_same_picture_in_another_process(client: Client, st
     result = other.run(graph).check()
     for solver in SOLVERS:
         assert difference(pictures(other, result, again[solver]), winners[solver]) <= ROUNDING, solver
-
-
-def carried(client: Client, result: Result, saved: Node) -> list[dict[str, Any]]:
-    """The winners in the last saved picture, which has them twice."""
-    text = Image.open(io.BytesIO(client.images(result, saved)[-1])).text
-    winners = json.loads(text["noise_search"])
-    assert json.loads(text["workflow"])["extra"]["noise_search"] == winners
-    return winners
-
-
-def run(client: Client, graph: ShapesGraph, **workflow: Any) -> Result:
-    """As the front end queues it, with the workflow."""
-    return client.run(graph, extra_data={"extra_pnginfo": {"workflow": workflow}}).check()
 
 
 @pytest.mark.parametrize("method", METHODS)
