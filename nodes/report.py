@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
+from comfy_execution.graph_utils import is_link
 
+from ..search.board.boards import BOARDS
+from ..search.host.graph import held, upstream_of
 from ..search.host.prompts import PROMPTS
 from ..search.pictures import report_plot
 from ..search.pictures.thumbnail import from_pil
@@ -69,7 +72,9 @@ class SearchReport(io.ComfyNode):
                     "plot per image.",
                 ),
                 io.Image.Output(
-                    display_name="candidates", tooltip="The best 64 candidates with number and score, best first."
+                    display_name="candidates",
+                    tooltip="The best 64 candidates with number and score, best first; before them those that you have "
+                    "starred, at the end those that you have rejected.",
                 ),
                 io.Float.Output(
                     display_name="scores",
@@ -103,6 +108,15 @@ class SearchReport(io.ComfyNode):
     def validate_inputs(cls, input_types: dict[str, str]) -> bool:
         """Takes any type as `search`: past a Search Loop Close that is bypassed, ComfyUI connects the loop's result."""
         return True
+
+    @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> int:
+        """Another one when people have starred or rejected candidates of the search."""
+        prompt, (node, _) = PROMPTS.executing()
+        searched: Any = held(held(prompt.nodes.get(node), "inputs"), "search") if prompt else None
+        if prompt is None or not is_link(searched):
+            return 0
+        return sum(BOARDS.marked[before] for before in upstream_of(prompt.nodes, str(searched[0])))
 
     @classmethod
     def execute(cls, latent: Any, search: Any = None, rank: int = 1) -> io.NodeOutput:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple
 
@@ -15,6 +15,7 @@ from .methods.wordings import TOGETHER, Bandit
 from .plan import Plan
 from .records import failures
 from .records.candidate import Candidate
+from .records.marks import Marks
 from .records.recipe import Recipe
 from .records.report import Report, Seconds
 from .records.scores import Scores
@@ -47,7 +48,8 @@ class Judged(Generic[Product]):
 
 class Course(Generic[Product]):
     """start: of the images of a batch, searched side by side. verifier: what ranks the candidates. stop_asked: whether
-    people want the best so far. drafts: whether candidates are no images yet, so that none reaches the target."""
+    people want the best so far. drafts: whether candidates are no images yet, so that none reaches the target.
+    marks: of each image, what a person thinks of its candidates."""
 
     def __init__(
         self,
@@ -57,11 +59,13 @@ class Course(Generic[Product]):
         stop_asked: Callable[[], bool],
         images: int = 1,
         drafts: bool = False,
+        marks: Sequence[Marks] | None = None,
     ):
         self.plan = plan
         self.seed = start.seed
         target, parents = None if drafts else plan.limits.target, plan.method.parents
         self.standings: list[Standing[Product]] = [Standing(verifier, parents, target) for _ in range(images)]
+        self.marks = [Marks() for _ in range(images)] if marks is None else marks
         self.stopping = Stopping(plan.limits, self.standings, stop_asked)
         self.recipes: list[Recipes] = []  # of every candidate that was judged
         self.rounds = 0
@@ -121,7 +125,9 @@ class Course(Generic[Product]):
         ]
 
     def _scores(self, image: int) -> Scores:
+        """What a person has rejected counts as failed: a search does not go on from there."""
         scores = self.standings[image].scores()
+        scores.leave_out(map(self.marks[image].is_rejected, self.standings[image].seen))
         scores.recipes = [recipes[image] for recipes in self.recipes]
         return scores
 
@@ -174,6 +180,8 @@ class Course(Generic[Product]):
             summary=self.plan.method.summary(candidates),
             target=None if self.plan.limits.target is None else self.plan.limits.target.told,
             chosen=self.standings[image].chosen,
+            marks=self.marks[image],
+            passed_over=self.standings[image].passed_over,
         )
 
 

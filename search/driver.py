@@ -64,7 +64,8 @@ class Driver:
         self.trajectories = Trajectories(
             draft, source, limits.batch_size, self._progress, plan.method.races, levels, outcomes
         )
-        settings = {"images": source.items, "max_seconds": limits.max_seconds, "seed": call.seed}
+        marks = [known.page.marks_of(image) for image in range(source.items)]
+        settings = {"images": source.items, "max_seconds": limits.max_seconds, "seed": call.seed, "marks": marks}
         self.board = BOARDS.start(plan.node, plan.name, total / call.steps, **settings)
         size = call.noise.numel() * 4  # solvers compute in float32
         levels_of = self.trajectories.stretches.levels_of_schedule()
@@ -77,6 +78,7 @@ class Driver:
             lambda: self.board.stop_asked,
             images=source.items,
             drafts=draft.steps < call.steps,
+            marks=marks,
         )
         asked = Asked(plan.method.races, limits.batch_size)
         glimpses = Glimpses(call.guider.model_patcher.model.latent_format, call.shapes)
@@ -125,11 +127,13 @@ class Driver:
         self.course.close()
 
     def _choose(self) -> None:
-        """What people want in place of the best."""
+        """What people want in place of the best; else the best that they have not rejected."""
         for image, index in self.board.wanted.items():
             number = self.finals.run_chosen(image, index)
             if number is not None:
                 self.board.choose(image, number)
+        for item, marks in zip(self.course.standings, self.course.marks, strict=True):
+            item.pass_over(marks.is_rejected)
         if self.board.wanted:
             self.watch.judged({})
 

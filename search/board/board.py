@@ -25,6 +25,7 @@ from PIL.Image import Image
 from ..host.prompts import PROMPTS
 from ..pictures import thumbnail
 from ..records.candidate import Candidate
+from ..records.marks import Marks
 from ..records.report import Report, Seconds
 from .remaining import Remaining
 
@@ -74,7 +75,8 @@ class _OnBoard:
     """One image of the batch: its candidates, and their pictures as JPEG files. begun: those without a score yet.
     previews: of how many of the best."""
 
-    def __init__(self, previews: int):
+    def __init__(self, previews: int, marks: Marks):
+        self.marks = marks
         self.candidates: dict[int, _Shown] = {}
         self.begun: dict[int, _Begun] = {}
         self.wanted: int | None = None  # what a person wants in place of the best
@@ -94,11 +96,27 @@ class _OnBoard:
             now = _Shown(candidate, is_running, revision)
             if before is None or before[:2] != now[:2]:
                 self.candidates[candidate.index] = now
-        finished = [candidate for candidate in candidates if candidate.is_finished]
-        best = max(finished, key=lambda candidate: candidate.rank, default=None)
+        self.rank()
+
+    def rank(self) -> None:
+        """What is best is what was chosen; else the best image that was not rejected, or of all where all were."""
+        finished = [shown.candidate for shown in self.candidates.values() if shown.candidate.is_finished]
+        could_win = [one for one in finished if not self.marks.is_rejected(one)] or finished
+        best = max(could_win, key=lambda candidate: candidate.rank, default=None)
         self.best = None if best is None else best.index
         if self.chosen is not None:
             self.best = self.chosen
+
+    def mark(self, index: int, mark: str, revision: int) -> bool:
+        """False when there is no such candidate."""
+        shown = self.candidates.get(index)
+        if shown is None:
+            return False
+        self.marks.give(shown.candidate, mark)
+        for at, other in self.candidates.items():
+            if index in (at, other.candidate.repeats):
+                self.candidates[at] = other._replace(revision=revision)
+        return True
 
     def keep_previews(self, candidates: Sequence[Candidate], pictures: Mapping[int, Image]) -> None:
         """Of the best, and of the image without search, the pictures larger."""
@@ -117,7 +135,7 @@ class Board:
 
     node: the search node's id in the prompt; of a loop's copy of it, the board is on the node that was copied.
     trajectories: what the search costs. images: those of a batch, each searched by itself.
-    seed: of the image without search.
+    seed: of the image without search. marks: of each image, what a person thinks of its candidates.
     notes: sentences on what does not hold of this search, and else holds for every one.
     """
 
@@ -129,6 +147,7 @@ class Board:
         images: int = 1,
         max_seconds: float = 0.0,
         seed: int = 0,
+        marks: Sequence[Marks] | None = None,
     ):
         self.id = uuid.uuid4().hex[:12]
         self.node = get_progress_state().dynprompt.get_display_node_id(node)
@@ -142,7 +161,8 @@ class Board:
         sampler, seed_at = PROMPTS.seed_at(seed)
         self.origin = Origin(prompt and prompt.id, prompt and prompt.workflow, seed, seed_at, sampler)
         self.reports: Sequence[Report] = ()  # of each image, when it has found something
-        self._images = [_OnBoard(max(PREVIEWS_KEPT // images, 1)) for _ in range(images)]
+        marks = [Marks() for _ in range(images)] if marks is None else marks
+        self._images = [_OnBoard(max(PREVIEWS_KEPT // images, 1), marks[image]) for image in range(images)]
         self._revision = 0
         self._told = _Told()
         self._lock = threading.RLock()
@@ -220,6 +240,21 @@ class Board:
         self.ask_to_stop()
         return True
 
+    def mark(self, image: int, index: int, mark: str) -> bool:
+        """What a person thinks of a candidate that was judged: `star`, `reject`, or empty to take that back. While the
+        search runs, what was rejected does not win. False when there is no such candidate."""
+        with self._lock:
+            found = self._image(image)
+            if found is None or not found.mark(index, mark, self._revision + 1):
+                return False
+            self._revision += 1
+            if self.stopped is None:
+                found.rank()
+            self._tell()
+        told = found.marks.told([shown.candidate for shown in found.candidates.values()])
+        PROMPTS.mark(self.id, image, told)
+        return True
+
     def choose(self, image: int, index: int) -> None:
         """This candidate is given out, as a person wants."""
         with self._lock:
@@ -260,7 +295,7 @@ class Board:
                 "best": [image.best for image in self._images],
                 "chosen": [image.chosen for image in self._images],
                 "candidates": [
-                    [_entry(shown) for shown in image.candidates.values() if shown.revision > since]
+                    [_entry(shown, image.marks) for shown in image.candidates.values() if shown.revision > since]
                     + [
                         {"index": index, "step": begun.step, "begun": True}
                         for index, begun in image.begun.items()
@@ -308,8 +343,9 @@ class Board:
             self._told = self._told._replace(revision=self._revision)
 
 
-def _entry(shown: _Shown) -> dict[str, Any]:
+def _entry(shown: _Shown, marks: Marks) -> dict[str, Any]:
     candidate = shown.candidate
+    mark = marks.of(candidate)
     return {
         "index": candidate.index,
         "score": None if candidate.failed else candidate.score,
@@ -318,6 +354,7 @@ def _entry(shown: _Shown) -> dict[str, Any]:
         "running": shown.running,
         "repeats": candidate.repeats,
         "seed": candidate.recipe and candidate.recipe.plain_seed,
+        **({"mark": mark} if mark else {}),
         **({"details": candidate.details} if candidate.details else {}),
         **({"failed": candidate.failed} if candidate.failed else {}),
     }

@@ -19,6 +19,7 @@ class Boards:
 
     def __init__(self) -> None:
         self.continued: Counter[str] = Counter()  # how often people have asked a node to go on
+        self.marked: Counter[str] = Counter()  # and how often they have marked a candidate of it
         self._boards: OrderedDict[str, Board] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from comfy_execution.graph_utils import is_link
 
-from ..host.graph import held
+from ..host.graph import held, upstream_of
 from ..host.prompts import PROMPTS
 from ..records.recipe import Recipe
 from ..records.recipe_text import RecipeError, parse_recipes
@@ -59,7 +59,7 @@ def makes(now: Mapping[str, Any], before: Mapping[str, Any], origin: Origin, sea
     now, before: the nodes of both prompts. search: the search node's id.
     """
     replayed, seeds = [], []
-    for node in _upstream(now, origin.sampler):
+    for node in upstream_of(now, origin.sampler):
         inputs, known = held(now.get(node), "inputs"), held(before.get(node), "inputs")
         if held(now.get(node), "class_type") == REPLAY:
             replayed.append(held(inputs, "recipe"))
@@ -86,17 +86,3 @@ def _is_recipe(text: Any, recipe: Recipe) -> bool:
 
 def _is_of(value: Any, node: str) -> bool:
     return bool(is_link(value)) and str(value[0]) == node
-
-
-def _upstream(nodes: Mapping[str, Any], end: str) -> list[str]:
-    """The node and all it depends on, of a prompt that nothing has checked."""
-    found, waiting = [], [end]
-    while waiting:
-        node = waiting.pop()
-        inputs = held(nodes.get(node), "inputs")
-        if node in found:
-            continue
-        found.append(node)
-        if isinstance(inputs, dict):
-            waiting += [str(value[0]) for value in inputs.values() if is_link(value)]
-    return found

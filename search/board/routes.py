@@ -8,6 +8,7 @@ from aiohttp import web
 from server import PromptServer
 
 from ..host.prompts import PROMPTS
+from ..records.marks import KINDS
 from . import choices
 from .board import Board
 from .boards import BOARDS
@@ -31,6 +32,7 @@ def register() -> None:
     routes.post(ONE + "/go_on")(_go_on)
     routes.get(CANDIDATE)(_candidate)
     routes.post(CANDIDATE + "/use")(_use)
+    routes.post(CANDIDATE + "/mark")(_mark)
     routes.get(CANDIDATE + "/tile")(_tile)
     routes.get(CANDIDATE + "/picture")(_picture)
 
@@ -77,6 +79,17 @@ async def _use(request: web.Request) -> web.Response:
     board = _running(request)
     if not board.use(*_place(request)):
         raise web.HTTPNotFound(text="There is no such candidate on this board.")
+    return web.json_response({})
+
+
+async def _mark(request: web.Request) -> web.Response:
+    """?as=star or ?as=reject: what a person thinks of a candidate; ?as= takes that back."""
+    board, mark = _asked_for(request), request.query.get("as")
+    if mark not in ("", *KINDS):
+        raise web.HTTPBadRequest(text="as has to be star or reject, or empty to take that back.")
+    if not board.mark(*_place(request), mark):
+        raise web.HTTPNotFound(text="There is no such candidate on this board, or it was not judged yet.")
+    BOARDS.marked[board.node] += 1
     return web.json_response({})
 
 

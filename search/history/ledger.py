@@ -8,12 +8,14 @@ import json
 import logging
 import math
 from dataclasses import replace
+from functools import cache
 from operator import index
 from pathlib import Path
 from typing import Any
 
 from ..pictures import thumbnail
 from ..records.candidate import Candidate
+from ..records.marks import KINDS, Marks
 from ..records.outcomes import Outcome, Outcomes
 from ..records.recipe import Recipe
 
@@ -65,6 +67,7 @@ class Page:
     def __init__(self, path: Path | None):
         self.path = path
         self.entries: dict[str, Candidate] = {}
+        self.marks: dict[str, str] = {}
         self.outcomes = Outcomes(self._write_outcome)
         if path is not None and path.exists():
             self._read(path)
@@ -83,8 +86,22 @@ class Page:
         if self.path is not None:
             self._write(self.path, _line(name, seen))
 
+    def marks_of(self, image: int) -> Marks:
+        """What a person thinks of the candidates of one image, in this run, those before and those to come."""
+
+        @cache
+        def name(recipe: Recipe) -> str:
+            return _name(recipe, ("mark", image))
+
+        def keep(recipe: Recipe, mark: str) -> None:
+            self.marks[name(recipe)] = mark
+            if self.path is not None:
+                self._write(self.path, b"\n" + json.dumps({"marked": name(recipe), "mark": mark}).encode())
+
+        return Marks(lambda recipe: self.marks.get(name(recipe), "") if self.marks else "", keep)
+
     def forget(self) -> None:
-        """Drop everything, also from the disk."""
+        """Drop everything but what a person thinks, also from the disk."""
         self.entries.clear()
         self.outcomes.known.clear()
         try:
@@ -101,6 +118,7 @@ class Page:
             return
         self.entries.update(entry for entry in map(_entry, lines) if entry is not None)
         self.outcomes.known.update(outcome for outcome in map(_outcome, lines) if outcome is not None)
+        self.marks.update(mark for mark in map(_mark, lines) if mark is not None)
 
     def _write_outcome(self, kind: str, outcome: Outcome) -> None:
         if self.path is not None:
@@ -161,6 +179,15 @@ def _outcome(line: bytes) -> tuple[str, Outcome] | None:
         return None
     is_sound = isinstance(kind, str) and isinstance(outcome, (int, str)) and not isinstance(outcome, bool)
     return (kind, outcome) if is_sound else None
+
+
+def _mark(line: bytes) -> tuple[str, str] | None:
+    """A candidate's name and mark, empty where that was taken back; None for a line that says something else."""
+    try:
+        name, mark = map(json.loads(line).get, ("marked", "mark"))
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return (name, mark) if isinstance(name, str) and mark in ("", *KINDS) else None
 
 
 def _entry(line: bytes) -> tuple[str, Candidate] | None:

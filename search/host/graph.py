@@ -63,6 +63,21 @@ def upstream(
     return order
 
 
+def upstream_of(nodes: Mapping[str, Any], end: str) -> list[str]:
+    """The node and all it depends on, of a prompt as it was queued, that nothing has checked."""
+    found: list[str] = []
+    waiting = [end]
+    while waiting:
+        node = waiting.pop()
+        if node in found:
+            continue
+        found.append(node)
+        inputs = held(nodes.get(node), "inputs")
+        if isinstance(inputs, dict):
+            waiting += [str(value[0]) for value in inputs.values() if is_link(value)]
+    return found
+
+
 def links(prompt: DynamicPrompt, node_id: str, lazy: bool = True) -> Iterator[Link]:
     """What the node's inputs are connected to."""
     node = prompt.get_node(node_id)

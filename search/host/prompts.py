@@ -165,6 +165,15 @@ class Prompts:
             prompt.publish()
             self._remember(place.queued, prompt, nodes)
 
+    def mark(self, board: str, image: int, person: Mapping[str, Any]) -> None:
+        """What a person thinks of the candidates of a search, for pictures of it that are saved from now on."""
+        with self._lock:
+            for found in self._winners.values():
+                for winner in (winner for winners in found.values() for winner in winners):
+                    if (winner.get("board"), winner.get("image")) == (board, image):
+                        winner.pop("person", None)
+                        winner.update({"person": person} if person else {})
+
     def _remember(self, queued: str, prompt: Prompt, nodes: Mapping[str, Any]) -> None:
         """For later prompts in which the node and all before it are the same. nodes: the prompt's, converted."""
         key = (queued, signature(nodes, queued))

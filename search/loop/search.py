@@ -63,7 +63,9 @@ class LoopSearch:
         self.where = where
         self.limit = TimeLimit(plan.limits.max_seconds)
         seconds = plan.limits.max_seconds
-        self.board = BOARDS.start(plan.node, plan.name, plan.method.trajectories, max_seconds=seconds, seed=flow.seed)
+        self.marks = [kept.page.marks_of(0)]
+        settings = {"max_seconds": seconds, "seed": flow.seed, "marks": self.marks}
+        self.board = BOARDS.start(plan.node, plan.name, plan.method.trajectories, **settings)
         self.outside: dict[str, list[Any]] = {"value": [flow.value]}  # lists that copies take from here, by name
         self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
         self.cached: dict[int, str] = {}  # candidates whose nodes ComfyUI's cache holds, and how the ids of those begin
@@ -73,7 +75,8 @@ class LoopSearch:
 
     def _start(self) -> None:
         self.asked: list[tuple[Recipe, int]] = []  # what the method has asked for so far, and the round of each
-        self.course: Course[Made] = Course(self.plan, Start(self.flow.seed), _Wire(), lambda: self.board.stop_asked)
+        start, stop_asked = Start(self.flow.seed), lambda: self.board.stop_asked
+        self.course: Course[Made] = Course(self.plan, start, _Wire(), stop_asked, marks=self.marks)
         self.course.stopping.limit = self.limit
 
     @property
@@ -104,11 +107,12 @@ class LoopSearch:
         return new
 
     def _choose(self) -> None:
-        """What people want in place of the best."""
+        """What people want in place of the best; else the best that they have not rejected."""
         index = self.board.wanted.get(0)
         if index is not None and index < len(self.standing.seen) and self.standing.seen[index].is_finished:
             self.standing.choose(index)
             self.board.choose(0, index)
+        self.standing.pass_over(self.marks[0].is_rejected)
 
     def name(self, index: int) -> str:
         recipe = self.recipe(index)

@@ -11,13 +11,15 @@ from statistics import median
 from PIL import Image, ImageDraw, ImageOps
 
 from ..records.candidate import Candidate
+from ..records.marks import REJECT, STAR
 from ..records.report import Report
 from . import thumbnail
-from .drawing import BELOW, BEST, FAINT, GRID, INK, LINE, SHARP, dot, font
+from .drawing import BELOW, BEST, FAINT, GRID, INK, LINE, SHARP, dot, font, star
 
 WIDTH, HEIGHT, MARGIN = 720, 420, 64
 SMALLEST_PICTURE = 160
 MOST_SHOWN = 64
+_LIKED = {STAR: 1, "": 0, REJECT: -1}
 FAR = 8  # times the median distance from the median
 
 
@@ -53,12 +55,15 @@ def nothing(title: str, text: str) -> Image.Image:
 
 
 def labelled_candidates(report: Report) -> list[Image.Image]:
-    """The best candidates first, at most MOST_SHOWN, each with its number and score below it."""
-    best = report.best
-    ranked = sorted(report.candidates, key=lambda one: (not one.is_finished, one is not best, -one.score))[:MOST_SHOWN]
+    """Stars first, then the best, at the end what was rejected; at most MOST_SHOWN, with number and score below."""
+    best, mark = report.best, report.marks.of
+    ranked = sorted(
+        report.candidates,
+        key=lambda one: (-_LIKED[mark(one)], not one.is_finished, one is not best, -one.score),
+    )[:MOST_SHOWN]
     pictures = of_one_size([_picture(candidate) for candidate in ranked])
     return [
-        _labelled(candidate, picture, is_best=candidate is ranked[0])
+        _labelled(candidate, picture, candidate is best, mark(candidate))
         for candidate, picture in zip(ranked, pictures, strict=True)
     ]
 
@@ -120,7 +125,9 @@ def _draw_words(draw: ImageDraw.ImageDraw, report: Report, axes: _Axes) -> None:
     count = f"{len(report.candidates)} candidates" + (f", {failed} failed" if failed else "")
     what = "Best" if report.chosen is None else "Chosen:"
     title = f"{what} score {report.best.score:.4g}{without} ({count}, {report.algorithm})"
-    draw.text((axes.left, 16 * SHARP), title, fill=INK, font=font(15))
+    draw.text((axes.left, 12 * SHARP), title, fill=INK, font=font(15))
+    agreement = report.marks.agreement(report.candidates)
+    draw.text((axes.left, 31 * SHARP), agreement, fill=INK, font=font(12))
     draw.text(((axes.left + axes.right) / 2, (HEIGHT - 14) * SHARP), axes.unit, fill=INK, font=font(13), anchor="mb")
 
 
@@ -133,11 +140,13 @@ def _picture(candidate: Candidate) -> Image.Image:
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
-def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool) -> Image.Image:
+def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool, mark: str) -> Image.Image:
     strip = 24
     canvas = Image.new("RGB", (picture.width, picture.height + strip), "white")
-    canvas.paste(picture, (0, 0))
+    canvas.paste(picture if mark != REJECT else Image.blend(picture, Image.new("RGB", picture.size, "white"), 0.6))
     draw = ImageDraw.Draw(canvas)
+    if mark == STAR:
+        star(draw, canvas.width - 16, 16, 12, BEST)
     score = "failed" if candidate.failed else f"{candidate.score:.4g}"
     label = f"#{candidate.index}  {score}{_remark(candidate)}"
     draw.text((6, picture.height + strip / 2), label, fill=BEST if is_best else INK, font=font(14, 1), anchor="lm")

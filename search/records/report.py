@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from . import failures
 from .candidate import Candidate, places, recipe_dict
+from .marks import Marks
 
 VERSION = 1
 PERSON = "a person"
@@ -52,7 +53,8 @@ class Report:
     earlier run has spent. prompt: what it was judged by, where that is the text that the sampler draws.
     notes: sentences on what does not hold here, and else holds for every search. summary: what the search did and why,
     in words, where its settings do not say it. target: at which it was to stop. chosen: the candidate that a person has
-    taken in place of the best. kept: where there is more than the winner's latent.
+    taken in place of the best. kept: where there is more than the winner's latent. marks: what a person thinks of the candidates, also after the search. passed_over: those
+    that were better than the best, and rejected.
     """
 
     algorithm: str
@@ -69,14 +71,17 @@ class Report:
     target: float | str | None = None
     chosen: int | None = None
     kept: Kept = NONE_KEPT
+    marks: Marks = field(default_factory=Marks)
+    passed_over: tuple[int, ...] = ()
 
     @property
     def best(self) -> Candidate:
         """What the sampler gives out: what a person has chosen; else the first that has reached the target; else the
-        highest score among those that ran to their end, of equal ones the first."""
+        highest score among those that ran to their end and were not passed over, of equal ones the first."""
         if self.chosen is not None:
             return self.candidates[self.chosen]
-        return max((c for c in self.candidates if c.is_finished), key=lambda candidate: candidate.rank)
+        could_win = (one for one in self.candidates if one.is_finished and one.index not in self.passed_over)
+        return max(could_win, key=lambda candidate: candidate.rank)
 
     def ranked(self) -> list[Candidate]:
         """Those that ran to their end, rank 1 first: the best, then by score."""
@@ -111,17 +116,29 @@ class Report:
                 "baseline": {"score": self.baseline.score if self.baseline else None},
                 "best": _named(best),
                 **({} if rank == 1 else {"taken": {"rank": rank, **_named(self.ranked()[rank - 1])}}),
-                "candidates": [candidate.to_dict() for candidate in self.candidates],
+                "candidates": [self._told(candidate) for candidate in self.candidates],
                 "stopped": self.stopped,
                 **({} if self.target is None else {"target": self.target}),
                 **({"prompt": self.prompt} if self.prompt else {}),
-                **({"notes": list(self.notes)} if self.notes else {}),
+                **({"notes": notes} if (notes := [*self.notes, *self._rejections]) else {}),
                 **({"summary": self.summary} if self.summary else {}),
                 **({"chosen_by": PERSON} if self.chosen is not None else {}),
                 **({"kept": self.kept.to_dict()} if len(self.kept.candidates) > 1 else {}),
+                **({"person": person} if (person := self.marks.told(self.candidates)) else {}),
             }
             | ({"failed": self.failed} if self.failed else {})
         )
+
+    def _told(self, one: Candidate) -> dict[str, Any]:
+        mark = self.marks.of(one)
+        return one.to_dict() | ({"mark": mark} if mark else {})
+
+    @property
+    def _rejections(self) -> list[str]:
+        if not self.passed_over:
+            return []
+        numbers = ", ".join(map(str, self.passed_over))
+        return [f"The best that was not rejected: a person has rejected what scores higher (candidate {numbers})."]
 
     def winner(self, rank: int = 1) -> dict[str, Any]:
         """The best candidate and what it took to find it, as plain JSON values: what a saved picture carries. rank: of
@@ -139,6 +156,7 @@ class Report:
             "best",
             "notes",
             "chosen_by",
+            "person",
         )
         winner = {key: report[key] for key in kept if key in report}
         return winner | {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
@@ -29,6 +30,15 @@ class Scores(list[float]):
         self.finished = [True] * len(self) if finished is None else list(finished)
         self.rounds = [0] * len(self) if rounds is None else list(rounds)
         self.early = [None] * len(self) if early is None else list(early)
+
+    def leave_out(self, rejected: Iterable[bool]) -> None:
+        """What was rejected is as if it had failed; where all was, nothing is."""
+        left_out = list(rejected)
+        if all(left_out):
+            return
+        for index, is_rejected in enumerate(left_out):
+            if is_rejected:
+                self[index], self.finished[index] = -math.inf, False
 
     def kept_order(self) -> tuple[int, int]:
         """Of how many pairs of images of one round the early scores had the order that they ended in, and of how many

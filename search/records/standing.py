@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Generic, NamedTuple, TypeVar
 
 from torch import Tensor
@@ -35,10 +36,11 @@ class Standing(Generic[Product]):
     seen: in the order they ran; the scores of an ensemble are theirs among the others only in `candidates`.
     parents: of how many of the best the latents are kept in any case, as a search goes on from them.
     target: the first image to reach it is the best. chosen: what a person has taken in place of the best, once it has
-    run to its end.
+    run to its end. passed_over: better ones that a person has rejected.
     """
 
     chosen: int | None = None
+    passed_over: tuple[int, ...] = ()
 
     def __init__(self, verifier: Verifier, parents: int = 0, target: Target | None = None):
         self.verifier = verifier
@@ -93,6 +95,13 @@ class Standing(Generic[Product]):
     def choose(self, index: int) -> None:
         """A person takes this one, which has run to its end."""
         self.chosen = self.best = index
+
+    def pass_over(self, is_rejected: Callable[[Candidate], bool]) -> None:
+        """The best that a person has not rejected wins; where all were, the best of all. What was chosen stays."""
+        ranked = sorted((one for one in self.candidates() if one.is_finished), key=lambda one: one.rank, reverse=True)
+        rejected = [one.index for one in takewhile(is_rejected, ranked)]
+        if self.chosen is None and 0 < len(rejected) < len(ranked):
+            self.passed_over, self.best = tuple(rejected), ranked[len(rejected)].index
 
     def again(self, index: int, candidate: Candidate, result: Product) -> None:
         """The same candidate once more, now with its result."""

@@ -76,3 +76,34 @@ def test_the_first_candidate_runs_though_the_time_is_over() -> None:
     assert one.stopping.affords(3) == 1 and one.stopping.reason is None
     answer(one, 1.0)
     assert one.stopping.affords(3) == 0 and one.stopping.reason == "time"
+
+
+def test_a_search_does_not_go_on_from_what_a_person_rejects() -> None:
+    one = course()
+    answer(one, 1.0), answer(one, 0.5, 2.0)
+    one.marks[0].give(one.standings[0].seen[2], "reject")
+    asked = one.next_round()
+    assert asked is not None
+    assert all(len(recipe.moves) == 1 for (recipe,) in asked.candidates), "around the pivot before it"
+    one.standings[0].pass_over(one.marks[0].is_rejected)
+    assert one.report(0, steps=4, seconds=Seconds()).best.index == 0
+
+
+def test_where_a_person_rejects_all_the_best_of_all_wins() -> None:
+    one = course()
+    answer(one, 1.0), answer(one, 0.5, 2.0)
+    for seen in one.standings[0].seen:
+        one.marks[0].give(seen, "reject")
+    one.standings[0].pass_over(one.marks[0].is_rejected)
+    report = one.report(0, steps=4, seconds=Seconds())
+    assert (report.best.index, report.passed_over) == (2, ())
+    assert one.next_round() is not None
+
+
+def test_what_a_person_has_chosen_wins_although_another_was_rejected() -> None:
+    one = course()
+    answer(one, 1.0), answer(one, 0.5, 2.0)
+    one.marks[0].give(one.standings[0].seen[2], "reject")
+    one.standings[0].choose(1)
+    one.standings[0].pass_over(one.marks[0].is_rejected)
+    assert one.report(0, steps=4, seconds=Seconds()).best.index == 1

@@ -247,3 +247,27 @@ def test_what_does_not_hold_of_a_search_is_on_its_board(boards: Any, server: Ser
     board.notes = ["With a guider candidates can only run one by one."]
     shown(board, [1.0])
     assert server.sent[-1][1]["notes"] == board.notes
+
+
+def test_marks_are_told_and_what_is_rejected_is_not_the_best(boards: Any, server: Server) -> None:
+    board = boards.BOARDS.start("3", "random", 4)
+    shown(board, [0.5, 0.9, 0.1])
+    before = board.message()["revision"]
+    assert board.mark(0, 1, "reject") and board.mark(0, 2, "star")
+    news = server.sent[-1][1]
+    assert [(entry["index"], entry["mark"]) for entry in board.message(before)["candidates"][0]] == [
+        (1, "reject"),
+        (2, "star"),
+    ]
+    assert news["best"] == [0]
+    assert board.mark(0, 1, "") and board.message()["best"] == [1]
+    assert not board.mark(0, 7, "star") and not board.mark(1, 0, "star")
+
+
+def test_a_mark_after_the_end_does_not_change_what_was_given_out(boards: Any, server: Server) -> None:
+    board = boards.BOARDS.start("3", "random", 4)
+    shown(board, [0.5, 0.9])
+    board.end("finished")
+    assert board.mark(0, 1, "reject")
+    assert board.message()["best"] == [1]
+    assert [entry.get("mark") for entry in board.message()["candidates"][0]] == [None, "reject"]

@@ -227,3 +227,22 @@ def test_a_reason_that_is_none_is_no_candidate(ledger: Ledger, reason: bytes) ->
     (file,) = files(ledger)
     file.write_bytes(file.read_bytes().replace(b'"why"', reason))
     assert ledger.page("a graph").find(Recipe(7)) is None
+
+
+def test_what_a_person_thinks_of_a_recipe_is_kept(tmp_path: Path) -> None:
+    one = seen(RECIPES[1])
+    Ledger(tmp_path).page("graph").marks_of(0).give(one, "star")
+    again = Ledger(tmp_path).page("graph")
+    assert (again.marks_of(0).of(one), again.marks_of(1).of(one)) == ("star", "")
+    assert Ledger(tmp_path).page("another").marks_of(0).of(one) == ""
+    again.marks_of(0).give(one, "")
+    assert Ledger(tmp_path).page("graph").marks_of(0).of(one) == ""
+
+
+@pytest.mark.parametrize("line", [b"{}", b'{"marked": 7, "mark": "star"}', b'{"marked": "x", "mark": "nice"}', b"\xff"])
+def test_a_line_that_is_no_mark_is_passed_over(tmp_path: Path, line: bytes) -> None:
+    page = Ledger(tmp_path).page("graph")
+    page.marks_of(0).give(seen(RECIPES[1]), "star")
+    with page.path.open("ab") as file:
+        file.write(b"\n" + line)
+    assert len(Ledger(tmp_path).page("graph").marks) == 1

@@ -142,3 +142,15 @@ def test_failed_candidates_are_no_dots_and_come_last_without_a_picture() -> None
     curve = from_pil(best_curve(report))[TOP:]
     without = replace(whole, candidates=(whole.candidates[0], replace(whole.candidates[2], index=1)))
     assert torch.equal(curve, from_pil(best_curve(without))[TOP:])
+
+
+def test_stars_come_first_with_a_star_and_rejects_last() -> None:
+    report = report_of([0.5, 0.9, 0.1, 0.7])
+    plain = labelled_candidates(report)
+    report.marks.give(report.candidates[2], "star")
+    report.marks.give(report.candidates[1], "reject")
+    marked = labelled_candidates(report)
+    assert [framed(picture) for picture in marked] == [False, False, False, True], "the best is what was rejected"
+    assert has(marked[0], BEST) and not has(plain[3], BEST)
+    assert marked[3].tobytes() != plain[0].tobytes()
+    assert best_curve(report).tobytes() != best_curve(report_of([0.5, 0.9, 0.1, 0.7])).tobytes()
