@@ -4,6 +4,7 @@ import { baseline, isBaseline, ranked, scoreDecimals } from "./boards.js";
 import { Curve } from "./curve.js";
 import { button, duration, element } from "./dom.js";
 import { headline, noHeadline } from "./headline.js";
+import { agreement, passedOver } from "./marks.js";
 import { fixed } from "./numbers.js";
 import { pictureURL } from "./server.js";
 import { texts } from "./texts.js";
@@ -84,7 +85,7 @@ export class BoardView {
     const order = ranked(board, image);
     const places = scoreDecimals(board, image);
     this.drawNumbers(board, image, places);
-    this.note.textContent = note(board, order, places);
+    this.note.textContent = [note(board, order, places), ...aboutMarks(board, image)].join(" ").trim();
     this.tiles.show(board, image, order);
     const entries = [...board.images[image].values()].sort((one, other) => one.index - other.index);
     this.curve.draw(entries, cost(board, image).total, board.best[image], baseline(board, image), places);
@@ -151,6 +152,11 @@ function spending(board, image) {
   if (board.stopped) parts.push(duration(board.seconds.spent), texts().ends[board.stopped]);
   else if (board.seconds.left !== null) parts.push(texts().left(duration(board.seconds.left)));
   return parts.join(" · ");
+}
+
+function aboutMarks(board, image) {
+  const passed = passedOver(board, image);
+  return [agreement(board, image), passed.length ? texts().passedOver(passed) : null].filter(Boolean);
 }
 
 function note(board, order, places) {

@@ -17,7 +17,8 @@ export function forgetAll() {
 export function take({ candidates, ...said }) {
   const known = boards.get(said.board);
   if (said.since > (known?.revision ?? 0)) return null;
-  if (known && (known.stopped || known.revision > said.revision)) return known; // that is older than what is known
+  const isOlder = known?.stopped ? known.revision >= said.revision : known?.revision > said.revision;
+  if (isOlder) return known; // people may mark candidates after the end
   const images = known?.images ?? candidates.map(() => new Map());
   candidates.forEach((entries, image) => entries.forEach((entry) => images[image].set(entry.index, filled(entry))));
   if (said.stopped) images.forEach(forgetBegun);

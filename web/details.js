@@ -2,6 +2,7 @@ import { isBaseline, ranked, scoreDecimals } from "./boards.js";
 import { Compare, othersOf } from "./compare.js";
 import { button, element } from "./dom.js";
 import { complain } from "./notice.js";
+import { Marks } from "./marks.js";
 import { decimals, fixed } from "./numbers.js";
 import { partsList } from "./parts.js";
 import { recipePanel } from "./recipe.js";
@@ -11,16 +12,16 @@ import { reason } from "./tiles.js";
 import { canUse } from "./use.js";
 
 /** Show a candidate large, with its scores and its recipe; the arrow keys go to the next and to the one before. */
-export async function openDetails(board, image, index, use) {
-  const details = new Details(board, image, use);
+export async function openDetails(board, image, index, actions) {
+  const details = new Details(board, image, actions);
   if (await details.show(details.order.findIndex((entry) => entry.index === index))) details.open();
 }
 
 class Details {
-  /** use(board, image, entry) is called when somebody wants a candidate; without it nobody can. */
-  constructor(board, image, use) {
+  /** actions: use and mark, see extension.js. */
+  constructor(board, image, { use, mark }) {
     this.use = button(texts().useThis, () => this.choose(use), { class: "use", title: texts().useThisDoes });
-    this.isUsable = (entry) => Boolean(use) && canUse(board, entry);
+    this.marks = new Marks((kind) => this.mark(mark, kind));
     this.board = board;
     this.image = image;
     this.order = ranked(board, image);
@@ -38,6 +39,7 @@ class Details {
           "div",
           { class: "buttons" },
           this.use,
+          ...this.marks.buttons,
           button("‹", () => this.step(-1), { title: texts().before }),
           button("›", () => this.step(1), { title: texts().after }),
           button(texts().close, () => this.dialog.close(), { class: "close", autofocus: true }),
@@ -59,6 +61,7 @@ class Details {
     event.stopPropagation();
     if (event.key === "Escape") this.dialog.close();
     if (event.target.tagName === "TEXTAREA" || this.compare.takesKey(event)) return;
+    if (this.marks.takesKey(event)) return;
     if (event.key === "ArrowLeft") this.step(-1);
     if (event.key === "ArrowRight") this.step(1);
   }
@@ -66,6 +69,12 @@ class Details {
   choose(use) {
     this.dialog.close();
     void use(this.board, this.image, this.order[this.at]);
+  }
+
+  async mark(mark, kind) {
+    const entry = this.order[this.at];
+    await mark(this.board, this.image, entry, kind);
+    this.marks.show(this.order[this.at]);
   }
 
   step(by) {
@@ -81,7 +90,8 @@ class Details {
       const details = entry.begun ? begun : await candidate(this.board.board, this.image, entry.index);
       if (this.asked !== at) return true;
       this.at = at;
-      this.use.hidden = !this.isUsable(entry);
+      this.use.hidden = !canUse(this.board, entry);
+      this.marks.show(entry);
       const url = entry.failed ? "" : pictureURL("picture", this.board.board, this.image, entry);
       this.compare.show(url, texts().candidate(entry.index), othersOf(this.board, this.image, entry));
       this.facts.replaceChildren(...this.describe(entry, details));

@@ -8,7 +8,7 @@ import { openDetails } from "./details.js";
 import { findNode, nodesAround } from "./find.js";
 import { complain } from "./notice.js";
 import { forgetSaved, savedResults } from "./saved.js";
-import { boardSince, boardsOf, keepBest } from "./server.js";
+import { boardSince, boardsOf, keepBest, markCandidate } from "./server.js";
 import { registerSidebar } from "./sidebar.js";
 import { use } from "./use.js";
 
@@ -16,12 +16,17 @@ const EVENT = "noise_search.board";
 const SILENCE = 3000; // milliseconds after which a running search is asked for: events go to one browser only
 
 const actions = {
-  open: (board, image, index) => openDetails(board, image, index, actions.use),
+  open: (board, image, index) => openDetails(board, image, index, actions),
   keepBest: orComplain(async (board) => {
     await keepBest(board.board);
     await catchUp(board.board);
   }),
   runAgain: orComplain(runAgain),
+  mark: orComplain(async (board, image, entry, mark) => {
+    await markCandidate(board.board, image, entry.index, mark);
+    entry.mark = mark;
+    await catchUp(board.board);
+  }),
   use: orComplain(async (board, image, entry) => {
     await use(board, image, entry);
     await catchUp(board.board);

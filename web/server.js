@@ -36,6 +36,10 @@ export const keepBest = (board) => ask(`/${board}/keep_best`, { method: "POST" }
 /** The search ends with this candidate. */
 export const useCandidate = (board, image, index) => ask(`/${board}/${image}/${index}/use`, { method: "POST" });
 
+/** What a person thinks of a candidate: `star`, `reject`, or null to take that back. */
+export const markCandidate = (board, image, index, mark) =>
+  ask(`/${board}/${image}/${index}/mark?as=${mark ?? ""}`, { method: "POST" });
+
 /** The next run of its node searches, whatever ComfyUI has in its cache. */
 export const goOn = (board) => ask(`/${board}/go_on`, { method: "POST" });
 

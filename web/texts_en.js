@@ -109,6 +109,16 @@ export const english = {
   copied: "Copied",
   noRecipe: "No recipe: the noise came from the workflow, and no seed recreates it.",
   otherNoise: (kind) => `No seed for a stock sampler: its noise is of another kind (${kind}).`,
+  star: "Star",
+  starDoes: "A favourite of yours (key s). Search Report shows it first; the search itself does not change",
+  reject: "Reject",
+  rejectDoes:
+    "Not this one (key x). While the search runs, what is rejected does not win and the search does not go on from it",
+  takeBack: "Take that back",
+  marked: { star: "starred", reject: "rejected" },
+  agreement: (stars, rejected, count) =>
+    `The judge ranks ${[stars.length ? `your stars at ${stars.join(", ")}` : "", rejected.length ? `what you rejected at ${rejected.join(", ")}` : ""].filter(Boolean).join(" and ")} of ${count}.`,
+  passedOver: (indices) => `Rejected although it scores higher than the winner: candidate ${indices.join(", ")}.`,
   chosen: "chosen",
   chosenByPerson: "chosen by a person",
   savedWith: "Found by the search that this workflow was saved with:",

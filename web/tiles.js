@@ -1,5 +1,6 @@
 import { isBaseline, scoreDecimals } from "./boards.js";
 import { arrange, button, element } from "./dom.js";
+import { Marks } from "./marks.js";
 import { fixed } from "./numbers.js";
 import { partsLine, partsText } from "./parts.js";
 import { pictureURL } from "./server.js";
@@ -61,7 +62,7 @@ export class Tiles {
 
 /** A candidate's thumbnail with what one can do with it; below it its score, its number, and what there is to say. */
 class Tile {
-  constructor({ open, use }) {
+  constructor({ open, use, mark }) {
     const act = (does) => () => does(this.board, this.image, this.entry);
     this.source = "";
     this.isNear = false;
@@ -72,12 +73,21 @@ class Tile {
     this.look = button("", act((board, image, { index }) => open(board, image, index)), { class: "look" });
     this.look.append(element("span", { class: "frame" }, this.picture), this.parts, this.score, this.tag);
     this.use = button("✓", act(use), { class: "use", title: texts().useThis, "aria-label": texts().useThis });
-    this.element = element("div", { class: "tile" }, this.look, element("div", { class: "acts" }, this.use));
+    this.marks = new Marks((kind) => mark(this.board, this.image, this.entry, kind));
+    const acts = element("div", { class: "acts" }, ...this.marks.buttons, this.use);
+    const star = element("span", { class: "starred", "aria-hidden": "true" }, "★");
+    this.element = element("div", { class: "tile", onkeydown: (event) => this.onKey(event) }, this.look, star, acts);
+  }
+
+  /** The canvas has keys of its own, which are not meant here. */
+  onKey(event) {
+    if (this.marks.takesKey(event)) event.stopPropagation();
   }
 
   show(board, image, entry, { places, isUsable }) {
     Object.assign(this, { board, image, entry });
     this.use.hidden = !isUsable;
+    this.marks.show(entry);
     this.source = entry.failed ? "" : pictureURL("tile", board.board, image, entry); // there may be none
     this.picture.hidden = !this.source;
     this.load();
@@ -86,6 +96,8 @@ class Tile {
     this.tag.textContent = tag(entry, isBest && (board.chosen[image] === entry.index ? texts().chosen : texts().best));
     this.parts.replaceChildren(...(entry.failed ? [] : partsLine(entry)));
     this.element.classList.toggle("best", isBest);
+    this.element.classList.toggle("star", entry.mark === "star");
+    this.element.classList.toggle("reject", entry.mark === "reject");
     this.element.classList.toggle("stopped", entry.step !== null && !entry.running);
     this.element.classList.toggle("running", entry.running);
     this.element.classList.toggle("begun", Boolean(entry.begun));
@@ -117,6 +129,7 @@ function describe(entry, isBest, places) {
   if (entry.seed !== null) facts.push(texts().seed(entry.seed));
   if (entry.nfe) facts.push(`${entry.nfe} NFE`);
   if (isBest) facts.push(texts().bestSoFar);
+  if (entry.mark) facts.push(texts().marked[entry.mark]);
   if (isBaseline(entry)) facts.push(texts().imageWithoutSearch);
   if (entry.repeats !== null) facts.push(texts().inFull(entry.repeats));
   if (entry.begun) return [texts().candidate(entry.index), texts().onlyBegun(entry.step)].join(" · ");

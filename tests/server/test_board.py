@@ -317,3 +317,40 @@ def test_pruned_candidates_are_told_on_the_way(client: Client) -> None:
     latest = {entry["index"]: entry for message in messages for entry in judged(message)}
     assert not any(entry["running"] for entry in latest.values())
     assert latest[messages[-1]["best"][0]]["step"] is None
+
+
+def mark(client: Client, board: str, index: int, kind: str) -> int:
+    request = urllib.request.Request(f"{client.url}{BOARDS}/{board}/0/{index}/mark?as={kind}", method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return reply.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def test_marks_after_the_search_are_in_the_report_of_the_next_run(client: Client) -> None:
+    searched = Searched(client, seed=8600)
+    assert "person" not in reports(searched.run(), searched.shown)[0]
+    (board,) = searched.boards()
+    assert [mark(client, board["board"], index, kind) for index, kind in ((1, "star"), (2, "reject"))] == [200, 200]
+    result = searched.run()
+    assert searched.sampled.id not in result.executed
+    report = reports(result, searched.shown)[0]
+    assert (report["person"]["stars"], report["person"]["rejected"]) == ([1], [2])
+    (board,) = searched.boards()
+    assert [entry.get("mark") for entry in board["candidates"][0]] == [None, "star", "reject", None, None, None]
+
+
+def test_marks_outlive_a_search_that_goes_on_with_more(client: Client) -> None:
+    searched = Searched(client, seed=8700, candidates=3)
+    best = reports(searched.run(), searched.shown)[0]["best"]["index"]
+    (board,) = searched.boards()
+    assert mark(client, board["board"], best, "reject") == 200
+    searched.graph.prompt[searched.search.id]["inputs"]["candidates"] = 5
+    report = reports(searched.run(), searched.shown)[0]
+    assert report["person"]["rejected"] == [best] and report["best"]["index"] != best
+
+
+@pytest.mark.parametrize(("index", "kind", "status"), [(7, "star", 404), (0, "nice", 400), (0, "", 200)])
+def test_a_mark_that_can_not_be_is_refused(client: Client, ended: str, index: int, kind: str, status: int) -> None:
+    assert mark(client, ended, index, kind) == status
