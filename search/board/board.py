@@ -226,6 +226,10 @@ class Board:
             return all(image.best is not None for image in self._images)
 
     @property
+    def marks(self) -> list[Marks]:
+        return [image.marks for image in self._images]
+
+    @property
     def wanted(self) -> dict[int, int]:
         """By image of the batch, the candidates that people want in place of the best."""
         return {number: image.wanted for number, image in enumerate(self._images) if image.wanted is not None}

@@ -63,8 +63,7 @@ class LoopSearch:
         self.where = where
         self.limit = TimeLimit(plan.limits.max_seconds)
         seconds = plan.limits.max_seconds
-        self.marks = [kept.page.marks_of(0)]
-        settings = {"max_seconds": seconds, "seed": flow.seed, "marks": self.marks}
+        settings = {"max_seconds": seconds, "seed": flow.seed, "marks": [kept.page.marks_of(0)]}
         self.board = BOARDS.start(plan.node, plan.name, plan.method.trajectories, **settings)
         self.outside: dict[str, list[Any]] = {"value": [flow.value]}  # lists that copies take from here, by name
         self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
@@ -76,7 +75,7 @@ class LoopSearch:
     def _start(self) -> None:
         self.asked: list[tuple[Recipe, int]] = []  # what the method has asked for so far, and the round of each
         start, stop_asked = Start(self.flow.seed), lambda: self.board.stop_asked
-        self.course: Course[Made] = Course(self.plan, start, _Wire(), stop_asked, marks=self.marks)
+        self.course: Course[Made] = Course(self.plan, start, _Wire(), stop_asked, marks=self.board.marks)
         self.course.stopping.limit = self.limit
 
     @property
@@ -112,7 +111,7 @@ class LoopSearch:
         if index is not None and index < len(self.standing.seen) and self.standing.seen[index].is_finished:
             self.standing.choose(index)
             self.board.choose(0, index)
-        self.standing.pass_over(self.marks[0].is_rejected)
+        self.standing.pass_over(self.course.marks[0].is_rejected)
 
     def name(self, index: int) -> str:
         recipe = self.recipe(index)

@@ -53,8 +53,8 @@ class Report:
     earlier run has spent. prompt: what it was judged by, where that is the text that the sampler draws.
     notes: sentences on what does not hold here, and else holds for every search. summary: what the search did and why,
     in words, where its settings do not say it. target: at which it was to stop. chosen: the candidate that a person has
-    taken in place of the best. kept: where there is more than the winner's latent. marks: what a person thinks of the candidates, also after the search. passed_over: those
-    that were better than the best, and rejected.
+    taken in place of the best. kept: where there is more than the winner's latent. marks: what a person thinks of the
+    candidates, also after the search. passed_over: those that were better than the best, and rejected.
     """
 
     algorithm: str

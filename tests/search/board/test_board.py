@@ -217,7 +217,7 @@ def test_boards_that_run_and_those_that_have_ended(boards: Any, server: Server) 
     kept = boards.Boards()
     first, second, running = (kept.start(node, "random", 4) for node in "123")
     first.end("finished")
-    second.prompt = "a prompt that is over"
+    second.origin = second.origin._replace(prompt="a prompt that is over")
     assert kept.running() == [running]
     assert kept.ended() == [first, second]
 
