@@ -25,6 +25,9 @@ export async function runAgain(board, number = null) {
   await queueWith(board.seed_at, board.seed);
 }
 
+/** A seed in its place. */
+export const typeSeed = (at, seed) => set(widgetAt(...at), seed);
+
 /** Queue the workflow with this seed in its place, where it stays although seeds are randomized after each run. */
 export async function queueWith(at, seed) {
   const { node, widget } = widgetAt(...at);

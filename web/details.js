@@ -6,6 +6,7 @@ import { Marks } from "./marks.js";
 import { decimals, fixed } from "./numbers.js";
 import { partsList } from "./parts.js";
 import { recipePanel } from "./recipe.js";
+import { canRefine } from "./refine.js";
 import { candidate, pictureURL } from "./server.js";
 import { texts } from "./texts.js";
 import { reason } from "./tiles.js";
@@ -18,9 +19,10 @@ export async function openDetails(board, image, index, actions) {
 }
 
 class Details {
-  /** actions: use and mark, see extension.js. */
-  constructor(board, image, { use, mark }) {
+  /** actions: use, mark and refine, see extension.js. */
+  constructor(board, image, { use, mark, refine }) {
     this.use = button(texts().useThis, () => this.choose(use), { class: "use", title: texts().useThisDoes });
+    this.refine = button(texts().refine, () => this.choose(refine), { class: "refine", title: texts().refineDoes });
     this.marks = new Marks((kind) => this.mark(mark, kind));
     this.board = board;
     this.image = image;
@@ -39,6 +41,7 @@ class Details {
           "div",
           { class: "buttons" },
           this.use,
+          this.refine,
           ...this.marks.buttons,
           button("‹", () => this.step(-1), { title: texts().before }),
           button("›", () => this.step(1), { title: texts().after }),
@@ -91,6 +94,7 @@ class Details {
       if (this.asked !== at) return true;
       this.at = at;
       this.use.hidden = !canUse(this.board, entry);
+      this.refine.hidden = !canRefine(this.board, entry);
       this.marks.show(entry);
       const url = entry.failed ? "" : pictureURL("picture", this.board.board, this.image, entry);
       this.compare.show(url, texts().candidate(entry.index), othersOf(this.board, this.image, entry));

@@ -9,6 +9,7 @@ import { findNode, nodesAround } from "./find.js";
 import { complain } from "./notice.js";
 import { forgetSaved, savedResults } from "./saved.js";
 import { boardSince, boardsOf, keepBest, markCandidate } from "./server.js";
+import { refine } from "./refine.js";
 import { registerSidebar } from "./sidebar.js";
 import { use } from "./use.js";
 
@@ -27,6 +28,7 @@ const actions = {
     entry.mark = mark;
     await catchUp(board.board);
   }),
+  refine: orComplain(refine),
   use: orComplain(async (board, image, entry) => {
     await use(board, image, entry);
     await catchUp(board.board);

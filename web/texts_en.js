@@ -109,6 +109,9 @@ export const english = {
   copied: "Copied",
   noRecipe: "No recipe: the noise came from the workflow, and no seed recreates it.",
   otherNoise: (kind) => `No seed for a stock sampler: its noise is of another kind (${kind}).`,
+  refine: "Refine this",
+  refineDoes:
+    "Zero-Order Search takes the place of the search, with this seed in the sampler, and runs: noises near this one, from this image on. One step to undo",
   star: "Star",
   starDoes: "A favourite of yours (key s). Search Report shows it first; the search itself does not change",
   reject: "Reject",

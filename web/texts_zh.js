@@ -106,6 +106,8 @@ export const chinese = {
   copied: "已复制",
   noRecipe: "没有配方：噪波来自工作流，没有种子能重新生成它。",
   otherNoise: (kind) => `不是原版采样器的种子：噪波是另一种（${kind}）。`,
+  refine: "细化这一张",
+  refineDoes: "用零阶搜索替换这个搜索，把这个种子填入采样器并运行：从这张图像出发，尝试相近的噪波。可一步撤销",
   star: "收藏",
   starDoes: "您喜欢的（按键 s）。“搜索报告”把它排在最前；搜索本身不变",
   reject: "否决",

@@ -44,7 +44,7 @@ async function asChosen(board, image, entry, queue) {
   }
 }
 
-const isSeed = (board, entry) => Number.isSafeInteger(entry.seed) && canGoOn(board);
+export const isSeed = (board, entry) => Number.isSafeInteger(entry.seed) && canGoOn(board);
 
 const modelSlot = (node) => node.findInputSlot("model");
 
