@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple
 from PIL.Image import Image
 
 from ..verifiers.base import Verifier
-from .methods.base import Asking, Heat, Start
+from .methods.base import Asking, Heat, Start, unread_rounds
 from .methods.pruning import Race
 from .methods.wordings import TOGETHER, Bandit
 from .plan import Plan
@@ -63,6 +63,7 @@ class Course(Generic[Product]):
     ):
         self.plan = plan
         self.seed = start.seed
+        self._start = start
         target, parents = None if drafts else plan.limits.target, plan.method.parents
         self.standings: list[Standing[Product]] = [Standing(verifier, parents, target) for _ in range(images)]
         self.marks = [Marks() for _ in range(images)] if marks is None else marks
@@ -95,6 +96,14 @@ class Course(Generic[Product]):
         now, self._waiting = [of[:count] for of in self._waiting], [of[count:] for of in self._waiting]
         drawn = [self._worded(image, recipes, scores) for image, (recipes, scores) in enumerate(zip(now, told))]
         return Round([tuple(map(self._varied, recipes)) for recipes in zip(*drawn, strict=True)], race)
+
+    def foreseen(self) -> list[Round]:
+        """The rounds from the first on that the method asks for whatever the scores are: all may run at once."""
+        if len(self.plan.wordings) > 1:
+            return []
+        images = len(self.standings)
+        one = unread_rounds(self.plan.method.begin(self._start._replace(images=images)))
+        return [Round([(self._varied(recipe),) * images for recipe in heat.recipes], heat.race) for heat in one]
 
     def _asked(self, told: list[Scores], ended: bool) -> list[Heat] | None:
         """What the method asks for next, for each image; None when it has ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from .board.boards import BOARDS
 from .board.glimpses import Glimpses
 from .board.watch import Asked, Watch
 from .course import Course, Judged
+from .crew import Offer
 from .evaluate import Evaluator, Spent
 from .finals import Finals
 from .history.known import Known
@@ -23,7 +24,7 @@ from .judging.decoding import DecodeError
 from .judging.judge import Judge
 from .keeping import Keeping
 from .methods.base import Start
-from .methods.pruning import PACES
+from .methods.pruning import CREW_ROWS, MOST_ROWS, PACES
 from .pictures.likeness import hardly_differ
 from .plan import Plan
 from .records.report import Kept, Report, Seconds
@@ -36,6 +37,7 @@ from .sampling.together import BATCH_CHANGES, NOT_BY_SEED
 from .sampling.trajectories import Trajectories
 from .sampling.variety import VARIED
 from .sampling.wordings import WORDED
+from .spread import Spread
 
 
 class Outcome(NamedTuple):
@@ -53,9 +55,14 @@ class Outcome(NamedTuple):
 
 
 class Driver:
-    """One search around one call of the user's sampler. The images of a batch are searched side by side."""
+    """One search around one call of the user's sampler. The images of a batch are searched side by side.
 
-    def __init__(self, plan: Plan, call: SamplerCall, judge: Judge, source: NoiseSource, known: Known):
+    offer: others who run candidates, where people want that.
+    """
+
+    def __init__(
+        self, plan: Plan, call: SamplerCall, judge: Judge, source: NoiseSource, known: Known, offer: Offer | None = None
+    ):
         self.plan = plan
         self.call = call
         limits, total = plan.limits, plan.total_steps(call.steps)
@@ -70,21 +77,16 @@ class Driver:
         size = call.noise.numel() * 4  # solvers compute in float32
         levels_of = self.trajectories.stretches.levels_of_schedule()
         is_timed, at = limits.max_seconds > 0, PACES[pace(judge.verifier)]
-        start = Start(call.seed, draft.steps, size, is_timed, levels=levels_of, pace=at)
-        self.course: Course[Result] = Course(
-            plan,
-            start,
-            judge.verifier,
-            lambda: self.board.stop_asked,
-            images=source.items,
-            drafts=draft.steps < call.steps,
-            marks=marks,
-        )
+        rows = MOST_ROWS if offer is None else CREW_ROWS
+        start = Start(call.seed, draft.steps, size, is_timed, levels=levels_of, pace=at, rows=rows)
+        how: Any = {"images": source.items, "drafts": draft.steps < call.steps, "marks": marks}
+        self.course: Course[Result] = Course(plan, start, judge.verifier, lambda: self.board.stop_asked, **how)
         asked = Asked(plan.method.races, limits.batch_size)
         glimpses = Glimpses(call.guider.model_patcher.model.latent_format, call.shapes)
         self.watch = Watch(plan.title, self.board, self.course.standings, call.steps, asked, glimpses)
         self.spent = Spent(source.items)
-        self.evaluator = Evaluator(self.course, self.trajectories, judge, known, self.watch, self.spent)
+        own = self.course, self.trajectories, judge, known, self.watch, self.spent
+        self.evaluator = Evaluator(*own) if offer is None else Spread(offer, *own)
         self.finals = Finals(self.course, self.evaluator, self._take)
         self.keepings = [Keeping(limits.keep) for _ in range(source.items)]
         self.bar = tqdm(total=total, desc=plan.title, disable=call.disable_pbar)
@@ -108,6 +110,8 @@ class Driver:
         except BaseException:
             self.watch.end("interrupted", "ended early")
             raise
+        finally:
+            self.evaluator.close()
         self.watch.took(self.course.stopping.limit, self.spent.seconds)
         if not self.trajectories.together.follows_seed:
             logging.warning("%s: %s", self.plan.title, NOT_BY_SEED)
@@ -181,5 +185,5 @@ class Driver:
         seeds = self.trajectories.source.note if together.follows_seed else NOT_BY_SEED
         varied, worded = VARIED if self.plan.variety else "", WORDED if len(self.plan.wordings) > 1 else ""
         told = [seeds, varied, worded, BATCH_CHANGES if self.spent.is_beside_others else "", alike]
-        told.append(self.evaluator.early_judge.note)
+        told += [self.evaluator.early_judge.note, *self.evaluator.notes]
         return self.watch.notes([note for note in told if note])

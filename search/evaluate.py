@@ -73,6 +73,18 @@ class Evaluator:
         self.spent = spent
         self.begun: dict[int, Recipes] = {}  # what ran last, by number
 
+    @property
+    def notes(self) -> list[str]:
+        """What people have to know of how the candidates ran."""
+        return []
+
+    def fetched(self, image: int, index: int) -> Result | None:
+        """What a candidate is made of that ran elsewhere; None where nobody has it."""
+        return None
+
+    def close(self) -> None:
+        """The search is over."""
+
     def evaluate(self, asked: Round, in_time: bool = True) -> Iterator[Judged[Result]]:
         """What earlier runs have scored, and what runs now. Ends early when it is given up. in_time: also when there is
         no time for more."""
@@ -106,7 +118,7 @@ class Evaluator:
         """As many of the candidates as go in one call; None when they were given up, as people had seen enough."""
         if not give_parents(self.course, self.trajectories, self.again, candidates):
             return None
-        first = len(self.course.standings[0].seen)
+        first = self._grid.first
         numbers = {recipes: first + at for at, recipes in reversed(list(enumerate(candidates)))}
         self.begun = {number: recipes for recipes, number in numbers.items()}
         self.trajectories.glimpse = partial(self._glimpse, numbers)

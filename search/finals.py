@@ -80,6 +80,9 @@ class Finals:
         self.course.check()
         standings = self.course.standings
         best = tuple(item.winner for item in standings)
+        for image, index in enumerate(best):
+            if standings[image].results.get(index) is None:
+                standings[image].results[index] = self.evaluator.fetched(image, index)
         missing = [image for image, index in enumerate(best) if standings[image].results.get(index) is None]
         if not missing:
             return
@@ -97,6 +100,9 @@ class Finals:
         for place in range(1, max(map(len, chosen))):
             wanted = [indices[min(place, len(indices) - 1)] for indices in chosen]
             missing = [at for at, index in enumerate(wanted) if keepings[at].is_missing(standings[at], index)]
+            for at in missing:
+                keepings[at].give(wanted[at], self.evaluator.fetched(at, wanted[at]))
+            missing = [at for at in missing if keepings[at].is_missing(standings[at], wanted[at])]
             if not missing:
                 continue
             if self._is_over:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import logging
 import math
 import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import comfy.model_base
 import torch
+from comfy_execution.graph import DynamicPrompt
 from torch import Tensor
 
 from ..verifiers.base import Verifier, check_prompt, parts
+from . import errands
 from .board.board import Board
+from .crew import CREWS, Errand, Job, Nobody, Offer
 from .driver import Driver, Outcome
 from .history.known import Known
+from .history.ledger import Page
 from .history.pages import page_of
+from .host.graph import upstream
 from .host.prompt_text import Judged, judged_by
-from .host.prompts import PROMPTS
+from .host.prompts import PROMPTS, Prompt
 from .judging.judge import Judge
 from .plan import Plan
 from .remaking import ScoresChanged
@@ -86,11 +92,14 @@ class _Searching(Wrappers):
         self._check_batch(call)
         for level in judge.prediction_levels:
             self._check_prediction(level, call)
-        outcome, board = self._search(call, judge)
-        reports = [replace(report, prompt=told.text if told.is_drawn else "") for report in outcome.reports]
-        board.reports = reports
         prompt, (node, item) = PROMPTS.executing()
         place = ("" if prompt is None else prompt.id, node, item)
+        errand = CREWS.errand
+        if errand is not None and errand.search == self.plan.node and errand.sampler == node:
+            return self._run_errand(errand, item, call, judge)
+        outcome, board = self._search(call, judge, place)
+        reports = [replace(report, prompt=told.text if told.is_drawn else "") for report in outcome.reports]
+        board.reports = reports
         result = weakref.ref(outcome.latents), fingerprint(outcome.latents)
         kept = [*outcome.kept] if self.plan.limits.keep > 1 else []
         self.search.add(Run(*result, reports, place, kept))
@@ -114,19 +123,54 @@ class _Searching(Wrappers):
             PROMPTS.tell_judged_by(told.text, self.plan.node)
         return told
 
-    def _search(self, call: SamplerCall, judge: Judge) -> tuple[Outcome, Board]:
+    def _search(self, call: SamplerCall, judge: Judge, place: tuple[str, str, int]) -> tuple[Outcome, Board]:
         """With what earlier runs know; without, when that does not hold any more."""
-        source = NoiseSource(call.noise, call.seed, call.shapes, latent_of(call.latent_image, call.shapes), self.noise)
+        source = self._source(call)
         if source.note:
             logging.warning("%s: %s", self.plan.title, source.note)
         page = page_of(call, self.plan.node, self.plan.title, source.name)
         known = Known(page, self.plan.title, parts(self.verifier), *([self.wordings.named] if self.wordings else []))
         while True:
-            driver = Driver(self.plan, call, judge, source, known)
+            driver = Driver(self.plan, call, judge, source, known, self._offer(page, place))
             try:
                 return driver.run(), driver.board
             except ScoresChanged:
                 known.forget()
+
+    def _source(self, call: SamplerCall) -> NoiseSource:
+        return NoiseSource(call.noise, call.seed, call.shapes, latent_of(call.latent_image, call.shapes), self.noise)
+
+    def _run_errand(self, errand: Errand, item: int, call: SamplerCall, judge: Judge) -> Tensor:
+        """For the search of another process. Nobody looks at the latents."""
+        if item == errand.item and not errand.is_done:
+            errands.run(errand, self.plan, call, judge, self._source(call))
+        return call.latent_image
+
+    def _offer(self, page: Page, place: tuple[str, str, int]) -> Offer | None:
+        """Others who run candidates of this call; None where people have not asked for them."""
+        prompt, (sampler, item) = PROMPTS.executing()
+        crew = None if prompt is None else CREWS.crew(prompt.settings)
+        if prompt is None or crew is None:
+            return None
+        graph = DynamicPrompt(dict(prompt.nodes))
+        is_queued = graph.has_node(sampler) and graph.has_node(self.plan.node)
+        before = upstream(graph, [sampler]) if is_queued else []
+        because = self._here_because(prompt, page, place, before)
+        nodes = {node: prompt.nodes[node] for node in before}
+        job = Job(nodes, sampler, self.plan.node, item, self.plan.title)
+        return Offer(Nobody(f"All candidates ran on this GPU, because {because}.") if because else crew, job)
+
+    def _here_because(self, prompt: Prompt, page: Page, place: tuple[str, str, int], before: Sequence[str]) -> str:
+        """Why nobody else can make this sampler call; empty where others can."""
+        if not before:
+            return "the sampler is a part of another node"
+        if page.path is None:
+            return "something before the sampler may give something else each time"
+        if any(run.place == place for run in self.search.runs):
+            return "its node calls the sampler several times"
+        if any(known.queued in before and known.queued != place[1] for known in prompt.found):
+            return "another search comes before the sampler"
+        return ""
 
     def _check_batch(self, call: SamplerCall) -> None:
         """Raises ValueError when the images of the batch are the frames of one video: each would get its own winner."""

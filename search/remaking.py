@@ -48,7 +48,10 @@ def give_parents(
         if recipe.is_refined and (parent := recipe.before()) is not None
     )
     for image, parent in wanted:
-        index = next(at for at, recipes in enumerate(course.recipes) if recipes[image] == parent)
+        index = next((at for at, recipes in enumerate(course.recipes) if recipes[image] == parent), None)
+        if index is None and trajectories.stretches.held(image, parent) is not None:
+            continue  # another process has sent it along
+        assert index is not None
         result = course.standings[image].results.get(index)
         if result is None:
             made = remake(course, again, (index,) * len(course.standings), [image])

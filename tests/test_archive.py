@@ -17,7 +17,7 @@ from layout import PACK_NAME, ROOT
 PACKED = archive.files()
 PYTHON = [file for file in PACKED if file.endswith(".py")]
 SCRIPTS = [file for file in PACKED if file.endswith((".js", ".mjs", ".css"))]
-NEEDED = {"__init__.py", "nodes", "search", "verifiers", "web", "locales", "workflows"}
+NEEDED = {"__init__.py", "cluster", "nodes", "search", "verifiers", "web", "locales", "workflows"}
 NEEDED |= {"LICENSE", "README.md", "pyproject.toml", "requirements.txt"}
 DEMO = {"demo"}  # of which only what its nodes need
 LARGEST = 15_000_000  # bytes

@@ -21,10 +21,11 @@ FLOORS = (  # of search, the lowest first; a room imports those on lower floors 
     {"course"},
     {"sampling", "judging", "board"},
     {"history", "steps"},
-    {"remaking"},
+    {"remaking", "crew"},
     {"evaluate"},
-    {"finals"},
+    {"finals", "spread"},
     {"driver"},
+    {"errands"},
     {"results", "replay"},
     {"patch", "loop"},
 )

@@ -84,7 +84,7 @@ class Page:
         name = _name(seen.recipe, place)
         self.entries[name] = seen
         if self.path is not None:
-            self._write(self.path, _line(name, seen))
+            self._write(self.path, line(name, seen))
 
     def marks_of(self, image: int) -> Marks:
         """What a person thinks of the candidates of one image, in this run, those before and those to come."""
@@ -116,7 +116,7 @@ class Page:
         except OSError as error:
             logging.warning("Noise search: can not read the scores in %s (%s), so all candidates run.", path, error)
             return
-        self.entries.update(entry for entry in map(_entry, lines) if entry is not None)
+        self.entries.update(found for found in map(entry, lines) if found is not None)
         self.outcomes.known.update(outcome for outcome in map(_outcome, lines) if outcome is not None)
         self.marks.update(mark for mark in map(_mark, lines) if mark is not None)
 
@@ -148,9 +148,9 @@ def _name(recipe: Recipe, place: Place) -> str:
     return json.dumps([told, place])
 
 
-def _line(name: str, seen: Candidate) -> bytes:
+def line(name: str, seen: Candidate) -> bytes:
     """Begins with its line break: a line that a crash or a full disk cut off does not spoil the next."""
-    entry = {
+    told = {
         "name": name,
         "scores": seen.scores,
         "nfe": seen.nfe,
@@ -161,7 +161,7 @@ def _line(name: str, seen: Candidate) -> bytes:
         **({"details": seen.details} if seen.details else {}),
         **({} if seen.early is None else {"early": seen.early}),
     }
-    return b"\n" + json.dumps(entry, allow_nan=False).encode()
+    return b"\n" + json.dumps(told, allow_nan=False).encode()
 
 
 def _part(part: dict[str, Any]) -> dict[str, Any]:
@@ -190,22 +190,22 @@ def _mark(line: bytes) -> tuple[str, str] | None:
     return (name, mark) if isinstance(name, str) and mark in ("", *KINDS) else None
 
 
-def _entry(line: bytes) -> tuple[str, Candidate] | None:
+def entry(line: bytes) -> tuple[str, Candidate] | None:
     """A line's name and candidate; None for one that is cut off or was changed."""
     try:
-        entry = json.loads(line)
-        name, stopped = entry["name"], entry["stopped_at_step"]
+        told = json.loads(line)
+        name, stopped = told["name"], told["stopped_at_step"]
         seen = Candidate(
-            scores={verifier: float(score) for verifier, score in entry["scores"].items()},
+            scores={verifier: float(score) for verifier, score in told["scores"].items()},
             recipe=None,
             round=0,
-            nfe=index(entry["nfe"]),
-            thumbnail=base64.b64decode(entry["thumbnail"], validate=True),
+            nfe=index(told["nfe"]),
+            thumbnail=base64.b64decode(told["thumbnail"], validate=True),
             stopped_at_step=None if stopped is None else index(stopped),
-            failed=entry.get("failed", ""),
-            is_one_color=entry.get("is_one_color", False) is True,
-            early=None if entry.get("early") is None else float(entry["early"]),
-            details={judge: [_part(part) for part in told] for judge, told in entry.get("details", {}).items()},
+            failed=told.get("failed", ""),
+            is_one_color=told.get("is_one_color", False) is True,
+            early=None if told.get("early") is None else float(told["early"]),
+            details={judge: [_part(part) for part in parts] for judge, parts in told.get("details", {}).items()},
         )
         if seen.thumbnail:
             thumbnail.decode(seen.thumbnail)

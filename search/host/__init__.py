@@ -12,7 +12,7 @@ comfy.ldm.modules: host/strangers
 comfy.ldm.modules.attention: host/strangers
 comfy.memory_management: loop/cache
 comfy.model_base: host/strangers, patch, steps/schedules
-comfy.model_management: host/memory, judging/small_images, sampling/draws, sampling/rows, steps/adaptive
+comfy.model_management: host/memory, judging/small_images, sampling/draws, sampling/rows, spread, steps/adaptive
 comfy.model_patcher: host/strangers
 comfy.nested_tensor: sampling/draws, sampling/listening, sampling/noise_objects, sampling/source
 comfy.patcher_extension: host/strangers, sampling/crosstalk, sampling/wrappers, steps/adaptive, steps/on_model
@@ -29,7 +29,7 @@ comfy_api.internal: host/converted
 comfy_api.latest._io: host/converted
 comfy_execution.caching: loop/cache
 comfy_execution.graph: history/keys, host/converted, host/graph, host/positive, host/prompt_text, host/prompts,
-    loop/body, loop/search
+    loop/body, loop/search, patch
 comfy_execution.graph_utils: board/choices, history/keys, host/graph, host/positive, host/seeds, loop/body,
     loop/copies
 comfy_execution.progress: board/board, host/graph, host/prompt_text, loop/search

@@ -46,7 +46,7 @@ class Prompt:
 
     nodes: in API format, by id. metadata: its extra_pnginfo, None when it was queued without. found: the winners. ran:
     those of them that were found in this prompt; a node that samples several times, such as tiles, has the winners of
-    all its searches.
+    all its searches. settings: of the pack, in the browser that queued it.
     """
 
     id: str
@@ -54,6 +54,7 @@ class Prompt:
     metadata: dict[str, Any] | None
     found: dict[Place, Winners] = field(default_factory=dict)
     ran: set[Place] = field(default_factory=set)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def workflow(self) -> str | None:
@@ -106,8 +107,9 @@ class Prompts:
         if not isinstance(nodes, dict) or not isinstance(prompt_id, (str, NoneType)):
             return body
         body["prompt_id"] = prompt_id or str(uuid.uuid4())
-        metadata = held(held(body, "extra_data"), "extra_pnginfo")
+        metadata, settings = (held(held(body, "extra_data"), name) for name in ("extra_pnginfo", KEY))
         prompt = Prompt(body["prompt_id"], nodes, metadata if isinstance(metadata, dict) else None)
+        prompt.settings = settings if isinstance(settings, dict) else {}
         with self._lock:
             self._prompts[prompt.id] = prompt
             self._forget()

@@ -58,7 +58,7 @@ class AutoSearch(Method):
         return self.budget
 
     def begin(self, start: Start) -> Algorithm:
-        most = min(TIMED_ROWS if start.is_timed else MOST_ROWS, rows_together(start.latent_bytes))
+        most = min(TIMED_ROWS if start.is_timed else start.rows, rows_together(start.latent_bytes))
         return auto_search(start.seed, self.budget, start.levels, most, learns=start.images == 1)
 
     def summary(self, candidates: Sequence[Candidate]) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ..records.candidate import Candidate
 from ..records.recipe import Recipe
 from ..records.scores import Scores
-from .pruning import FINE, Pace, Race
+from .pruning import FINE, MOST_ROWS, Pace, Race
+
+MOST_FORESEEN = 4096  # candidates
 
 
 class Heat(NamedTuple):
@@ -45,7 +47,7 @@ class Start(NamedTuple):
 
     images: how many are searched side by side, each by a search of its own; these have to ask for equally many.
     levels: of the noise before each step and after the last, 1 is noise and 0 the image.
-    pace: at which x0 predictions are pruned, as the verifier asks for.
+    pace: at which x0 predictions are pruned, as the verifier asks for. rows: candidates in one race at most.
     """
 
     seed: int
@@ -55,6 +57,7 @@ class Start(NamedTuple):
     images: int = 1
     levels: tuple[float, ...] = ()
     pace: Pace = FINE
+    rows: int = MOST_ROWS
 
 
 class Method(ABC):
@@ -110,6 +113,40 @@ class Asking:
 
     def close(self) -> None:
         self._algorithm.close()
+
+
+class Unread(Scores):
+    """Stands for scores that nobody knows yet. Raises LookedAt when they are asked for."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise LookedAt(name)
+
+    def __len__(self) -> int:
+        raise LookedAt("len")
+
+    def __iter__(self) -> Any:
+        raise LookedAt("iter")
+
+    def __getitem__(self, index: Any) -> Any:
+        raise LookedAt("item")
+
+
+class LookedAt(Exception):
+    """A method wants to know scores."""
+
+
+def unread_rounds(algorithm: Algorithm, most: int = MOST_FORESEEN) -> list[Heat]:
+    """What an algorithm asks for before it looks at any score, up to so many candidates."""
+    found: list[Heat] = []
+    try:
+        heat = _heat(next(algorithm))
+        while (most := most - len(heat.recipes)) >= 0:
+            found.append(heat)
+            heat = _heat(algorithm.send(Unread()))
+    except (StopIteration, LookedAt):
+        pass
+    algorithm.close()
+    return found
 
 
 def _heat(asked: list[Recipe] | Heat) -> Heat:

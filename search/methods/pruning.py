@@ -54,6 +54,7 @@ PACES = {"fast": FAST, "fine": FINE, "coarse": COARSE}
 FEW = 6  # trajectories
 TWO_FINISH = 3  # at this budget and above
 MOST_ROWS = 64  # in one race
+CREW_ROWS = 12  # where races may run side by side on several GPUs; never by how many there are
 LEAST_ROWS = 8  # below, a race is worth little
 ROOM = 256 * 2**20  # bytes for the latents of a race; a solver may hold several times as much
 

@@ -43,7 +43,7 @@ class RandomSearch(Method):
     def begin(self, start: Start) -> Algorithm:
         if not self.races:
             return random_search(start.seed, self.candidates)
-        most = min(TIMED_ROWS if start.is_timed else MOST_ROWS, rows_together(start.latent_bytes))
+        most = min(TIMED_ROWS if start.is_timed else start.rows, rows_together(start.latent_bytes))
         if self.pruning == LOOK_AHEAD:
             return in_races(start.seed, look_plan(self.candidates, start.steps, most_rows=most))
         return pruned_random_search(start.seed, self.candidates, start.steps, most, start.pace)

@@ -88,6 +88,14 @@ class Stretches:
         """Candidates of this round go on from this image. samples: [...], as the host's sampler returns them."""
         self._now[item, recipe] = self.levels.unscaled(samples[None], self.sigmas[-1]).float().cpu()[0]
 
+    def held(self, item: int, recipe: Recipe) -> Tensor | None:
+        """Where an image's recipe has ended, if candidates of this round may go on from there."""
+        return (self._now | self._next).get((item, recipe))
+
+    def hold(self, item: int, recipe: Recipe, end: Tensor) -> None:
+        """Candidates of this round go on from here. end: as it was held elsewhere."""
+        self._now[item, recipe] = end
+
     def levels_of_schedule(self) -> tuple[float, ...]:
         """Of each of the user's sigmas [steps + 1]."""
         return tuple(self.levels.level(float(sigma)) for sigma in self.sigmas)

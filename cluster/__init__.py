@@ -1,0 +1,1 @@
+"""Candidates on several GPUs and machines, with Ray. Imported only when somebody has turned that on."""
