@@ -1,9 +1,13 @@
 """What people drag."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from comfy_api.latest import ComfyExtension, io
 
 from ..demo import loaders as demo
 from ..search.board import routes
+from ..search.crew import CREWS, Crew
 from ..verifiers import files
 from . import loop_parts, old_templates
 from .candidates import NoiseCandidates, SelectCandidate
@@ -39,11 +43,19 @@ NODES: list[type[io.ComfyNode]] = [
 ]
 
 
+def open_crew(settings: Mapping[str, Any]) -> Crew:
+    """Others who run candidates; imported only when somebody asks for them."""
+    from ..cluster.crew import open_crew as with_ray
+
+    return with_ray(settings)
+
+
 class NoiseSearchExtension(ComfyExtension):
     async def on_load(self) -> None:
         files.register()
         routes.register()
         old_templates.register()
+        CREWS.open = open_crew
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [*NODES, *demo.NODES]

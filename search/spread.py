@@ -257,7 +257,7 @@ class Spread(Evaluator):
         if has_run is None and not heard:
             throw_exception_if_processing_interrupted()
             self.watch.progress(self.spent.steps, 0)
-            return not handed.is_over() or handed.wait(0.0) != []
+            return not handed.is_over()
         return has_run is not False
 
     def _is_enough(self, in_time: bool) -> bool:

@@ -1,0 +1,350 @@
+"""A crew of Ray actors, each a ComfyUI of its own on one GPU."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sys
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import folder_paths
+import torch
+from torch import Tensor
+
+from ..search.crew import Crew, CrewError, Job, Nobody, Note, Piece, Scored, lines_read, piece_to_wire
+from ..search.records.standing import Result
+from . import worker
+from .handout import Handout, Share
+
+ALL_HERE, CLUSTER = "all GPUs here", "a Ray cluster"
+RESOURCE = "noise_search"  # of a machine without GPUs: `ray start --resources '{"noise_search": 2}'`
+CONTROL = "control"
+POLL = 0.05  # seconds
+ASK_EVERY = 0.5  # seconds, what those who run have spent
+BACK_WITHIN = 180.0  # seconds, for a worker that was lost
+FETCH_WITHIN = 30.0
+NO_RAY = (
+    "All candidates ran on this GPU: Settings -> Noise Search spreads searches over several, which needs Ray. Install "
+    'it into the Python that runs ComfyUI with: python -m pip install "ray>=2.59"'
+)
+
+
+@dataclass
+class Member:
+    """A worker. out: why it takes no part in this prompt."""
+
+    actor: Any
+    name: str
+    pid: int = 0
+    lost_at: float | None = None
+
+
+class _Flight(NamedTuple):
+    member: Member
+    share: Share[Piece]
+    piece: Piece
+    token: str
+
+
+def open_crew(settings: Mapping[str, Any]) -> Crew:
+    """For the settings of a prompt. Everything that goes wrong is a sentence on the board, and the search runs here."""
+    try:
+        import ray
+    except ImportError:
+        return Nobody(NO_RAY)
+    key = (settings.get("spread"), settings.get("address") or "")
+    with _LOCK:
+        if key not in _OPEN or not ray.is_initialized():
+            try:
+                _OPEN[key] = RayCrew(members_here() if key[0] == ALL_HERE else members_of(str(key[1]) or "auto"))
+            except Exception as error:  # Ray has many kinds; all mean that there is nobody
+                return Nobody(f"All candidates ran on this GPU, because Ray did not start: {error}")
+        crew = _OPEN[key]
+    if not crew.members:
+        what = "this machine has no other GPU" if key[0] == ALL_HERE else "the Ray cluster has no GPU"
+        return Nobody(f"All candidates ran on this GPU, because {what}.")
+    return crew
+
+
+_OPEN: dict[tuple[Any, str], RayCrew] = {}
+_LOCK = threading.Lock()
+
+
+def members_here() -> list[Member]:
+    """One on each GPU of this machine but the one that this process uses."""
+    import ray
+
+    own = torch.cuda.current_device() if torch.cuda.is_available() else -1
+    others = [at for at in range(torch.cuda.device_count()) if at != own]
+    if not others:
+        return []
+    if not ray.is_initialized():
+        start_here(len(others))
+    names = [f"GPU-{torch.cuda.get_device_properties(at).uuid}" for at in others]
+    return [_member(f"GPU {at}", {"CUDA_VISIBLE_DEVICES": name}, num_cpus=0) for at, name in zip(others, names)]
+
+
+def members_of(address: str) -> list[Member]:
+    """One on each GPU of a cluster; where it has none, as many as its machines offer of a resource by our name."""
+    import ray
+
+    if not ray.is_initialized():
+        ray.init(address=address, log_to_driver=False, configure_logging=False, namespace=RESOURCE)
+    there = ray.cluster_resources()
+    kind = {"num_gpus": 1} if there.get("GPU") else {"resources": {RESOURCE: 1}}
+    count = int(there.get("GPU") or there.get(RESOURCE) or 0)
+    return [_member(f"worker {at + 1}", {}, num_cpus=0, **kind) for at in range(count)]
+
+
+def start_here(count: int, **more: Any) -> Any:
+    """Ray on this machine alone. Its workers run at the priority of others (it would give them niceness 15)."""
+    import ray
+
+    quiet = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
+    system = {"worker_niceness": 0}
+    return ray.init(num_cpus=count + 1, num_gpus=0, namespace=RESOURCE, _system_config=system, **quiet, **more)
+
+
+def _member(name: str, environment: dict[str, str], **options: Any) -> Member:
+    import ray
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[worker.__name__])
+    remote = ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={CONTROL: 2})(worker.Worker)
+    # the allocator that ComfyUI has chosen for its own process is not chosen again
+    env = {"env_vars": {"PYTORCH_CUDA_ALLOC_CONF": "", **environment}}
+    actor = remote.options(runtime_env=env, **options).remote(str(Path(folder_paths.__file__).parent), sys.argv[1:])
+    return Member(actor, name)
+
+
+class RayCrew:
+    """members: the workers, which start when they are asked for first."""
+
+    def __init__(self, members: list[Member]):
+        self.members = members
+
+    def start(self, job: Job, units: Sequence[Piece], most: int) -> RayHanded:
+        return RayHanded(self.members, job, units, most)
+
+
+@dataclass
+class _State:
+    """Of the workers of one search, by what they do."""
+
+    asked: dict[Any, Member] = field(default_factory=dict)  # what they have of the prompt
+    idle: deque[Member] = field(default_factory=deque)
+    flying: dict[Any, _Flight] = field(default_factory=dict)
+    spent: dict[str, list[int]] = field(default_factory=dict)  # of what flies, by its token
+    asking: dict[Any, str] = field(default_factory=dict)  # what it has spent
+    asked_at: float = 0.0
+
+
+class RayHanded:
+    """A thread gives each worker that is free the next piece; what a worker that died had goes back to the front."""
+
+    def __init__(self, members: Sequence[Member], job: Job, units: Sequence[Piece], most: int):
+        import ray
+
+        self.ray = ray
+        self.job = job
+        self.here = worker.told(dict(job.nodes))
+        self.work = Handout(units, len(units), most, lambda unit: unit.race is not None)
+        self.hands = len(members) + 1
+        self.heard: queue.SimpleQueue[Scored | Note | CrewError] = queue.SimpleQueue()
+        self.state = _State()
+        self.nodes = ray.put(dict(job.nodes))
+        self.closing = threading.Event()
+        for member in members:
+            self._ask(member)
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def take(self) -> Piece | None:
+        share = self.work.take(self.hands)
+        if share is None:
+            return None
+        self.work.done(share)
+        return _piece(share)
+
+    def wait(self, seconds: float) -> list[Scored | Note]:
+        found: list[Scored | Note] = []
+        while True:
+            try:
+                one = self.heard.get(timeout=seconds) if seconds and not found else self.heard.get_nowait()
+            except queue.Empty:
+                return found
+            if isinstance(one, CrewError):
+                raise one
+            found.append(one)
+
+    def is_over(self) -> bool:
+        return (self.work.is_over or not self.thread.is_alive()) and self.heard.empty()
+
+    def close(self) -> list[Scored | Note]:
+        self.work.close()
+        self.closing.set()
+        self.thread.join()
+        flying = list(self.state.flying.values())
+        asked = [self._control(one.member.actor.interrupt, one.token) for one in flying]
+        ready, _ = self.ray.wait(asked, num_returns=len(asked), timeout=1.0) if asked else ([], [])
+        for ref in ready:
+            token = flying[asked.index(ref)].token
+            self.state.spent[token] = _got(self.ray, ref) or self.state.spent.get(token, [])
+        lost = [Note("", tuple(self.state.spent.get(one.token, []))) for one in flying]
+        return [*self.wait(0), *lost]
+
+    def _run(self) -> None:
+        try:
+            while not self.closing.is_set() and (self.work.has_more or self.state.flying or not self.work.is_over):
+                self._hand_out()
+                self._listen()
+        except Exception as error:  # of a thread: whoever waits has to know
+            logging.exception("Noise search: the hand-out has failed.")
+            self.heard.put(CrewError(f"the hand-out to other GPUs has failed ({error})."))
+
+    def _hand_out(self) -> None:
+        state = self.state
+        while state.idle and (share := self.work.take(self.hands)) is not None:
+            member, piece, token = state.idle.popleft(), _piece(share), uuid.uuid4().hex
+            job = self.job
+            ref = member.actor.score.remote(self.nodes, job.sampler, job.search, job.item, piece_to_wire(piece), token)
+            state.flying[ref] = _Flight(member, share, piece, token)
+
+    def _listen(self) -> None:
+        state = self.state
+        refs = [*state.flying, *state.asked, *state.asking]
+        ready, _ = self.ray.wait(refs, num_returns=1, timeout=POLL) if refs else ([], [])
+        if not refs:
+            time.sleep(POLL)
+        for ref in ready:
+            if ref in state.flying:
+                self._ended(ref, state.flying.pop(ref))
+            elif ref in state.asked:
+                self._answered(ref, state.asked.pop(ref))
+            else:
+                token = state.asking.pop(ref)
+                state.spent[token] = _got(self.ray, ref) or state.spent.get(token, [])
+        if time.monotonic() - state.asked_at > ASK_EVERY:
+            state.asked_at = time.monotonic()
+            waiting = set(state.asking.values())
+            flights = [one for one in state.flying.values() if one.token not in waiting]
+            state.asking |= {self._control(one.member.actor.spent): one.token for one in flights}
+
+    def _ask(self, member: Member) -> None:
+        self.state.asked[member.actor.about.remote(self.nodes)] = member
+
+    def _answered(self, ref: Any, member: Member) -> None:
+        """A worker has told what it has for this prompt."""
+        errors = self.ray.exceptions
+        try:
+            there = self.ray.get(ref)
+        except errors.RayTaskError as error:
+            self.heard.put(Note(f"{member.name} takes no part: {_cause(error)}"))
+            return
+        except errors.RayError as error:
+            member.lost_at = member.lost_at or time.monotonic()
+            if time.monotonic() - member.lost_at > BACK_WITHIN:
+                self.heard.put(Note(f"{member.name} takes no part: it does not start ({type(error).__name__})."))
+                return
+            time.sleep(POLL)
+            self._ask(member)
+            return
+        member.lost_at, member.pid = None, there["pid"]
+        lacking = differences(self.here, there)
+        if lacking:
+            self.heard.put(Note(f"{member.name} ({there['where']}) takes no part: {'; '.join(lacking)}."))
+            return
+        self.state.idle.append(member)
+
+    def _ended(self, ref: Any, flight: _Flight) -> None:
+        errors, member = self.ray.exceptions, flight.member
+        spent = tuple(self.state.spent.pop(flight.token, []))
+        try:
+            got = self.ray.get(ref)
+            candidates = lines_read(got["lines"])
+        except (errors.RayTaskError, CrewError) as error:
+            self.work.back(flight.share)  # if it is not the worker's fault, it fails here as well, as it would alone
+            self.heard.put(Note(f"{member.name} takes no part any more: {_cause(error)}", spent))
+            return
+        except errors.RayError:
+            self._lost(flight, spent)
+            return
+        self.state.idle.append(member)
+        fetch, fetch_end = _Fetch(self.ray, got["results"]), _Fetch(self.ray, got["ends"])
+        scored = Scored(flight.piece, candidates, fetch.result, fetch_end.end, got["beside"], member.name)
+        self.heard.put(scored)
+        self.work.done(flight.share)  # after it: then nobody can miss the last
+
+    def _lost(self, flight: _Flight, spent: tuple[int, ...]) -> None:
+        hopeless = self.work.lost(flight.share)
+        self.heard.put(Note(f"{flight.member.name} was lost; what it had ran again.", spent))
+        if hopeless:
+            named = ", ".join(str(number) for unit in hopeless for number in unit.numbers)
+            self.heard.put(CrewError(f"candidate {named} has ended every worker that had it, so the search stops."))
+            return
+        flight.member.lost_at = time.monotonic()
+        self._ask(flight.member)
+
+    def _control(self, method: Any, *arguments: Any) -> Any:
+        """Answered while a piece runs."""
+        return method.options(concurrency_group=CONTROL).remote(*arguments)
+
+
+class _Fetch:
+    """Gets what a worker holds, as long as it lives."""
+
+    def __init__(self, ray: Any, refs: Mapping[tuple[int, int], Any]):
+        self.ray = ray
+        self.refs = refs
+
+    def result(self, image: int, at: int) -> Result | None:
+        parts = self._get(image, at)
+        return None if parts is None else Result(*(torch.from_numpy(part.copy()) for part in parts))
+
+    def end(self, image: int, at: int) -> Tensor | None:
+        array = self._get(image, at)
+        return None if array is None else torch.from_numpy(array.copy())
+
+    def _get(self, image: int, at: int) -> Any:
+        ref = self.refs.get((image, at))
+        return None if ref is None else _got(self.ray, ref, FETCH_WITHIN)
+
+
+def _got(ray: Any, ref: Any, seconds: float = 0.0) -> Any:
+    """None where it is lost, or does not come in time."""
+    try:
+        return ray.get(ref, timeout=seconds)
+    except ray.exceptions.RayError:
+        return None
+
+
+def _piece(share: Share[Piece]) -> Piece:
+    first, *others = share.units
+    return first.joined(others)
+
+
+def _cause(error: Exception) -> str:
+    told = str(getattr(error, "cause", None) or error).strip().splitlines()
+    return told[-1] if told else type(error).__name__
+
+
+def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+    """What a worker has not, or has another one of, in words."""
+    found = [
+        f"{name} is {there[name]} there and {here[name]} here"
+        for name in ("ComfyUI", "torch", "Noise Search")
+        if here[name] != there[name]
+    ]
+    found += [f"the node {name} is not installed" for name in here["nodes"] if name not in there["nodes"]]
+    for name, size in here["files"].items():
+        if name not in there["files"]:
+            found.append(f"{name} is not there")
+        elif there["files"][name] != size:
+            found.append(f"{name} has {there['files'][name]} bytes there and {size} here")
+    return found

@@ -1,0 +1,121 @@
+"""The real thing: a ComfyUI server, and two workers on the CPU as Ray starts them, on the loopback interface only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comfy_client import Client, Result
+from comfy_graph import Node
+from comfy_server import serve
+from shapes_graph import ROUNDING, ShapesGraph, difference, pictures, reports
+
+ray = pytest.importorskip("ray")
+WORKERS = 2
+STEPS = 20
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """Its address; with room for two workers, which have the repository as their only pack."""
+    started = ray.init(
+        num_cpus=WORKERS + 1,
+        num_gpus=0,
+        resources={"noise_search": WORKERS},
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+        object_store_memory=100 * 2**20,
+        _node_ip_address="127.0.0.1",
+        _system_config={"worker_niceness": 0},
+    )
+    yield started.address_info["gcs_address"]
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("comfy_cluster")
+
+
+@pytest.fixture(scope="module")
+def client(comfyui: Path, base: Path, cluster: str) -> Iterator[Client]:
+    with serve(comfyui, base) as server:
+        client = Client(server.url)
+        client.log = server.log_text
+        yield client
+
+
+class Spread:
+    """A search of the demo, and its run with the crew or alone."""
+
+    def __init__(
+        self, search: str = "RandomSearch", candidates: int = 16, images: int = 1, seed: int = 1, **settings: Any
+    ):
+        self.graph = ShapesGraph(steps=settings.pop("steps", STEPS), images=images)
+        if search == "RandomSearch":
+            self.search = self.graph.search(candidates, **settings)
+        else:
+            values = {"model": self.graph.loader, "vae": self.graph.loader.out(2), "verifier": self.graph.verifier}
+            self.search = self.graph.node(search, prompt=self.graph.caption, **(values | settings))
+        self.sampled = self.graph.ksampler(self.search, seed=seed)
+        self.saved = self.graph.saved(self.sampled)
+        self.told: Node = self.graph.report(self.sampled, self.search)
+
+    def run(self, client: Client, address: str | None, **more: Any) -> Result:
+        settings = {} if address is None else {"spread": "a Ray cluster", "address": address}
+        return client.run(self.graph, extra_data={"noise_search": settings}, **more)
+
+
+def forgotten(base: Path) -> None:
+    """Let no run know what another has scored."""
+    for page in (base / "user").rglob("*.jsonl"):
+        page.unlink()
+
+
+def both(client: Client, base: Path, address: str, made: Any) -> tuple[list[Any], list[Any], int]:
+    """Reports with the crew and alone, and how far the pictures differ."""
+    spread, alone = made(), made()
+    forgotten(base)
+    ours = spread.run(client, address).check()
+    forgotten(base)
+    client.free()
+    theirs = alone.run(client, None).check()
+    apart = difference(pictures(client, ours, spread.saved), pictures(client, theirs, alone.saved))
+    return reports(ours, spread.told), reports(theirs, alone.told), apart
+
+
+def assert_same(ours: list[Any], theirs: list[Any]) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        assert one["best"]["recipe"] == other["best"]["recipe"]
+        assert [c["score"] for c in one["candidates"]] == pytest.approx(
+            [c["score"] for c in other["candidates"]], abs=1e-4
+        )
+        assert [c["nfe"] for c in one["candidates"]] == [c["nfe"] for c in other["candidates"]]
+
+
+def shares(report: dict[str, Any]) -> str:
+    return next(note for note in report["notes"] if note.startswith("Candidates ran on several GPUs"))
+
+
+@pytest.fixture(scope="module")
+def warm(client: Client, base: Path, cluster: str) -> str:
+    """The cluster's address, when both workers have taken part once."""
+    for seed in range(100, 140):
+        spread = Spread(candidates=32, seed=seed)
+        result = spread.run(client, cluster).check()
+        notes = " ".join(reports(result, spread.told)[0].get("notes", []))
+        if "worker 1" in notes and "worker 2" in notes:
+            return cluster
+    pytest.fail(f"the workers did not come: {notes}\n{client.log()[-3000:]}")
+
+
+def test_random_search_and_a_batch(client: Client, base: Path, warm: str) -> None:
+    for images in (1, 2):
+        ours, theirs, apart = both(client, base, warm, lambda images=images: Spread(images=images))
+        assert_same(ours, theirs)
+        assert apart <= ROUNDING
+        assert "worker" in shares(ours[0])
