@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,8 @@ class Headless:
         """
         import execution
 
-        body = self.server.trigger_on_prompt({"prompt": nodes, "extra_data": {}})
-        prompt_id, nodes = body["prompt_id"], body["prompt"]
+        prompt_id = uuid.uuid4().hex
+        nodes = self.server.trigger_on_prompt({"prompt": nodes, "prompt_id": prompt_id, "extra_data": {}})["prompt"]
         if targets is None:
             checked = execution.validate_prompt(prompt_id, nodes, None)
             is_valid, error, targets, node_errors = asyncio.run_coroutine_threadsafe(checked, self.loop).result()

@@ -98,6 +98,8 @@ class Note(NamedTuple):
 class CrewError(RuntimeError):
     """Candidates that no crew can score."""
 
+    __module__ = "builtins"
+
 
 class Handed(Protocol):
     """Pieces that a crew works on.
