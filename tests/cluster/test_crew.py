@@ -158,7 +158,7 @@ def test_more_candidates_run_only_what_is_new(client: Client, base: Path, warm: 
     Spread(candidates=16).run(client, warm).check()
     more = Spread(candidates=24)
     (report,) = reports(more.run(client, warm).check(), more.told)
-    assert report["nfe"]["total"] == 24 * STEPS
+    assert report["nfe"]["total"] - report["nfe"]["search"] == 16 * STEPS
     assert report["nfe"]["search"] in (8 * STEPS, 9 * STEPS), "the winner once more, where only its score is known"
 
 
