@@ -68,9 +68,8 @@ def test_what_is_rejected_while_the_search_runs_does_not_win(boards: Boards) -> 
     boards.wait_for_tiles(6)
     best = boards.of().locator(".tile.best .tag").inner_text()
     rejected = re.search(r"#\d+ ", best)[0]  # type: ignore[index]
-    boards.tiles().filter(has_text=re.compile(rf"{rejected.strip()}\b")).locator(".look").press(
-        "x"
-    )  # tiles move while the search runs
+    tile = boards.tiles().filter(has_text=re.compile(rf"{rejected.strip()}\b"))
+    tile.locator(".look").press("x")  # tiles move while the search runs
     expect(boards.of().locator(".tile.reject")).to_have_count(1)
     expect(boards.of().locator(".tile.best .tag")).not_to_have_text(re.compile(f"^{rejected}"))
     boards.keep_best()
