@@ -121,6 +121,29 @@ def test_random_search_and_a_batch(client: Client, base: Path, warm: str) -> Non
         assert apart <= ROUNDING
 
 
+METHODS = {
+    "zero-order": {"search": "ZeroOrderSearch", "iterations": 6, "neighbors": 8, "cosine": 0.9},
+    "drafts": {"candidates": 48, "search_steps": 10},
+}
+
+
+@pytest.mark.parametrize("settings", METHODS.values(), ids=METHODS)
+def test_other_searches_find_what_they_find_alone(
+    client: Client, base: Path, warm: str, settings: dict[str, Any]
+) -> None:
+    ours, theirs, apart = both(client, base, warm, lambda: Spread(**settings))
+    assert_same(ours, theirs)
+    assert apart <= ROUNDING
+
+
+def test_races_run_apart(client: Client, base: Path, warm: str) -> None:
+    forgotten(base)
+    spread = Spread(candidates=64, pruning="progressive")
+    (report,) = reports(spread.run(client, warm).check(), spread.told)
+    assert report["nfe"]["total"] <= 64 * STEPS
+    assert report["best"]["score"] >= max(c["score"] for c in report["candidates"] if c["stopped_at_step"] is None)
+
+
 def test_more_candidates_run_only_what_is_new(client: Client, base: Path, warm: str) -> None:
     forgotten(base)
     Spread(candidates=16).run(client, warm).check()
