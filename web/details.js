@@ -115,7 +115,7 @@ class Details {
       this.table(details, entry),
       ...(entry.failed ? [] : partsList(entry)),
       ...remarks(entry, details).map((text) => element("p", { class: "hint" }, text)),
-      entry.begun ? "" : recipePanel(details.recipe),
+      entry.begun ? "" : recipePanel(details.recipe, details.recipe_text),
     ];
   }
 

@@ -1,13 +1,14 @@
 import { button, element } from "./dom.js";
 import { texts } from "./texts.js";
 
-/** A recipe as text with a button that copies it; what to say instead when there is none. */
-export function recipePanel(recipe) {
+/** A recipe as text with a button that copies it; what to say instead when there is none. written: as the server wrote it,
+ * with seeds that are too large for the numbers of a browser. */
+export function recipePanel(recipe, written = JSON.stringify(recipe)) {
   if (!recipe) {
     return element("p", { class: "hint" }, texts().noRecipe);
   }
   const text = element("textarea", { class: "recipe", readonly: true, rows: 3, spellcheck: "false" });
-  text.value = JSON.stringify(recipe);
+  text.value = written;
   const copying = button(texts().copyRecipe, () => copy(text, copying));
   const noise = recipe.noise ? element("p", { class: "hint" }, texts().otherNoise(recipe.noise)) : null;
   return element("div", { class: "recipe-panel" }, noise, text, copying);

@@ -28,8 +28,8 @@ export async function use(board, image, entry) {
   if (isSeed(board, entry)) {
     return runWithout(node, () => asChosen(board, image, entry, () => queueWith(board.seed_at, entry.seed)));
   }
-  const { recipe } = await candidate(board.board, image, entry.index);
-  replayInPlaceOf(node, recipe);
+  const { recipe_text } = await candidate(board.board, image, entry.index);
+  replayInPlaceOf(node, recipe_text);
   return asChosen(board, image, entry, () => app.queuePrompt(0, 1));
 }
 
@@ -65,13 +65,13 @@ async function runWithout(search, queue) {
   }
 }
 
-/** Replay Noise on the MODEL wires that went through the search, as one step to undo. */
+/** Replay Noise on the MODEL wires that went through the search, as one step to undo. recipe: JSON. */
 function replayInPlaceOf(search, recipe) {
   const { graph } = search;
   graph.beforeChange();
   try {
     const replay = placed(graph, "ReplayNoise", search);
-    replay.widgets.find(({ name }) => name === "recipe").value = JSON.stringify(recipe);
+    replay.widgets.find(({ name }) => name === "recipe").value = recipe;
     const [wire] = wireInto(search, modelSlot(search));
     const output = search.findOutputSlot("model");
     const links = [...(search.outputs[output].links ?? [])].map((id) => graph.getLink(id));

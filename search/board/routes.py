@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from aiohttp import web
@@ -100,12 +101,15 @@ async def _go_on(request: web.Request) -> web.Response:
 
 
 async def _candidate(request: web.Request) -> web.Response:
-    """What a report says of a candidate; `preview` tells whether its picture is larger than a thumbnail."""
+    """What a report says of a candidate; `preview` tells whether its picture is larger than a thumbnail, `recipe_text`
+    is the recipe as JSON, because a browser rounds seeds above 2**53."""
     board, image, index = _asked_for(request), *_place(request)
     candidate = board.candidate(image, index)
     if candidate is None:
         raise web.HTTPNotFound(text="There is no such candidate on this board.")
-    return web.json_response(candidate.to_dict() | {"preview": board.preview(image, index) is not None})
+    told = candidate.to_dict()
+    has_picture = board.preview(image, index) is not None
+    return web.json_response(told | {"preview": has_picture, "recipe_text": json.dumps(told["recipe"])})
 
 
 async def _tile(request: web.Request) -> web.Response:

@@ -197,7 +197,9 @@ def test_candidates_have_pictures_scores_and_recipes(client: Client) -> None:
     report = reports(searched.run(), searched.shown)[0]
     (board,) = searched.boards()
     place = f"{BOARDS}/{board['board']}/0/2"
-    assert client.get(place) == {**report["candidates"][2], "preview": True}
+    told = client.get(place)
+    assert json.loads(told.pop("recipe_text")) == report["candidates"][2]["recipe"]
+    assert told == {**report["candidates"][2], "preview": True}
     for kind in ("tile", "picture"):
         status, content, data = get(client, f"{place}/{kind}?at=end")
         assert (status, content) == (200, "image/jpeg")
