@@ -1,6 +1,7 @@
 import { app } from "../../scripts/app.js";
 import { complain } from "./notice.js";
 import { texts } from "./texts.js";
+import { beginnings, lead, nodesThatAre, wireInto, wiresOfType } from "./wires.js";
 
 /** "Add noise search" in the menu of a sampler: Auto Search on its MODEL wire, with all that it needs. */
 
@@ -18,30 +19,22 @@ app.registerExtension({
   },
 });
 
-/** The link that brings a sampler its MODEL, also through guiders; none for other nodes, and where a search is. */
+/** The wire that brings a sampler its MODEL, also through guiders; none for other nodes, and where a search is. */
 function modelWire(node) {
   if (!node.outputs?.some(({ type }) => type === "LATENT")) return undefined;
   if (!node.inputs?.some(({ type }) => type === "LATENT")) return undefined;
   const wire = upTheGuiders(node, new Set());
-  return wire && !isSearch(wire.from) ? wire : undefined;
+  return wire && !beginnings(wire).some(({ from }) => isSearch(from)) ? wire : undefined;
 }
 
 function upTheGuiders(node, seen) {
   if (seen.has(node)) return undefined;
   seen.add(node);
-  const models = node.inputs.flatMap((input, slot) => (input.type === "MODEL" ? wireInto(node, slot) : []));
-  const guiders = node.inputs.flatMap((input, slot) => (input.type === "GUIDER" ? wireInto(node, slot) : []));
-  return models[0] ?? guiders.map(({ from }) => upTheGuiders(from, seen)).find(Boolean);
+  const guiders = wiresOfType(node, "GUIDER").filter(({ isBorder }) => !isBorder);
+  return wiresOfType(node, "MODEL")[0] ?? guiders.map(({ from }) => upTheGuiders(from, seen)).find(Boolean);
 }
 
 const isSearch = (node) => node.outputs?.some(({ type }) => type === "SEARCH");
-
-/** What comes into an input: the node, and by which of its outputs; of a subgraph's own input, that. */
-export function wireInto(node, slot) {
-  const link = node.graph.getLink(node.inputs[slot].link);
-  const from = link && node.graph.getNodeById(link.origin_id);
-  return from ? [{ from, output: link.origin_slot, to: node, input: slot }] : [];
-}
 
 function addSearch(sampler) {
   const graph = sampler.graph;
@@ -49,12 +42,12 @@ function addSearch(sampler) {
   graph.beforeChange();
   try {
     const search = placed(graph, "AutoSearch", wire.to);
-    wire.from.connect(wire.output, search, search.findInputSlot("model"));
+    lead(wire, search, search.findInputSlot("model"));
     search.connect(search.findOutputSlot("model"), wire.to, wire.input);
-    const judge = judgeFor(graph, wire.from, search);
+    const judge = judgeFor(graph, wire, search);
     judge.from.connect(judge.output, search, search.findInputSlot("verifier"));
-    const vae = vaeOf(sampler) ?? vaeBefore(wire.from);
-    if (vae) vae.from.connect(vae.output, search, search.findInputSlot("vae"));
+    const vae = vaeFor(sampler, [wire]);
+    if (vae) lead(vae, search, search.findInputSlot("vae"));
     else complain({ message: texts().noVAE });
     app.canvas.selectItems([search]);
   } finally {
@@ -89,12 +82,13 @@ function overlaps([x, y, width, height], { pos, size }) {
 }
 
 /** A verifier that the graph has; else a loader of one whose weights are there; else of the first choice. */
-function judgeFor(graph, model, search) {
+function judgeFor(graph, wire, search) {
   for (const from of graph.nodes) {
     const output = from.outputs?.findIndex(({ type }) => type === "VERIFIER") ?? -1;
     if (output >= 0 && from.mode !== window.LiteGraph.NEVER && from.mode !== 4) return { from, output };
   }
-  const type = comesFrom(model, DEMO[0]) ? DEMO[1] : (JUDGES.find(isInstalled) ?? JUDGES[0]);
+  const isDemo = nodesBefore([wire]).some(({ type }) => type === DEMO[0]);
+  const type = isDemo ? DEMO[1] : (JUDGES.find(isInstalled) ?? JUDGES[0]);
   const from = placed(graph, type, search);
   from.pos = [search.pos[0] - from.size[0] - GAP, search.pos[1]];
   return { from, output: 0 };
@@ -105,11 +99,41 @@ function isInstalled(type) {
   return (Array.isArray(kind) ? kind : (options?.options ?? [])).length > 0;
 }
 
-function comesFrom(node, type, seen = new Set()) {
-  if (node.type === type) return true;
-  seen.add(node);
-  const before = (node.inputs ?? []).flatMap((input, slot) => (input.type === "MODEL" ? wireInto(node, slot) : []));
-  return before.some(({ from }) => !seen.has(from) && comesFrom(from, type, seen));
+/** The nodes that a model comes from, the nearest first. */
+function nodesBefore(wires) {
+  const found = new Set(wires.flatMap(beginnings).map(({ from }) => from));
+  for (const node of found) {
+    for (const { from } of wiresOfType(node, "MODEL").flatMap(beginnings)) found.add(from);
+  }
+  return [...found];
+}
+
+/**
+ * The VAE that decodes what a sampler gives, else the one that its model's loader has, as a wire in the sampler's graph.
+ * One outside the sampler's subgraph is led in by an input of its own, on every node that is this subgraph.
+ */
+function vaeFor(sampler, models) {
+  const { graph } = sampler;
+  const near = vaeOf(sampler) ?? vaeBeside(graph, models) ?? vaeInto(graph);
+  const around = near ? [] : nodesThatAre(graph);
+  if (!around.length) return near;
+  const found = around.map((node) => vaeFor(node, wiresOfType(node, "MODEL")));
+  if (!found.every(Boolean)) return undefined;
+  graph.addInput("vae", "VAE");
+  around.forEach((node, at) => lead(found[at], node, node.findInputSlot("vae")));
+  return vaeInto(graph);
+}
+
+function vaeBeside(graph, models) {
+  const outputOf = (node) => node.outputs?.findIndex(({ type }) => type === "VAE") ?? -1;
+  const from = nodesBefore(models).find((node) => node.graph === graph && outputOf(node) >= 0);
+  return from && { from, output: outputOf(from) };
+}
+
+/** One that comes into a subgraph already. */
+function vaeInto(graph) {
+  const from = graph.isRootGraph ? null : graph.inputs.find(({ type }) => type === "VAE");
+  return from ? { from, isBorder: true } : undefined;
 }
 
 /** The VAE of the node that decodes what a sampler gives, past other nodes that latents go through. */
@@ -129,13 +153,4 @@ function vaeOf(sampler) {
     }
   }
   return undefined;
-}
-
-/** The VAE that a checkpoint has beside its model. */
-function vaeBefore(node, seen = new Set()) {
-  const output = node.outputs?.findIndex(({ type }) => type === "VAE") ?? -1;
-  if (output >= 0) return { from: node, output };
-  seen.add(node);
-  const before = (node.inputs ?? []).flatMap((input, slot) => (input.type === "MODEL" ? wireInto(node, slot) : []));
-  return before.map(({ from }) => (seen.has(from) ? undefined : vaeBefore(from, seen))).find(Boolean);
 }

@@ -1,8 +1,9 @@
 import { app } from "../../scripts/app.js";
-import { placed, wireInto } from "./add_search.js";
+import { placed } from "./add_search.js";
 import { canGoOn, queueWith } from "./again.js";
 import { findNode } from "./find.js";
 import { candidate, useCandidate } from "./server.js";
+import { lead, leadTo, wireInto } from "./wires.js";
 
 /** "Use this one": the workflow goes on with a candidate that a person has chosen. */
 
@@ -75,10 +76,8 @@ function replayInPlaceOf(search, recipe) {
     const [wire] = wireInto(search, modelSlot(search));
     const output = search.findOutputSlot("model");
     const links = [...(search.outputs[output].links ?? [])].map((id) => graph.getLink(id));
-    wire.from.connect(wire.output, replay, modelSlot(replay));
-    for (const link of links) {
-      replay.connect(replay.findOutputSlot("model"), graph.getNodeById(link.target_id), link.target_slot);
-    }
+    lead(wire, replay, modelSlot(replay));
+    links.forEach((link) => leadTo(link, replay, replay.findOutputSlot("model")));
   } finally {
     graph.afterChange();
     app.canvas.setDirty(true, true);

@@ -113,3 +113,40 @@ def test_a_loader_placed_by_hand_offers_its_file(page: Frontend, kind: str) -> N
     offered = page.page.locator(OFFERED)
     expect(offered).to_have_count(1)
     assert re.sub("^Download ", "", offered.get_attribute("aria-label") or "") == wanted
+
+
+INTO_SUBGRAPH = """ids => {
+    const inside = new Set(ids.map(id => app.rootGraph.getNodeById(id)));
+    const { subgraph } = app.rootGraph.convertToSubgraph(inside).node;
+    app.canvas.setGraph(subgraph);
+    const sampler = subgraph.nodes.find(node => node.type === "KSampler");
+    app.canvas.ds.scale = 1;
+    app.canvas.ds.offset = [500 - sampler.pos[0], 400 - sampler.pos[1]];
+    app.canvas.setDirty(true, true);
+}"""
+
+
+@BOTH
+@pytest.mark.parametrize("alone", [True, False], ids=["the sampler alone", "with its loader"])
+def test_on_a_sampler_in_a_subgraph(page: Frontend, vue: bool, alone: bool) -> None:
+    """Where model and VAE are outside, they are led in."""
+    graph = ShapesGraph(steps=5 + vue)
+    sampler = graph.ksampler(graph.loader)
+    graph.saved(sampler)
+    del graph.prompt[graph.verifier.id]
+    page.load_prompt(graph.prompt)
+    page.page.evaluate(INTO_SUBGRAPH, [sampler.id] if alone else [sampler.id, graph.loader.id])
+    page.page.wait_for_timeout(500)
+    page.page.mouse.click(580, 388, button="right")
+    entries = page.page.get_by_role("menuitem") if vue else page.page.locator(CLASSIC_ENTRY)
+    entries.filter(has_text="Add noise search").click()
+    page.page.wait_for_function("() => app.canvas.graph.nodes.some(node => node.type === 'AutoSearch')")
+    prompt = page.prompt()
+    name, given = search_in(prompt)
+    (loader,) = [name for name, node in prompt.items() if node["class_type"] == "LoadShapesModel"]
+    (sampled,) = [node for node in prompt.values() if node["class_type"] == "KSampler"]
+    assert sampled["inputs"]["model"] == [name, 0]
+    assert (given["model"], given["vae"]) == ([loader, 0], [loader, 2])
+    assert prompt[given["verifier"][0]]["class_type"] == "LoadShapesVerifier"
+    run = page.run()
+    assert run.status == "success", run.message
