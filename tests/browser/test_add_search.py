@@ -119,7 +119,9 @@ INTO_SUBGRAPH = """ids => {
     const inside = new Set(ids.map(id => app.rootGraph.getNodeById(id)));
     const { subgraph } = app.rootGraph.convertToSubgraph(inside).node;
     app.canvas.setGraph(subgraph);
-    const sampler = subgraph.nodes.find(node => node.type === "KSampler");
+}"""
+SHOW_SAMPLER = """() => {
+    const sampler = app.canvas.graph.nodes.find(node => node.type === "KSampler");
     app.canvas.ds.scale = 1;
     app.canvas.ds.offset = [500 - sampler.pos[0], 400 - sampler.pos[1]];
     app.canvas.setDirty(true, true);
@@ -136,6 +138,8 @@ def test_on_a_sampler_in_a_subgraph(page: Frontend, vue: bool, alone: bool) -> N
     del graph.prompt[graph.verifier.id]
     page.load_prompt(graph.prompt)
     page.page.evaluate(INTO_SUBGRAPH, [sampler.id] if alone else [sampler.id, graph.loader.id])
+    page.page.wait_for_timeout(1000)  # the front end brings what is inside into view
+    page.page.evaluate(SHOW_SAMPLER)
     page.page.wait_for_timeout(500)
     page.page.mouse.click(580, 388, button="right")
     entries = page.page.get_by_role("menuitem") if vue else page.page.locator(CLASSIC_ENTRY)
