@@ -1,8 +1,9 @@
 import { app } from "../../scripts/app.js";
-import { placed, wireInto } from "./add_search.js";
+import { placed } from "./add_search.js";
 import { queueWith, typeSeed } from "./again.js";
 import { findNode } from "./find.js";
 import { isSeed, usable } from "./use.js";
+import { lead, wireInto } from "./wires.js";
 
 /** "Refine this": Zero-Order Search in place of the search that has ended, from a candidate that a person has chosen. */
 
@@ -25,7 +26,7 @@ export async function refine(board, image, entry) {
     const node = placed(graph, TYPE, search);
     for (const { name, wire } of inputsOf(search)) {
       const slot = node.findInputSlot(name);
-      if (slot >= 0) wire.from.connect(wire.output, node, slot);
+      if (slot >= 0) lead(wire, node, slot);
     }
     for (const name of SHARED) valueOf(node, name).value = valueOf(search, name).value;
     for (const { name, to, input } of targetsOf(search)) node.connect(node.findOutputSlot(name), to, input);
@@ -40,7 +41,7 @@ export async function refine(board, image, entry) {
 
 const valueOf = (node, name) => node.widgets.find((widget) => widget.name === name);
 
-/** What is connected to a node: no wire where that comes from outside of a subgraph. */
+/** What is connected to a node, from outside of a subgraph too. */
 const inputsOf = (node) =>
   node.inputs.flatMap(({ name, link }, slot) => (link == null ? [] : [{ name, wire: wireInto(node, slot)[0] }]));
 
