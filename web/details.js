@@ -15,7 +15,9 @@ import { canUse } from "./use.js";
 /** Show a candidate large, with its scores and its recipe; the arrow keys go to the next and to the one before. */
 export async function openDetails(board, image, index, actions) {
   const details = new Details(board, image, actions);
-  if (await details.show(details.order.findIndex((entry) => entry.index === index))) details.open();
+  if (!(await details.show(details.order.findIndex((entry) => entry.index === index)))) return;
+  document.querySelector("dialog.noise-search-details")?.close(); // of another tile, pressed while this one was fetched
+  details.open();
 }
 
 class Details {

@@ -19,7 +19,9 @@ def large(boards: Boards, seed: int, at: int, count: int = 6) -> Locator:
     boards.start()
     assert boards.wait_for_end() == "success"
     boards.tiles().nth(at).click()
-    return boards.page.locator("dialog.noise-search")
+    dialog = boards.page.locator("dialog.noise-search")
+    expect(dialog).to_be_visible()
+    return dialog
 
 
 def neither(boards: Boards) -> int:
@@ -36,6 +38,7 @@ def pressed(dialog: Locator, name: str) -> str | None:
 def test_a_line_between_two_pictures_is_moved_by_keys(boards: Boards) -> None:
     dialog = large(boards, 51_000, at=0)
     boards.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
     boards.tiles().nth(neither(boards)).click()
     number = int(re.findall(r"\d+", dialog.locator("h3").inner_text())[0])
     expect(dialog.get_by_role("slider")).to_have_count(0)
