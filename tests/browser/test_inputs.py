@@ -89,7 +89,7 @@ def test_a_path_search_from_before_the_choice_keeps_its_levels(page: Frontend) -
 
 
 def test_a_choice_of_levels_is_kept(page: Frontend) -> None:
-    saved(page, "PathSearch", lambda values: values.__setitem__(11, "early"))
+    saved(page, "PathSearch", lambda values: values.__setitem__(12, "early"))
     assert value(page, "levels") == "early"
     assert "start" not in visible(page)
 
