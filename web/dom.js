@@ -25,11 +25,13 @@ export function duration(seconds) {
   return `${Math.floor(whole / 3600)} ${h} ${Math.floor((whole % 3600) / 60)} ${min}`;
 }
 
-/** Put the children into this order, moving only those that are elsewhere. */
+/** Put the children into this order, moving only those that are elsewhere; what has the focus keeps it. */
 export function arrange(parent, children) {
+  const focused = document.activeElement;
   let at = parent.firstChild;
   for (const child of children) {
     if (child === at) at = at.nextSibling;
     else parent.insertBefore(child, at);
   }
+  if (parent.contains(focused) && focused !== document.activeElement) focused.focus({ preventScroll: true });
 }

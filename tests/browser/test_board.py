@@ -570,11 +570,39 @@ def test_the_keyboard_reaches_what_is_on_a_tile(boards: Boards) -> None:
     assert boards.wait_for_end() == "success"
     boards.tiles().nth(1).locator(".look").focus()
     boards.page.keyboard.press("Tab")
-    expect(boards.tiles().nth(1).locator(".acts")).to_have_css("opacity", "1")
+    tile = boards.of().locator(".tile:focus-within")
+    expect(tile.locator(".acts")).to_have_css("opacity", "1")
+    number = int(re.search(r"#(\d+)", tile.locator(".tag").inner_text())[1])  # type: ignore[index]
+    for _ in ("Reject", "Use this one"):
+        boards.page.keyboard.press("Tab")
+    expect(tile.get_by_role("button", name="Use this one")).to_be_focused()
     boards.page.evaluate(QUIET)
     boards.page.keyboard.press("Enter")
     assert boards.wait_for_end() == "success"
-    assert sampler_seed(boards) != 45_000 or boards.tiles().nth(1).get_by_text("#0").count()
+    assert sampler_seed(boards) == 45_000 + boards.later + number
+
+
+def test_what_has_the_focus_keeps_it_where_tiles_move(boards: Boards) -> None:
+    boards.front_end.open()
+    kept = boards.page.evaluate(
+        """async () => {
+            const { arrange } = await import("/extensions/noise-search/dom.js");
+            const parent = document.createElement("div");
+            const [one, two, three] = ["1", "2", "3"].map((text) => {
+                const made = document.createElement("button");
+                made.textContent = text;
+                return made;
+            });
+            parent.append(one, two, three);
+            document.body.append(parent);
+            one.focus();
+            arrange(parent, [three, two, one]);
+            const texts = [document.activeElement.textContent, parent.textContent];
+            parent.remove();
+            return texts;
+        }"""
+    )
+    assert kept == ["1", "321"]
 
 
 def test_where_nothing_can_be_used_the_tiles_do_not_offer_it(boards: Boards) -> None:

@@ -51,12 +51,14 @@ def test_keys_mark_the_candidate_in_the_large_view(boards: Boards) -> None:
     assert boards.wait_for_end() == "success"
     boards.tiles().nth(2).click()
     dialog = boards.page.locator("dialog.noise-search-details")
+    expect(dialog).to_be_visible()
     boards.page.keyboard.press("s")
     expect(dialog.get_by_role("button", name="Star")).to_have_attribute("aria-pressed", "true")
     boards.page.keyboard.press("ArrowRight")
     expect(dialog).to_contain_text("4 of 4 by score")
     expect(dialog.get_by_role("button", name="Star")).to_have_attribute("aria-pressed", "false")
     boards.page.keyboard.press("x")
+    expect(dialog.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
     boards.page.keyboard.press("Escape")
     expect(boards.of()).to_contain_text("The judge ranks your stars at 3 and what you rejected at 4 of 4.")
 

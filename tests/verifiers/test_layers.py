@@ -10,7 +10,17 @@ import pytest
 import imports
 
 FILES = imports.modules("verifiers")
-AT_THE_START = {"__future__", "collections", "comfy", "contextlib", "dataclasses", "folder_paths", "json", "logging"}
+AT_THE_START = {
+    "__future__",
+    "collections",
+    "comfy",
+    "contextlib",
+    "copy",
+    "dataclasses",
+    "folder_paths",
+    "json",
+    "logging",
+}
 AT_THE_START |= {
     "PIL",
     "functools",
