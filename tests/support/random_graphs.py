@@ -17,6 +17,8 @@ LEFT_OUT = object()  # an input that is not there
 ODD = [-1, 0, 1.5, 2**53 + 1, 2**64, -(2**63), float("nan"), float("inf"), True, None, "", "x", "1e3", "🙂", [], {}]
 CHEAP = {  # the largest that is tried of what costs time, where the definition allows more
     "candidates": 6,
+    "rank": 1,
+    "keep": 3,
     "iterations": 2,
     "neighbors": 3,
     "paths": 2,
