@@ -19,6 +19,7 @@ from shapes_graph import ROUNDING, ShapesGraph, difference, pictures, reports
 
 ray = pytest.importorskip("ray")
 WORKERS = 2
+START_SECONDS = 600  # of workers, on a machine with much else to do
 STEPS = 20
 
 
@@ -105,7 +106,9 @@ def assert_same(ours: list[Any], theirs: list[Any]) -> None:
 @pytest.fixture(scope="module")
 def warm(client: Client, base: Path, cluster: str) -> str:
     """The cluster's address, when both workers have taken part once."""
-    for seed in range(100, 140):  # while they start
+    patience, seed = time.monotonic() + START_SECONDS, 99
+    while time.monotonic() < patience:  # while they start
+        seed += 1
         spread = Spread(candidates=32, seed=seed)
         result = spread.run(client, cluster).check()
         notes = " ".join(reports(result, spread.told)[0].get("notes", []))
@@ -188,7 +191,9 @@ def workers() -> list[int]:
 def test_workers_that_are_killed_cost_no_candidate(client: Client, base: Path, warm: str, count: int) -> None:
     forgotten(base)
     killed: list[int] = []
+    patience = time.monotonic() + START_SECONDS
     while len(workers()) < WORKERS:  # those that were killed before come back
+        assert time.monotonic() < patience, "the workers did not come back"
         time.sleep(0.1)
 
     def kill() -> None:
