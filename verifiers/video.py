@@ -32,7 +32,7 @@ def by_worst_frame(verifier: Verifier) -> Verifier:
     if isinstance(judge, Ensemble):
         judge.parts = {name: by_worst_frame(part) for name, part in judge.parts.items()}
     else:
-        judge.over_frames = WORST  # type: ignore[attr-defined]
+        object.__setattr__(judge, "over_frames", WORST)  # also of one that is frozen
     return judge
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -115,6 +116,19 @@ def test_by_its_worst_frame_a_verifier_is_another_and_itself_stays_what_it_is() 
     assert over_frames(worst) == WORST and judges_videos(worst) and not judges_videos(mean)
     images = torch.rand(2, 4, 4, 3)
     assert torch.equal(worst.score(images, ["", ""]), mean.score(images, ["", ""]))
+
+
+@dataclass(frozen=True)
+class Frozen:
+    name: str = "frozen"
+    needs_prompt: bool = False
+
+    def score(self, images: Tensor, prompts: list[str]) -> Tensor:
+        return images[..., 0].mean((1, 2))
+
+
+def test_a_verifier_that_can_not_be_changed_counts_by_its_worst_frame_too() -> None:
+    assert over_frames(module().by_worst_frame(Frozen())) == WORST
 
 
 def test_of_an_ensemble_all_parts_count_by_their_worst_frame() -> None:
