@@ -22,28 +22,16 @@ from ..search.crew import Crew, CrewError, Job, Nobody, Note, Piece, Scored, lin
 from ..search.records.standing import Result
 from . import worker
 from .handout import Handout, Share
+from .machines import BACK_WITHIN, Comfy, Member, control, differences, members_here, members_of
 
 ALL_HERE, CLUSTER = "all GPUs here", "a Ray cluster"
-RESOURCE = "noise_search"  # of a machine without GPUs: `ray start --resources '{"noise_search": 2}'`
-CONTROL = "control"
 POLL = 0.05  # seconds
 ASK_EVERY = 0.5  # seconds, what those who run have spent
-BACK_WITHIN = 180.0  # seconds, for a worker that was lost
 FETCH_WITHIN = 30.0
 NO_RAY = (
     "All candidates ran on this GPU: Settings -> Noise Search spreads searches over several, which needs Ray. Install "
     'it into the Python that runs ComfyUI with: python -m pip install "ray>=2.59"'
 )
-
-
-@dataclass
-class Member:
-    """A worker. out: why it takes no part in this prompt."""
-
-    actor: Any
-    name: str
-    pid: int = 0
-    lost_at: float | None = None
 
 
 class _Flight(NamedTuple):
@@ -63,7 +51,9 @@ def open_crew(settings: Mapping[str, Any]) -> Crew:
     with _LOCK:
         if key not in _OPEN or not ray.is_initialized():
             try:
-                _OPEN[key] = RayCrew(members_here() if key[0] == ALL_HERE else members_of(str(key[1]) or "auto"))
+                comfy = Comfy(str(Path(folder_paths.__file__).parent), sys.argv[1:])
+                here = key[0] == ALL_HERE
+                _OPEN[key] = RayCrew(members_here(comfy) if here else members_of(str(key[1]) or "auto", comfy))
             except Exception as error:  # Ray has many kinds; all mean that there is nobody
                 return Nobody(f"All candidates ran on this GPU, because Ray did not start: {error}")
         crew = _OPEN[key]
@@ -75,52 +65,6 @@ def open_crew(settings: Mapping[str, Any]) -> Crew:
 
 _OPEN: dict[tuple[Any, str], RayCrew] = {}
 _LOCK = threading.Lock()
-
-
-def members_here() -> list[Member]:
-    """One on each GPU of this machine but the one that this process uses."""
-    import ray
-
-    own = torch.cuda.current_device() if torch.cuda.is_available() else -1
-    others = [at for at in range(torch.cuda.device_count()) if at != own]
-    if not others:
-        return []
-    if not ray.is_initialized():
-        start_here(len(others))
-    names = [f"GPU-{torch.cuda.get_device_properties(at).uuid}" for at in others]
-    return [_member(f"GPU {at}", {"CUDA_VISIBLE_DEVICES": name}, num_cpus=0) for at, name in zip(others, names)]
-
-
-def members_of(address: str) -> list[Member]:
-    """One on each GPU of a cluster; where it has none, as many as its machines offer of a resource by our name."""
-    import ray
-
-    if not ray.is_initialized():
-        ray.init(address=address, log_to_driver=False, configure_logging=False, namespace=RESOURCE)
-    there = ray.cluster_resources()
-    kind = {"num_gpus": 1} if there.get("GPU") else {"resources": {RESOURCE: 1}}
-    count = int(there.get("GPU") or there.get(RESOURCE) or 0)
-    return [_member(f"worker {at + 1}", {}, num_cpus=0, **kind) for at in range(count)]
-
-
-def start_here(count: int, **more: Any) -> Any:
-    """Ray on this machine alone. Its workers run at the priority of others (it would give them niceness 15)."""
-    import ray
-
-    quiet = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
-    system = {"worker_niceness": 0}
-    return ray.init(num_cpus=count + 1, num_gpus=0, namespace=RESOURCE, _system_config=system, **quiet, **more)
-
-
-def _member(name: str, environment: dict[str, str], **options: Any) -> Member:
-    import ray
-
-    ray.cloudpickle.register_pickle_by_value(sys.modules[worker.__name__])
-    remote = ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={CONTROL: 2})(worker.Worker)
-    # the allocator that ComfyUI has chosen for its own process is not chosen again
-    env = {"env_vars": {"PYTORCH_CUDA_ALLOC_CONF": "", **environment}}
-    actor = remote.options(runtime_env=env, **options).remote(str(Path(folder_paths.__file__).parent), sys.argv[1:])
-    return Member(actor, name)
 
 
 class RayCrew:
@@ -191,7 +135,7 @@ class RayHanded:
         self.closing.set()
         self.thread.join()
         flying = list(self.state.flying.values())
-        asked = [self._control(one.member.actor.interrupt, one.token) for one in flying]
+        asked = [control(one.member.actor.interrupt, one.token) for one in flying]
         ready, _ = self.ray.wait(asked, num_returns=len(asked), timeout=1.0) if asked else ([], [])
         for ref in ready:
             token = flying[asked.index(ref)].token
@@ -234,7 +178,7 @@ class RayHanded:
             state.asked_at = time.monotonic()
             waiting = set(state.asking.values())
             flights = [one for one in state.flying.values() if one.token not in waiting]
-            state.asking |= {self._control(one.member.actor.spent): one.token for one in flights}
+            state.asking |= {control(one.member.actor.spent): one.token for one in flights}
 
     def _ask(self, member: Member) -> None:
         self.state.asked[member.actor.about.remote(self.nodes)] = member
@@ -291,10 +235,6 @@ class RayHanded:
         flight.member.lost_at = time.monotonic()
         self._ask(flight.member)
 
-    def _control(self, method: Any, *arguments: Any) -> Any:
-        """Answered while a piece runs."""
-        return method.options(concurrency_group=CONTROL).remote(*arguments)
-
 
 class _Fetch:
     """Gets what a worker holds, as long as it lives."""
@@ -332,19 +272,3 @@ def _piece(share: Share[Piece]) -> Piece:
 def _cause(error: Exception) -> str:
     told = str(getattr(error, "cause", None) or error).strip().splitlines()
     return told[-1] if told else type(error).__name__
-
-
-def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
-    """What a worker has not, or has another one of, in words."""
-    found = [
-        f"{name} is {there[name]} there and {here[name]} here"
-        for name in ("ComfyUI", "torch", "Noise Search")
-        if here[name] != there[name]
-    ]
-    found += [f"the node {name} is not installed" for name in here["nodes"] if name not in there["nodes"]]
-    for name, size in here["files"].items():
-        if name not in there["files"]:
-            found.append(f"{name} is not there")
-        elif there["files"][name] != size:
-            found.append(f"{name} has {there['files'][name]} bytes there and {size} here")
-    return found

@@ -24,7 +24,8 @@ class Share(NamedTuple, Generic[Unit]):
 
 class Handout(Generic[Unit]):
     """units: read as they are needed, so there may be very many. count: how many there are; needed when they go several
-    at a time. most: together. is_whole: whether a unit goes by itself in any case."""
+    at a time. most: together. is_whole: whether a unit goes by itself in any case. losses: after how many nobody gets a
+    unit any more."""
 
     def __init__(
         self,
@@ -32,12 +33,14 @@ class Handout(Generic[Unit]):
         count: int = 0,
         most: int = 1,
         is_whole: Callable[[Unit], bool] = lambda _: False,
+        losses: int = LOST_AT_MOST,
     ):
         self._rest: Iterator[tuple[int, Unit]] = enumerate(units)
         self._front: deque[tuple[int, Unit]] = deque()
         self._left = count
         self._most = most
         self._is_whole = is_whole
+        self._lost_at_most = losses
         self._losses: dict[int, int] = {}
         self._out = 0
         self._is_closed = False
@@ -81,7 +84,7 @@ class Handout(Generic[Unit]):
             for number in share.numbers:
                 self._losses[number] = self._losses.get(number, 0) + 1
             pairs = list(zip(share.numbers, share.units, strict=True))
-            hopeless = {number for number in share.numbers if self._losses[number] >= LOST_AT_MOST}
+            hopeless = {number for number in share.numbers if self._losses[number] >= self._lost_at_most}
             self._put_back(pair for pair in pairs if pair[0] not in hopeless)
             return [unit for number, unit in pairs if number in hopeless]
 

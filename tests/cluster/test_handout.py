@@ -47,6 +47,13 @@ def test_what_is_lost_goes_back_to_the_front_then_alone_then_to_nobody() -> None
     assert work.take(2).units[0] == 4
 
 
+def test_how_many_losses_end_a_unit_can_be_chosen() -> None:
+    work = Handout(range(2), losses=2)
+    assert work.lost(work.take(1)) == []
+    assert work.lost(work.take(1)) == [0]
+    assert work.take(1).units == (1,)
+
+
 def test_what_is_closed_gives_nothing_more() -> None:
     work = Handout(range(4), 4)
     share = work.take(1)

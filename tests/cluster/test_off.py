@@ -28,7 +28,7 @@ def test_without_ray_the_board_says_so_and_the_search_runs_here(comfy: Any, monk
 
 
 def test_what_a_worker_lacks_is_named(comfy: Any) -> None:
-    differences = importlib.import_module("noise_search.cluster.crew").differences
+    differences = importlib.import_module("noise_search.cluster.machines").differences
     here = {"ComfyUI": "0.30.0", "torch": "2.9", "Noise Search": "a", "nodes": ["KSampler"]}
     here["files"] = {"checkpoints/a.safetensors": 10, "loras/b.safetensors": 5}
     assert differences(here, here) == []
