@@ -18,7 +18,8 @@ import folder_paths
 import torch
 from torch import Tensor
 
-from ..search.crew import Crew, CrewError, Job, Nobody, Note, Piece, Scored, lines_read, piece_to_wire
+from ..search.crew.seam import Crew, CrewError, Job, Nobody, Note, Piece, Scored
+from ..search.crew.wire import lines_read, piece_to_wire
 from ..search.records.standing import Result
 from . import worker
 from .handout import Handout, Share

@@ -18,6 +18,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+SEAM = ".search.crew.seam"
 SCRATCH = "noise_search_worker_"
 OWN = ("--cuda-device", "--default-device", "--listen", "--port", "--enable-manager", "--multi-user")  # of a server
 WITHOUT_VALUE = ("--enable-manager", "--multi-user")
@@ -47,8 +48,8 @@ class Worker:
         import ray
         import torch
 
-        seam = loaded("search.crew")
-        piece = seam.piece_from_wire(piece, lambda array: torch.from_numpy(array.copy()))
+        seam, wire = loaded("search.crew.seam"), loaded("search.crew.wire")
+        piece = wire.piece_from_wire(piece, lambda array: torch.from_numpy(array.copy()))
         self.errand = errand = seam.Errand(sampler, search, item, piece)
         seam.CREWS.errand, self.token = errand, token
         try:
@@ -159,10 +160,12 @@ def kept(arguments: list[str]) -> list[str]:
 
 def loaded(module: str) -> Any:
     """A module of the pack, under whatever name ComfyUI has loaded it in this process."""
-    names = [name for name in sys.modules if name.endswith(f".{module}") and hasattr(sys.modules[name], "CREWS")]
-    if not names:
+    packs = [
+        name.removesuffix(SEAM) for name, one in sys.modules.items() if name.endswith(SEAM) and hasattr(one, "CREWS")
+    ]
+    if not packs:
         raise RuntimeError("Noise Search is not installed here.")
-    return sys.modules[names[0]]
+    return sys.modules[f"{packs[0]}.{module}"]
 
 
 def told(nodes: dict[str, Any]) -> dict[str, Any]:
@@ -172,7 +175,7 @@ def told(nodes: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     try:
-        root = Path(loaded("search.crew").__file__).parents[1]
+        root = Path(loaded("search.crew.seam").__file__).parents[2]
     except RuntimeError:
         pack = "not installed"
     else:

@@ -7,7 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from ..demo import loaders as demo
 from ..search.board import routes
-from ..search.crew import CREWS, Crew
+from ..search.crew.seam import CREWS, Crew
 from ..verifiers import files
 from . import loop_parts, old_templates
 from .candidates import NoiseCandidates, SelectCandidate

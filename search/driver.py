@@ -15,7 +15,8 @@ from .board.boards import BOARDS
 from .board.glimpses import Glimpses
 from .board.watch import Asked, Watch
 from .course import Course, Judged
-from .crew import Offer
+from .crew.seam import Offer
+from .crew.spread import Spread
 from .evaluate import Evaluator, Spent
 from .finals import Finals
 from .history.known import Known
@@ -37,7 +38,6 @@ from .sampling.together import BATCH_CHANGES, NOT_BY_SEED
 from .sampling.trajectories import Trajectories
 from .sampling.variety import VARIED
 from .sampling.wordings import WORDED
-from .spread import Spread
 
 
 class Outcome(NamedTuple):

@@ -15,9 +15,9 @@ from comfy_execution.graph import DynamicPrompt
 from torch import Tensor
 
 from ..verifiers.base import Verifier, check_prompt, parts
-from . import errands
 from .board.board import Board
-from .crew import CREWS, Errand, Job, Nobody, Offer
+from .crew import errands
+from .crew.seam import CREWS, Errand, Job, Nobody, Offer
 from .driver import Driver, Outcome
 from .history.known import Known
 from .history.ledger import Page

@@ -23,9 +23,9 @@ FLOORS = (  # of search, the lowest first; a room imports those on lower floors 
     {"history", "steps"},
     {"remaking", "crew"},
     {"evaluate"},
-    {"finals", "spread"},
+    {"finals", "crew.spread"},
     {"driver"},
-    {"errands"},
+    {"crew.errands"},
     {"results", "replay"},
     {"patch", "loop"},
 )

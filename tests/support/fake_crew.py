@@ -37,7 +37,7 @@ class FakeCrew:
     beside: int = 0
 
     def start(self, job: Any, units: Any, most: int) -> Any:
-        crews = importlib.import_module("noise_search.search.crew")
+        crews = importlib.import_module("noise_search.search.crew.seam")
         units = list(units)
         work = handout.Handout(units, len(units), most, lambda unit: unit.race is not None)
         return _Handed(self, crews, work, random.Random(self.seed))
@@ -93,7 +93,8 @@ class _Handed:
         return self.crews.Note("a worker was lost.", (5,) * len(share.units[0].candidates[0]))
 
     def _scored(self, share: Any, piece: Any) -> Any:
-        told = self.crews.piece_from_wire(self.crews.piece_to_wire(piece), torch.from_numpy)
+        wire = importlib.import_module("noise_search.search.crew.wire")
+        told = wire.piece_from_wire(wire.piece_to_wire(piece), torch.from_numpy)
         errand = self.crews.Errand("", "", 0, told)
         self.crew.score(errand)
         self.work.done(share)
@@ -101,7 +102,7 @@ class _Handed:
         gone = self.crew.loses
         return self.crews.Scored(
             piece,
-            self.crews.lines_read(errand.lines),
+            wire.lines_read(errand.lines),
             lambda image, at: None if gone else errand.results.get((image, at)),
             lambda image, at: None if gone else errand.ends.get((image, at)),
             errand.beside,
@@ -117,8 +118,8 @@ def _joined(share: Any) -> Any:
 def offered(crew: Any) -> Any:
     """While this lasts, searches in this process have the crew."""
     patches = importlib.import_module("noise_search.search.patch")
-    crews = importlib.import_module("noise_search.search.crew")
-    errands = importlib.import_module("noise_search.search.errands")
+    crews = importlib.import_module("noise_search.search.crew.seam")
+    errands = importlib.import_module("noise_search.search.crew.errands")
     searching, given = patches._Searching, SimpleNamespace()
     plain = searching._search
 

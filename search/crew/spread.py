@@ -16,17 +16,17 @@ from comfy.model_management import throw_exception_if_processing_interrupted
 from PIL.Image import Image
 from torch import Tensor
 
-from .course import Judged, Recipes, Round
-from .crew import Handed, Note, Offer, Piece, Scored
-from .evaluate import Evaluator
-from .judging.race import Racing
-from .methods.pruning import Race
-from .pictures import thumbnail
-from .records.candidate import Candidate
-from .records.grid import Grid
-from .records.recipe import Recipe
-from .records.standing import Result
-from .remaking import give_parents
+from ..course import Judged, Recipes, Round
+from ..evaluate import Evaluator
+from ..judging.race import Racing
+from ..methods.pruning import Race
+from ..pictures import thumbnail
+from ..records.candidate import Candidate
+from ..records.grid import Grid
+from ..records.recipe import Recipe
+from ..records.standing import Result
+from ..remaking import give_parents
+from .seam import Handed, Note, Offer, Piece, Scored
 
 POLL = 0.1  # seconds
 MOST = 8  # candidates that one worker takes at a time

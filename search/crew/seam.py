@@ -3,8 +3,7 @@
 A search asks a crew for the scores of recipes; without one everything runs here. Nothing in here sends anything: those
 who know how (cluster/) put themselves into `CREWS`, and in the processes that they start, an errand.
 
-What is sent are plain values, because the pack has another module name in another ComfyUI. What comes back of a
-candidate are the lines that the ledger writes.
+wire.py writes what is sent.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
-from .course import Recipes
-from .history.ledger import entry, line
-from .methods.pruning import Cut, Race
-from .records.candidate import Candidate
-from .records.recipe import Move, Path, Recipe, Turn
-from .records.standing import Result
+from ..course import Recipes
+from ..history.ledger import line
+from ..methods.pruning import Race
+from ..records.candidate import Candidate
+from ..records.recipe import Recipe
+from ..records.standing import Result
 
 THIS_GPU = "this GPU"
 
@@ -204,49 +203,3 @@ class Crews:
 
 
 CREWS = Crews()
-
-
-def lines_read(lines: Sequence[Sequence[bytes]]) -> list[list[Candidate]]:
-    """The candidates in these lines. Raises CrewError for a line that is none."""
-    read = [[entry(one) for one in images] for images in lines]
-    candidates = [[found[1] for found in images if found is not None] for images in read]
-    if list(map(len, candidates)) != list(map(len, lines)):
-        raise CrewError("a worker has sent something that is no score.")
-    return candidates
-
-
-def piece_to_wire(piece: Piece) -> dict[str, Any]:
-    """As plain values and arrays."""
-    race = piece.race
-    return {
-        "candidates": [[recipe_to_wire(recipe) for recipe in recipes] for recipes in piece.candidates],
-        "numbers": list(piece.numbers),
-        "steps": piece.steps,
-        "race": race and [race.steps, race.starts, [list(cut) for cut in race.cuts]],
-        "starts": [[image, recipe_to_wire(recipe), start.numpy()] for (image, recipe), start in piece.starts.items()],
-        "outcomes": dict(piece.outcomes),
-    }
-
-
-def piece_from_wire(told: Mapping[str, Any], tensor: Callable[[Any], Tensor]) -> Piece:
-    """tensor: makes one of an array."""
-    race = told["race"]
-    return Piece(
-        tuple(tuple(map(recipe_from_wire, recipes)) for recipes in told["candidates"]),
-        tuple(told["numbers"]),
-        told["steps"],
-        race and Race(race[0], race[1], tuple(Cut(*cut) for cut in race[2])),
-        {(image, recipe_from_wire(recipe)): tensor(start) for image, recipe, start in told["starts"]},
-        told["outcomes"],
-    )
-
-
-def recipe_to_wire(recipe: Recipe) -> list[Any]:
-    path = recipe.path and [recipe.path.start, [list(turn) for turn in recipe.path.turns], recipe.path.finished]
-    return [recipe.seed, [list(move) for move in recipe.moves], path, *recipe[3:]]
-
-
-def recipe_from_wire(told: Sequence[Any]) -> Recipe:
-    seed, moves, path, *rest = told
-    along = path and Path(path[0], tuple(Turn(*turn) for turn in path[1]), path[2])
-    return Recipe(seed, tuple(Move(*move) for move in moves), along, *rest)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .course import Round
-from .crew import CrewError, Errand
-from .driver import Driver
-from .history.known import Known
-from .history.ledger import Page
-from .judging.judge import Judge
-from .plan import Limits, Plan
-from .sampling.call import SamplerCall
-from .sampling.levels import thin
-from .sampling.source import NoiseSource
+from ..course import Round
+from ..driver import Driver
+from ..history.known import Known
+from ..history.ledger import Page
+from ..judging.judge import Judge
+from ..plan import Limits, Plan
+from ..sampling.call import SamplerCall
+from ..sampling.levels import thin
+from ..sampling.source import NoiseSource
+from .seam import CrewError, Errand
 
 
 def run(errand: Errand, plan: Plan, call: SamplerCall, judge: Judge, source: NoiseSource) -> None:

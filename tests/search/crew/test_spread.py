@@ -43,7 +43,7 @@ def ran(method: Any, crew: Any, images: int = 1, latent: Any = None, **settings:
 
 
 def nobody() -> Any:
-    return importlib.import_module("noise_search.search.crew").Nobody()
+    return importlib.import_module("noise_search.search.crew.seam").Nobody()
 
 
 def assert_same(found: SimpleNamespace, alone: SimpleNamespace, beside: bool = False) -> None:
@@ -129,7 +129,7 @@ def test_a_winner_that_is_fetched_costs_nothing() -> None:
 
 
 def test_a_candidate_that_ends_every_worker_is_named() -> None:
-    error = importlib.import_module("noise_search.search.crew").CrewError
+    error = importlib.import_module("noise_search.search.crew.seam").CrewError
     with pytest.raises(error, match="candidate 5 has ended three workers"):
         ran(METHODS["random"], FakeCrew(helps=False, deadly=frozenset({5})))
 
