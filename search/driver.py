@@ -176,7 +176,10 @@ class Driver:
         ]
         sets = zip(self.keepings, self.course.standings, chosen, strict=True)
         kept = [keeping.latents(item, indices) for keeping, item, indices in sets]
-        told = [replace(report, kept=Kept.of(of)) for report, of in zip(reports, kept, strict=True)]
+        told = [
+            replace(report, kept=Kept.of(kept[image]), cuts=self.evaluator.by_hand.told(image))
+            for image, report in enumerate(reports)
+        ]
         return Outcome(told, latents, x0, way, kept)
 
     def _notes(self, alike: str = "") -> tuple[str, ...]:
@@ -185,5 +188,5 @@ class Driver:
         seeds = self.trajectories.source.note if together.follows_seed else NOT_BY_SEED
         varied, worded = VARIED if self.plan.variety else "", WORDED if len(self.plan.wordings) > 1 else ""
         told = [seeds, varied, worded, BATCH_CHANGES if self.spent.is_beside_others else "", alike]
-        told += [self.evaluator.early_judge.note, *self.evaluator.notes]
+        told += [self.evaluator.early_judge.note, self.evaluator.by_hand.note, *self.evaluator.notes]
         return self.watch.notes([note for note in told if note])

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..verifiers.base import pace
 from .board.watch import Watch
+from .by_hand import ByHand
 from .course import Course, Judged, Recipes, Round
 from .history.known import Known
 from .judging.early import EarlyJudge
@@ -72,6 +73,7 @@ class Evaluator:
         self.watch = watch
         self.spent = spent
         self.begun: dict[int, Recipes] = {}  # what ran last, by number
+        self.by_hand = ByHand(course.plan.title, watch.board, len(course.standings), self._paused)
 
     @property
     def notes(self) -> list[str]:
@@ -90,7 +92,10 @@ class Evaluator:
         no time for more."""
         if asked.race is not None and self.trajectories.alone_because:
             asked = _unpruned(asked, asked.race)
-        found = [self.known.find(recipes, self._steps, asked.race) for recipes in asked.candidates]
+        is_by_hand = asked.race is not None and asked.race.answer_within > 0
+        found = [
+            None if is_by_hand else self.known.find(recipes, self._steps, asked.race) for recipes in asked.candidates
+        ]
         if asked.race is not None:  # it takes place in one call
             seen = [one for one in found if one is not None]
             if len(seen) == len(found):
@@ -220,6 +225,9 @@ class Evaluator:
             alive = racing.after_step(step, x0, look_ahead)
             if alive is not None:
                 self._show(asked.candidates, racing, grid)
+                if race.answer_within:
+                    alive = racing.alive = self._ask(race, step, racing, grid)
+                    self._show(asked.candidates, racing, grid)
             beside = time.perf_counter() - started - (racing.looking - looking)
             self.spent.seconds["sampling"] -= beside  # of which it is a part
             return alive
@@ -231,6 +239,15 @@ class Evaluator:
         if run is not None:
             yield self._noted(run, race, racing)
             stopping.limit.spent_on(race.starts)
+
+    def _ask(self, race: Race, step: int, racing: Racing, grid: Grid) -> list[int]:
+        """A person, for the rows that go on."""
+        waiting = {row: grid.place(row) for row in racing.judged if not racing.latest[row].failed}
+        return self.by_hand.choose(race, step, waiting, racing.alive, racing.early)
+
+    def _paused(self, seconds: float) -> None:
+        self.course.stopping.limit.paused(seconds)
+        self.watch.board.remaining.paused(seconds)
 
     def _show(self, candidates: list[Recipes], racing: Racing, grid: Grid) -> None:
         nfe = self.trajectories.spent
@@ -269,6 +286,8 @@ class Evaluator:
     def _noted(self, run: Run, race: Race | None = None, racing: Racing | None = None) -> Judged[Result]:
         """Judged, and kept for later runs."""
         judged = self.judged(run, racing)
+        if race is not None and race.answer_within:  # another person, or the same, may choose otherwise
+            return judged
         for image, candidates in enumerate(judged.candidates):
             for recipes, one in zip(judged.recipes, candidates, strict=True):
                 self.known.add(recipes[image], image, one, self._steps, race)

@@ -32,6 +32,11 @@ class TimeLimit:
     def is_passed(self) -> bool:
         return 0 < self.seconds < self.elapsed
 
+    def paused(self, seconds: float) -> None:
+        """Note that the search has waited for people, which does not count."""
+        self.started += seconds
+        self.lap += seconds
+
     def spent_on(self, candidates: int) -> None:
         """Note that a round of this many candidates has ended."""
         now = self.clock()

@@ -21,7 +21,7 @@ FLOORS = (  # of search, the lowest first; a room imports those on lower floors 
     {"course"},
     {"sampling", "judging", "board"},
     {"history", "steps"},
-    {"remaking", "crew"},
+    {"remaking", "by_hand", "crew"},
     {"evaluate"},
     {"finals", "crew.spread"},
     {"driver"},

@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ...search.methods import random_search as method
+from ...search.methods.by_hand import ANSWER_WITHIN
 from .base import SearchNode
 
 
@@ -48,8 +49,24 @@ class RandomSearch(SearchNode):
                 "there. It pays when the verifier sees early what an image will become; candidate 0 may be "
                 "stopped like any other. look ahead: the same, but each is judged by the image that it becomes in "
                 "one big step, made beside its way; more than twice as many start, and far fewer are judged. With "
-                "max_seconds they start in rounds of at most 16.",
+                "max_seconds they start in rounds of at most 16. by hand: the search pauses twice, and you tick on the "
+                "board which go on.",
             ),
+        ]
+
+    @classmethod
+    def added(cls) -> list[io.Input]:
+        return [
+            io.Int.Input(
+                "answer_within",
+                default=ANSWER_WITHIN,
+                min=1,
+                max=86_400,
+                optional=True,
+                advanced=True,
+                tooltip="With pruning by hand: seconds that you have at each pause. Then the verifier's choice goes "
+                "on, so that a queue left alone does. The wait does not count to max_seconds.",
+            )
         ]
 
     @classmethod

@@ -27,6 +27,7 @@ from ..pictures import thumbnail
 from ..records.candidate import Candidate
 from ..records.marks import Marks
 from ..records.report import Report, Seconds
+from .question import Question
 from .remaining import Remaining
 
 EVENT = "noise_search.board"
@@ -154,6 +155,7 @@ class Board:
         self.algorithm = algorithm
         self.remaining = Remaining(trajectories, max_seconds)
         self.stop_asked = False
+        self.question: Question | None = None  # that people are asked now
         self.stopped: str | None = None
         self.nfe = 0
         self.notes: list[str] = []
@@ -218,6 +220,12 @@ class Board:
                     self._images[image].tiles[index] = thumbnail.encode(picture, TILE_SIDE, TILE_QUALITY)
             self._tell()
 
+    def ask(self, question: Question | None) -> None:
+        """Ask people which candidates go on; None when that is decided."""
+        with self._lock:
+            self.question = question
+            self._tell()
+
     def ask_to_stop(self) -> bool:
         """Whoever searches shall keep the best so far and end. True when there is something to keep already."""
         with self._lock:
@@ -269,6 +277,7 @@ class Board:
         with self._lock:
             if self.stopped is None:
                 self.stopped = stopped
+                self.question = None
                 for image in self._images:
                     image.begun.clear()
                 self.remaining.end()
@@ -295,6 +304,7 @@ class Board:
                 "seed": self.origin.seed,
                 "seed_at": self.origin.seed_at,
                 "stop_asked": self.stop_asked,
+                "asks": self.question and self.question.message(),
                 "stopped": self.stopped,
                 "best": [image.best for image in self._images],
                 "chosen": [image.chosen for image in self._images],

@@ -30,6 +30,10 @@ class Remaining:
     def end(self) -> None:
         self.took = self.elapsed
 
+    def paused(self, seconds: float) -> None:
+        """Note that the search has waited for people: that is no time of its own."""
+        self.started += seconds
+
     def reached(self, trajectories: float) -> None:
         """Note that so many trajectories are done."""
         self.done = trajectories

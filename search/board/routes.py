@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from aiohttp import web
 from server import PromptServer
@@ -31,6 +32,7 @@ def register() -> None:
     routes.get(ONE)(_board)
     routes.post(ONE + "/keep_best")(_keep_best)
     routes.post(ONE + "/go_on")(_go_on)
+    routes.post(ONE + "/answer")(_answer)
     routes.get(CANDIDATE)(_candidate)
     routes.post(CANDIDATE + "/use")(_use)
     routes.post(CANDIDATE + "/mark")(_mark)
@@ -98,6 +100,35 @@ async def _go_on(request: web.Request) -> web.Response:
     """The search shall go on in the next run, with all that was scored so far."""
     BOARDS.go_on(_asked_for(request))
     return web.json_response({})
+
+
+async def _answer(request: web.Request) -> web.Response:
+    """{"step": after which it waits, "keep": [[numbers]]}: the candidates, of each image, that go on."""
+    board = _running(request)
+    step, keep = _choice(await _body(request))
+    if board.question is None:
+        raise web.HTTPBadRequest(text="This search does not wait for an answer any more.")
+    try:
+        board.question.take(step, keep)
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
+    return web.json_response({})
+
+
+async def _body(request: web.Request) -> Any:
+    try:
+        return await request.json()
+    except ValueError as error:
+        raise web.HTTPBadRequest(text="The body has to be JSON.") from error
+
+
+def _choice(body: Any) -> tuple[int, list[list[int]]]:
+    """Raises HTTPBadRequest when it is none."""
+    match body:
+        case {"step": int(step), "keep": [*rows]} if all(isinstance(row, list) for row in rows):
+            if all(type(number) is int for row in rows for number in row):
+                return step, rows
+    raise web.HTTPBadRequest(text='The body has to be {"step": number, "keep": [[numbers of candidates]]}.')
 
 
 async def _candidate(request: web.Request) -> web.Response:

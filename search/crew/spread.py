@@ -73,7 +73,8 @@ class Spread(Evaluator):
         return len(self.course.standings[0].seen)
 
     def evaluate(self, asked: Round, in_time: bool = True) -> Iterator[Judged[Result]]:
-        if self.first is not None or (asked.race is not None and self.trajectories.alone_because):
+        is_here = asked.race is not None and (asked.race.answer_within or self.trajectories.alone_because)
+        if self.first is not None or is_here:  # pruned by hand, it pauses on this board
             yield from super().evaluate(asked, in_time)
             return
         if self.trajectories.together.proving:

@@ -31,6 +31,12 @@ def in_chunks(work: Callable[[slice], Piece], count: int, alone: Callable[[int],
     return made
 
 
+def unload() -> None:
+    """Free the GPU for others while nothing is computed; models are loaded again when they are needed."""
+    comfy.model_management.unload_all_models()
+    comfy.model_management.soft_empty_cache()
+
+
 def too_little(what: str, error: BaseException) -> Exception:
     """The error for work that can not be made any smaller, from the one it ended with."""
     return OutOfMemory(

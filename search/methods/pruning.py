@@ -72,11 +72,15 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True)
 class Race:
-    """Rows that start together in one sampler call of `steps` steps, and when how many of them are stopped."""
+    """Rows that start together in one sampler call of `steps` steps, and when how many of them are stopped.
+
+    answer_within: seconds in which a person may say at each cut which go on; 0 asks nobody (by_hand.py).
+    """
 
     steps: int
     starts: int
     cuts: tuple[Cut, ...] = ()
+    answer_within: float = 0.0
 
     @property
     def finishers(self) -> int:

@@ -8,29 +8,35 @@ from typing import ClassVar
 
 from ..records.recipe import Recipe
 from .base import Algorithm, Heat, Method, Start
+from .by_hand import ANSWER_WITHIN, BY_HAND, check_by_hand, hand_plan
 from .checks import SettingError, at_least
 from .look_ahead import look_plan
 from .noise import candidate_seed
 from .pruning import FINE, MOST_ROWS, Pace, Race, plan, rows_together
 
 NONE, PROGRESSIVE, LOOK_AHEAD = "none", "progressive", "look ahead"
-PRUNINGS = (NONE, PROGRESSIVE, LOOK_AHEAD)
+PRUNINGS = (NONE, PROGRESSIVE, LOOK_AHEAD, BY_HAND)
 TIMED_ROWS = 16  # candidates in a race when time is short: the first round always runs
 
 
 @dataclass(frozen=True)
 class RandomSearch(Method):
-    """candidates: what it costs, in full trajectories. pruning: all but NONE spend the same on more starts."""
+    """candidates: what it costs, in full trajectories. pruning: all but NONE spend the same on more starts.
+    answer_within: seconds that people have at each cut, with BY_HAND."""
 
     name: ClassVar[str] = "random"
 
     candidates: int
     pruning: str = NONE
+    answer_within: int = ANSWER_WITHIN
 
     def __post_init__(self) -> None:
-        at_least(candidates=(self.candidates, 1))
+        at_least(candidates=(self.candidates, 1), answer_within=(self.answer_within, 1))
         if self.pruning not in PRUNINGS:
             raise SettingError(f"pruning is {self.pruning!r}, but it has to be one of {', '.join(PRUNINGS)}.")
+
+        if self.pruning == BY_HAND:
+            check_by_hand(self.candidates)
 
     @property
     def trajectories(self) -> float:
@@ -44,6 +50,8 @@ class RandomSearch(Method):
         if not self.races:
             return random_search(start.seed, self.candidates)
         most = min(TIMED_ROWS if start.is_timed else start.rows, rows_together(start.latent_bytes))
+        if self.pruning == BY_HAND:
+            return in_races(start.seed, hand_plan(self.candidates, start.steps, most, self.answer_within))
         if self.pruning == LOOK_AHEAD:
             return in_races(start.seed, look_plan(self.candidates, start.steps, most_rows=most))
         return pruned_random_search(start.seed, self.candidates, start.steps, most, start.pace)

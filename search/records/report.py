@@ -55,6 +55,7 @@ class Report:
     in words, where its settings do not say it. target: at which it was to stop. chosen: the candidate that a person has
     taken in place of the best. kept: where there is more than the winner's latent. marks: what a person thinks of the
     candidates, also after the search. passed_over: those that were better than the best, and rejected.
+    cuts: of pruning by hand, who has chosen what goes on (search/by_hand.py).
     """
 
     algorithm: str
@@ -73,6 +74,7 @@ class Report:
     kept: Kept = NONE_KEPT
     marks: Marks = field(default_factory=Marks)
     passed_over: tuple[int, ...] = ()
+    cuts: tuple[dict[str, Any], ...] = ()
 
     @property
     def best(self) -> Candidate:
@@ -123,6 +125,7 @@ class Report:
                 **({"notes": notes} if (notes := [*self.notes, *self._rejections]) else {}),
                 **({"summary": self.summary} if self.summary else {}),
                 **({"chosen_by": PERSON} if self.chosen is not None else {}),
+                **({"cuts": list(self.cuts)} if self.cuts else {}),
                 **({"kept": self.kept.to_dict()} if len(self.kept.candidates) > 1 else {}),
                 **({"person": person} if (person := self.marks.told(self.candidates)) else {}),
             }
@@ -157,6 +160,7 @@ class Report:
             "notes",
             "chosen_by",
             "person",
+            "cuts",
         )
         winner = {key: report[key] for key in kept if key in report}
         return winner | {

@@ -201,7 +201,8 @@ def any_method(name: str, algorithm: Any, trajectories: float, races: bool = Fal
 
 def plan_of(candidates: int, pruning: str = "none", **settings: Any) -> Any:
     random = importlib.import_module("noise_search.search.methods.random_search")
-    return made_plan("Random Search (node 1)", random.RandomSearch(candidates, pruning), **settings)
+    method = {name: settings.pop(name) for name in ("answer_within",) if name in settings}
+    return made_plan("Random Search (node 1)", random.RandomSearch(candidates, pruning, **method), **settings)
 
 
 def search(model: Any, candidates: int = 5, vae: Any = None, verifier: Any = None, **settings: Any) -> SimpleNamespace:
