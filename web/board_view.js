@@ -1,6 +1,7 @@
 import { app } from "../../scripts/app.js";
 import { canGoOn, numberOf } from "./again.js";
 import { baseline, isBaseline, ranked, scoreDecimals } from "./boards.js";
+import { ByHand } from "./by_hand.js";
 import { Curve } from "./curve.js";
 import { button, duration, element } from "./dom.js";
 import { headline, noHeadline } from "./headline.js";
@@ -19,6 +20,8 @@ export class BoardView {
     this.boards = [];
     this.chosen = null; // the place of the board and image in `tracks` that somebody has chosen; else the newest
     this.tiles = new Tiles(actions);
+    this.byHand = new ByHand(actions);
+    this.byHand.element.hidden = true;
     this.curve = new Curve();
     this.score = element("div", { class: "headline" });
     this.number = element("span");
@@ -52,6 +55,7 @@ export class BoardView {
       element("div", { class: "row" }, this.spent, this.chooser),
       this.actions,
       this.note,
+      this.byHand.element,
       this.tiles.element,
     );
   }
@@ -72,6 +76,11 @@ export class BoardView {
     return tracks[this.chosen] ?? tracks.find(({ board }) => board === this.boards.at(-1));
   }
 
+  /** What scrolls. */
+  get grid() {
+    return this.byHand.element.hidden ? this.tiles.element : this.byHand.grid;
+  }
+
   choose(step) {
     const { tracks } = this;
     const at = tracks.findIndex(({ board, image }) => board === this.track.board && image === this.track.image);
@@ -87,6 +96,7 @@ export class BoardView {
     this.drawNumbers(board, image, places);
     this.note.textContent = [note(board, order, places), ...aboutMarks(board, image)].join(" ").trim();
     this.tiles.show(board, image, order);
+    this.element.classList.toggle("asking", this.byHand.show(board, image));
     const entries = [...board.images[image].values()].sort((one, other) => one.index - other.index);
     this.curve.draw(entries, cost(board, image).total, board.best[image], baseline(board, image), places);
   }

@@ -52,7 +52,15 @@ class BoardWidget {
 
   showBoards(boards) {
     this.put(this.view.element);
+    this.openToAsk(boards.find(({ asks }) => asks));
     this.view.show(boards);
+  }
+
+  /** Once for each question: people may close it. */
+  openToAsk(board) {
+    const asked = board && `${board.board}/${board.asks.step}`;
+    if (asked && asked !== this.asked && !this.isOpen) this.open(true);
+    this.asked = asked ?? this.asked;
   }
 
   showSaved(winners) {
@@ -86,7 +94,7 @@ class BoardWidget {
   /** On the canvas, what does not scroll the candidates zooms or moves the graph. Vue's nodes do that already. */
   onWheel(event) {
     if (this.element.closest("[data-node-id]")) return;
-    const grid = this.view.tiles.element;
+    const { grid } = this.view;
     const scrolls = grid.contains(event.target) && grid.scrollHeight > grid.clientHeight;
     if (scrolls && !event.ctrlKey) return;
     event.preventDefault();

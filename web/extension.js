@@ -8,7 +8,7 @@ import { openDetails } from "./details.js";
 import { findNode, nodesAround } from "./find.js";
 import { complain } from "./notice.js";
 import { forgetSaved, savedResults } from "./saved.js";
-import { boardSince, boardsOf, keepBest, markCandidate } from "./server.js";
+import { answer, boardSince, boardsOf, keepBest, markCandidate } from "./server.js";
 import { refine } from "./refine.js";
 import { registerSidebar } from "./sidebar.js";
 import { use } from "./use.js";
@@ -29,6 +29,10 @@ const actions = {
     await catchUp(board.board);
   }),
   refine: orComplain(refine),
+  answer: orComplain(async (board, step, keep) => {
+    await answer(board.board, step, keep);
+    await catchUp(board.board);
+  }),
   use: orComplain(async (board, image, entry) => {
     await use(board, image, entry);
     await catchUp(board.board);

@@ -33,6 +33,10 @@ export const boardSince = (board, revision) => ask(`/${board}?since=${revision}`
 /** The search ends with the best so far. */
 export const keepBest = (board) => ask(`/${board}/keep_best`, { method: "POST" });
 
+/** The candidates, of each image, that go on after a cut by hand. */
+export const answer = (board, step, keep) =>
+  ask(`/${board}/answer`, { method: "POST", body: JSON.stringify({ step, keep }) });
+
 /** The search ends with this candidate. */
 export const useCandidate = (board, image, index) => ask(`/${board}/${image}/${index}/use`, { method: "POST" });
 

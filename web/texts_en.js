@@ -30,6 +30,16 @@ export const english = {
   curveWithout: (count) => `Best score so far against cost; ${count} far below the others at the lower edge`,
   candidates: "candidates",
 
+  handAsks: (step, cut, cuts) => `Tick the candidates that shall go on. Step ${step}, pause ${cut} of ${cuts}.`,
+  handEnds: (time) => `In ${time} the verifier's choice goes on.`,
+  tickAll: "All",
+  tickNone: "None",
+  tickSuggested: "Verifier's choice",
+  goOnWith: (count) => `Go on with ${count}`,
+  tickOf: (index) => `Candidate ${index} goes on`,
+  tickOne: "Of every image at least one has to go on.",
+  enlarge: "Large",
+
   keepBest: "Keep best",
   keepBestDoes: "End the search now and go on with the best so far. The queue continues.",
   recipe: "Recipe",

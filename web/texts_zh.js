@@ -29,6 +29,16 @@ export const chinese = {
   curveWithout: (count) => `目前最好分数随成本的变化；有 ${count} 个远低于其他，画在下边缘`,
   candidates: "个候选",
 
+  handAsks: (step, cut, cuts) => `勾选要继续的候选。第 ${step} 步，第 ${cut} 次暂停，共 ${cuts} 次。`,
+  handEnds: (time) => `${time}后采用验证器的选择。`,
+  tickAll: "全选",
+  tickNone: "全不选",
+  tickSuggested: "验证器的选择",
+  goOnWith: (count) => `用 ${count} 个继续`,
+  tickOf: (index) => `候选 ${index} 继续`,
+  tickOne: "每张图像至少要有一个继续。",
+  enlarge: "放大",
+
   keepBest: "保留最好",
   keepBestDoes: "现在结束搜索，用目前最好的继续。队列照常进行。",
   recipe: "配方",
