@@ -55,6 +55,11 @@ class SearchNode(io.ComfyNode):
         return []
 
     @classmethod
+    def latest(cls) -> list[io.Input]:
+        """As `added`, but later than `keep`."""
+        return []
+
+    @classmethod
     def method(cls, **settings: Any) -> Method:
         """What the node is set to."""
         return cls.METHOD(**settings)
@@ -77,7 +82,7 @@ class SearchNode(io.ComfyNode):
             category=CATEGORY,
             description=description,
             search_aliases=aliases,
-            inputs=[*_common(), *cls.settings(), *limits, *cls.added(), _positives(), keep_input()],
+            inputs=[*_common(), *cls.settings(), *limits, *cls.added(), _positives(), keep_input(), *cls.latest()],
             outputs=_outputs(),
             not_idempotent=True,  # its board is on this node, also where another has the same settings
             hidden=[io.Hidden.unique_id],

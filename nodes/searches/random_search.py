@@ -55,7 +55,7 @@ class RandomSearch(SearchNode):
         ]
 
     @classmethod
-    def added(cls) -> list[io.Input]:
+    def latest(cls) -> list[io.Input]:
         return [
             io.Int.Input(
                 "answer_within",
