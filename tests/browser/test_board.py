@@ -235,7 +235,7 @@ def test_a_board_has_its_place_before_anything_runs(boards: Boards) -> None:
     assert boards.wait_for_end() == "success"
     expect(boards.of().locator(".score")).to_have_text(HEADLINE)
     expect(boards.of().locator(".face")).to_be_visible()
-    expect(boards.of().locator(".grid")).to_be_hidden()
+    expect(boards.of().locator(":scope > .grid")).to_be_hidden()
     assert node_size(boards) == size, "what runs does not make a node larger"
     boards.of().get_by_role("button", name="▾").click()
     expect(boards.of().locator(".tile").first).to_be_visible()
@@ -244,7 +244,7 @@ def test_a_board_has_its_place_before_anything_runs(boards: Boards) -> None:
     boards.page.evaluate(SHOW, "RandomSearch")
     expect(boards.of().locator(".tile").first).to_be_visible()
     boards.of().get_by_role("button", name="▴").click()
-    expect(boards.of().locator(".grid")).to_be_hidden()
+    expect(boards.of().locator(":scope > .grid")).to_be_hidden()
     assert node_size(boards) == size
 
 
