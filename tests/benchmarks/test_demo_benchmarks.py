@@ -114,6 +114,20 @@ def test_effective_n_is_what_the_best_of_so_many_seeds_has(quick: Any, tmp_path:
     assert quick("effective_n", "effective_n.jsonl", "--first", "0", "--captions", "1") == rows
 
 
+def test_effective_n_per_second_is_divided_by_the_time(quick: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    quick("seed_bank", "seed_bank.jsonl", "--seeds", "4", "--captions", "1")
+    contenders = importlib.import_module("contenders").CONTENDERS
+    for method in [name for name in contenders if name != "random, pruned"]:
+        monkeypatch.delitem(contenders, method)
+    monkeypatch.setattr(importlib.import_module("effective_n"), "WANTED", (("random, pruned", "alignment", 0.0),))
+    quick("effective_n", "effective_n.jsonl", "--first", "0", "--captions", "1")
+    quick("per_second", "effective_n.jsonl", "--first", "0", "--captions", "1")
+    line = (tmp_path / "per_second.md").read_text().splitlines()[-1]
+    took, worth, gained = (float(cell.split()[0]) for cell in line.split("|")[3:6])
+    assert line.startswith("| 2 | random, pruned |") and took > 0
+    assert gained == pytest.approx(worth / took, abs=0.02 + 0.02 * worth / took)
+
+
 def test_a_glass_step_has_the_distribution_of_what_it_draws_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of normal z, whose best prediction is known: x_s has mean, spread and covariance with x_t of equation (1)."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
