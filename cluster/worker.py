@@ -46,11 +46,9 @@ class Worker:
     ) -> dict[str, Any]:
         """Run the prompt up to the sampler, where the search node scores these candidates instead of its own."""
         import ray
-        import torch
 
-        seam, wire = loaded("search.crew.seam"), loaded("search.crew.wire")
-        piece = wire.piece_from_wire(piece, lambda array: torch.from_numpy(array.copy()))
-        self.errand = errand = seam.Errand(sampler, search, item, piece)
+        seam = loaded("search.crew.seam")
+        self.errand = errand = loaded("search.crew.errands").received(sampler, search, item, piece)
         seam.CREWS.errand, self.token = errand, token
         try:
             fresh = {node: {**values, "inputs": dict(values["inputs"])} for node, values in nodes.items()}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
+
+import torch
 
 from ..course import Round
 from ..driver import Driver
@@ -14,6 +18,12 @@ from ..sampling.call import SamplerCall
 from ..sampling.levels import thin
 from ..sampling.source import NoiseSource
 from .seam import CrewError, Errand
+from .wire import piece_from_wire
+
+
+def received(sampler: str, search: str, item: int, told: Mapping[str, Any]) -> Errand:
+    """What another process has sent. told: a piece as plain values and arrays."""
+    return Errand(sampler, search, item, piece_from_wire(told, lambda array: torch.from_numpy(array.copy())))
 
 
 def run(errand: Errand, plan: Plan, call: SamplerCall, judge: Judge, source: NoiseSource) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from typing import Any
 
@@ -51,3 +52,17 @@ def test_what_a_worker_lacks_is_named(comfy: Any) -> None:
 )
 def test_a_worker_starts_as_the_users_comfyui_did(comfy: Any, given: list[str], kept: list[str]) -> None:
     assert importlib.import_module("noise_search.cluster.worker").kept(given) == kept
+
+
+def test_what_a_worker_uses_of_the_pack_is_loaded_there_with_its_nodes() -> None:
+    files = {imports.dotted(path): path for path in imports.modules("search", "nodes", "verifiers", "demo")}
+    asked = re.findall(r'loaded\("([\w.]+)"\)', (imports.ROOT / "cluster/worker.py").read_text())
+    reached: set[str] = set()
+    waiting = ["nodes"]
+    while waiting:
+        name = waiting.pop()
+        if name in files and name not in reached:
+            reached.add(name)
+            waiting += imports.own(files[name])
+    assert asked
+    assert set(asked) <= reached

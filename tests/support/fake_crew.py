@@ -9,8 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-import torch
-
 from noise_search.cluster import handout
 
 MOST_LOST = 2  # by chance
@@ -94,8 +92,8 @@ class _Handed:
 
     def _scored(self, share: Any, piece: Any) -> Any:
         wire = importlib.import_module("noise_search.search.crew.wire")
-        told = wire.piece_from_wire(wire.piece_to_wire(piece), torch.from_numpy)
-        errand = self.crews.Errand("", "", 0, told)
+        errands = importlib.import_module("noise_search.search.crew.errands")
+        errand = errands.received("", "", 0, wire.piece_to_wire(piece))
         self.crew.score(errand)
         self.work.done(share)
         self.crew.pieces.append(piece)
