@@ -42,11 +42,11 @@ def drafts(steps: int, finalists: int) -> Search:
     """Random search on fewer steps. finalists: that run again in full, beside the image without search."""
 
     def search(bench: Bench, verifier: Any, caption: Any, seed: int, budget: int) -> tuple[Tensor, int]:
-        names = "plan", "finals", "methods.random_search"
-        plan, finals, methods = (importlib.import_module(f"noise_search.search.{name}") for name in names)
+        names = "plan", "methods.random_search"
+        plan, methods = (importlib.import_module(f"noise_search.search.{name}") for name in names)
         candidates = max(1, (budget - 1 - finalists) * bench.steps // steps)
         limits = plan.Limits(batch_size=bench.batch, search_steps=steps)
-        with patch.object(plan, "FINALISTS", finalists), patch.object(finals, "FINALISTS", finalists):
+        with patch.object(plan.Plan, "finalists", lambda *_: finalists):
             report, latent = bench.found(methods.RandomSearch(candidates), verifier, caption, seed, limits=limits)
         return latent, report.nfe
 

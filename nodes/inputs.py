@@ -8,7 +8,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..search.methods.checks import SettingError
-from ..search.plan import FINALISTS
+from ..search.plan import FEW_FINALISTS, FINALISTS, SMALL
 from ..search.records.target import HOLDS, Target
 from ..verifiers.base import Detailed, Ensemble, Verifier, parts
 
@@ -65,7 +65,8 @@ def search_steps_input() -> io.Int.Input:
         optional=True,
         advanced=True,
         tooltip=f"Search on fewer steps than the sampler's: candidates are drafts of so many steps, and the best "
-        f"{FINALISTS} and the image without search run again on all steps and are judged again. 0 gives every "
+        f"{FINALISTS} ({FEW_FINALISTS} where they cost less than {SMALL} images together) and the image without search "
+        "run again on all steps and are judged again. 0 gives every "
         "candidate all steps. At equal cost drafts find less than looks ahead.",
     )
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from .course import Course, Judged, Recipes, Round
 from .evaluate import Evaluator
 from .keeping import Keeping
-from .plan import FINALISTS
 from .records.recipe import Recipe
 from .records.standing import Result
 from .remaking import Indices, remake
@@ -31,7 +30,7 @@ class Finals:
         trajectories = self.evaluator.trajectories
         drafted = trajectories.call.steps
         trajectories.change_schedule(sigmas)
-        chosen = self._finalists()
+        chosen = self._finalists(self.course.plan.finalists(trajectories.call.steps))
         asked = [self._recipes_of(indices) for indices in chosen]
         drafts = {
             (image, recipe): index
@@ -120,9 +119,9 @@ class Finals:
         stopping = self.course.stopping
         return stopping.reason in ("user", "time") or stopping.stop_asked() or stopping.limit.is_passed
 
-    def _finalists(self) -> list[Indices]:
+    def _finalists(self, most: int) -> list[Indices]:
         """Drafts, one per image: the best first, only one when the search was cut short; and that without search."""
-        count = FINALISTS if self.course.stopping.reason in (None, "patience") else 1
+        count = most if self.course.stopping.reason in (None, "patience") else 1
         ranked = [[index for index in item.finished() if index > 0][:count] for item in self.course.standings]
         if any(ranked):  # where all have failed, that without search runs beside those of the other images
             ranked = [indices or [0] for indices in ranked]

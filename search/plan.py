@@ -11,6 +11,7 @@ from .methods.checks import SettingError, at_least
 from .records.target import Target
 
 FINALISTS = 3  # drafts that run again in full, beside the candidate without search
+FEW_FINALISTS, SMALL = 2, 16  # of drafts that cost less than so many images
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,12 @@ class Plan:
     def total_steps(self, steps: int) -> int:
         """Of all candidates together, where an image gets so many."""
         drafted = min(steps, self.limits.search_steps or steps)
-        return max(1, round(self.method.trajectories * drafted)) + final_steps(steps, self.limits.search_steps)
+        in_full = (1 + self.finalists(steps)) * steps if drafted < steps else 0
+        return max(1, round(self.method.trajectories * drafted)) + in_full
 
-
-def final_steps(steps: int, search_steps: int) -> int:
-    """What the finalists add to a search, in solver steps; 0 when candidates run in full anyway."""
-    return (1 + FINALISTS) * steps if 0 < search_steps < steps else 0
+    def finalists(self, steps: int) -> int:
+        """Drafts that run again in full, beside the candidate without search, where an image gets so many steps."""
+        return FINALISTS if self.method.trajectories * self.limits.search_steps >= SMALL * steps else FEW_FINALISTS
 
 
 def which_noises() -> frozenset[str]:

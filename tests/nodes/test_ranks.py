@@ -143,7 +143,7 @@ def test_drafts_keep_what_ran_in_full() -> None:
     found = searching(model=model, keep=6, search_steps=2)
     winner = sample(found.model)
     shown = best_report(found)
-    assert len(shown.kept.candidates) == len(shown.ranked()) == 4
+    assert len(shown.kept.candidates) == len(shown.ranked()) == 3
     assert all(shown.candidates[index].repeats is not None for index in shown.kept.candidates)
     stock = sample(model, seed=shown.ranked()[2].recipe.seed)
     assert torch.allclose(report(found, winner, rank=3)[0]["samples"], stock, atol=1e-4)

@@ -50,7 +50,7 @@ def test_the_best_drafts_and_the_one_without_search_run_again_in_full() -> None:
     drafts, full = report.candidates[:6], report.candidates[6:]
     assert [candidate.stopped_at_step for candidate in drafts] == [DRAFT] * 6
     assert all(candidate.is_finished for candidate in full)
-    best = sorted(drafts[1:], key=lambda candidate: -candidate.score)[:3]
+    best = sorted(drafts[1:], key=lambda candidate: -candidate.score)[:2]
     assert [candidate.repeats for candidate in full] == [*[candidate.index for candidate in best], 0]
     assert [candidate.recipe for candidate in full] == [drafts[candidate.repeats].recipe for candidate in full]
 

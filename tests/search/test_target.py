@@ -133,7 +133,7 @@ def test_a_draft_is_no_image_and_its_full_one_is() -> None:
     drafts = {"search_steps": 3, "batch_size": 1}
     plain = run(steps=8, **drafts).report
     full = [one for one in plain.candidates if one.is_finished]
-    assert len(full) == 4
+    assert len(full) == 3
     low = min(one.score for one in plain.candidates) - 1
     report = run(steps=8, target=low, **drafts).report
     assert (report.stopped, len(report.candidates)) == ("target", 8 + 1)

@@ -99,7 +99,7 @@ def test_drafts_on_fewer_steps_end_in_a_full_image(client: Client) -> None:
     saved, shown = graph.saved(sampled), graph.report(sampled, search)
     result = client.run(graph).check()
     report = reports(result, shown)[0]
-    assert report["nfe"]["search"] == 6 * 3 + 4 * 8
+    assert report["nfe"]["search"] == 6 * 3 + 3 * 8
     assert report["best"]["score"] >= report["baseline"]["score"]
     stock = ShapesGraph(steps=8)
     alone = stock.saved(stock.ksampler(stock.loader, seed=report["best"]["recipe"]["seed"]))
