@@ -22,7 +22,7 @@ counts as one).
 ### Try
 
 - Another *batch_size* in the latent: the cost grows with it.
-- *batch_size* of Random Search is something else: how many candidates run side by side on your GPU. It changes
+- *parallel* of Random Search is something else: how many candidates run side by side on your GPU. It changes
 the speed and never the images.
 - *Recipes* has one for each image. **Replay Noise** takes the list, and so makes all {images} again.
 """

@@ -1,5 +1,6 @@
 async ({ columns }) => {
-    const GAP = 45; // nodes drawn by Vue are a little taller
+    const GAP = 45; // nodes drawn by Vue are a little taller,
+    const BADGE = 25; // those of the pack by its badge as well
     const PATIENCE_MS = 3000;
     const COLORS = {
         note: ["#432", "#653"],
@@ -22,9 +23,13 @@ async ({ columns }) => {
         widget.callback?.(value, app.canvas, node);
     }
 
+    function isOfPack(node) {
+        return node.constructor.nodeData?.python_module === "custom_nodes.noise-search";
+    }
+
     function colorsOf(node) {
         if (node.type === "MarkdownNote") return COLORS.note;
-        return node.constructor.nodeData?.python_module === "custom_nodes.noise-search" ? COLORS.pack : [];
+        return isOfPack(node) ? COLORS.pack : [];
     }
 
     async function made(spec) {
@@ -62,7 +67,7 @@ async ({ columns }) => {
             const node = app.graph.getNodeById(id);
             node.pos = [x, y];
             node.setSize([width, tall || node.computeSize()[1]]);
-            y += node.size[1] + LiteGraph.NODE_TITLE_HEIGHT + GAP + room;
+            y += node.size[1] + LiteGraph.NODE_TITLE_HEIGHT + GAP + (isOfPack(node) ? BADGE : 0) + room;
         }
         x += width + GAP;
     }

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 NOTE_WIDTH = 340
-LINE, LETTER, WIDE, EMPTY = 15, 6.2, 11.0, 70  # of a note: height of a line, widths of letters, what is no text
+LINE, LETTER, WIDE, EDGES = 16, 5.6, 10.0, 40  # of a note drawn by Vue: height of a line, widths of letters, edges
+BELOW = {"### ": 50, "## ": 21}  # a heading's larger letters and the space around it
+BETWEEN = 8  # other lines
 BOARD = 400  # room below a search node: its board appears there when it runs
 
 
@@ -135,12 +137,17 @@ def flowed(text: str) -> str:
 
 def height(text: str) -> int:
     """Of a note in which the text has as much place as it needs."""
-    return EMPTY + LINE * sum(_lines(re.sub(r"\]\([^)]*\)", "]", line)) for line in text.split("\n"))
+    shown = (re.sub(r"\]\([^)]*\)", "]", line) for line in text.split("\n") if line)
+    return EDGES + sum(LINE * _lines(line) + _space(line) for line in shown)
 
 
 def _lines(text: str) -> int:
     width = sum(LETTER if ord(letter) < 0x2E80 else WIDE for letter in text)
-    return max(1, math.ceil(width / (NOTE_WIDTH - 40))) + text.startswith("#")
+    return math.ceil(width / (NOTE_WIDTH - 40))
+
+
+def _space(line: str) -> int:
+    return next((space for mark, space in BELOW.items() if line.startswith(mark)), BETWEEN)
 
 
 def _file(model: Model) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from . import files
@@ -21,7 +21,7 @@ class Kit:
     """load: the model's own nodes. judge: its verifier. latent: the node that makes an empty latent, of side `size`.
 
     sampler: what a KSampler is set to. negative: the negative prompt; None for a model that has none (cfg 1).
-    enlarge: whether images are too small to look at.
+    enlarge: whether images are too small to look at. shape: settings of the latent's node besides its side.
     """
 
     load: Callable[[Template], Loaded]
@@ -32,6 +32,7 @@ class Kit:
     prompt: str
     negative: str | None = None
     enlarge: bool = False
+    shape: dict[str, int] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -175,6 +176,7 @@ WAN = Kit(
     judge=by_image_reward,
     latent="EmptyHunyuanLatentVideo",
     size=480,
+    shape={"width": 832, "length": 33},
     sampler=_sampler(30, 6.0, "uni_pc", "simple"),
     prompt="a red fox runs through fresh snow towards the camera, a forest in the morning light",
     negative="blurry, static, watermark, text",

@@ -21,7 +21,7 @@ RUN = """
 """
 RUN_ZH = """
 1. ComfyUI 提示缺少文件时按**下载**，放到下面列出的文件夹。
-2. 按**运行**。搜索节点上的面板显示候选；**保留最好**可以提前结束。
+2. 按**运行**。搜索节点上的看板显示候选；**保留最好**可以提前结束。
 """
 DEMO_RUN = """
 1. Press **Run**. Nothing has to be downloaded: the tiny model comes with the pack, and runs without a GPU.
@@ -206,7 +206,8 @@ LIKENESS_ZH = """
 
 **参考验证器**评判与你的图像有多像，**CLIP 评分**评判是否仍符合提示词；**集成验证器**两者都算。
 
-1. 在**加载图像**中选择你的图像。 2. 下载缺少的文件，按**运行**。
+1. 在**加载图像**中选择你的图像。
+2. 下载缺少的文件，按**运行**。
 
 成本：{budget} 张图像，共 {nfe} NFE。
 """
@@ -291,7 +292,8 @@ FROM_IMAGE_ZH = """
 
 从你的图像开始；**自动搜索**在它上面试多个噪波。
 
-1. 在**加载图像**中选择图像，在 *Positive* 中写它应变成什么。 2. 下载缺少的文件，按**运行**。
+1. 在**加载图像**中选择图像，在 *Positive* 中写它应变成什么。
+2. 下载缺少的文件，按**运行**。
 
 成本：{budget} 张图像，降噪 0.6，共 {nfe} NFE。
 """
@@ -320,8 +322,9 @@ INPAINT_ZH = """
 
 只有遮罩部分会用多个噪波重画；验证器每次评判整张图像。
 
-1. 在**加载图像**中选择图像，右键“在遮罩编辑器中打开”，涂抹要改变的部分。 2. *Positive* 写整张图像应有的内容。 3.
-按**运行**。
+1. 在**加载图像**中选择图像，右键“在遮罩编辑器中打开”，涂抹要改变的部分。
+2. *Positive* 写整张图像应有的内容。
+3. 按**运行**。
 
 成本：{budget} 张图像，共 {nfe} NFE。
 """
@@ -451,11 +454,6 @@ def by_frames_and_motion(t: Template, loaded: Loaded) -> Out:
     return t.node("EnsembleVerifier", **{"verifiers.verifier0": worst, "verifiers.verifier1": moves})["verifier"]
 
 
-def wan_latent(t: Template, loaded: Loaded) -> Out:
-    size = {"width": 832, "height": 480, "length": 33, "batch_size": 1}
-    return t.node("EmptyHunyuanLatentVideo", **size)["LATENT"]
-
-
 def filmed(t: Template, start: Start, search: Node, sampled: Node) -> None:
     images = t.node("VAEDecode", samples=sampled["LATENT"], vae=start.loaded.vae)["IMAGE"]
     video = t.node("CreateVideo", images=images, fps=16.0)["VIDEO"]
@@ -537,7 +535,8 @@ EXISTING_ZH = """
 
 没有采样，没有搜索：**验证器评分**给列表中的图像打分，并给出最好的一张。
 
-1. 选择图像；在验证器评分的提示词中写它们应有的内容。 2. 下载缺少的文件，按**运行**。
+1. 选择图像；在验证器评分的提示词中写它们应有的内容。
+2. 下载缺少的文件，按**运行**。
 
 成本：3 张图像，各看一次。
 """
@@ -623,7 +622,6 @@ def templates() -> list[Template]:
             replace(kits.WAN, judge=by_frames_and_motion),
             VIDEO,
             VIDEO_ZH,
-            latent=wan_latent,
             facts=facts(kits.WAN, 4),
             show=filmed,
             budget=4,

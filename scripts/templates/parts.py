@@ -51,7 +51,8 @@ def begin(t: Template, kit: Kit) -> Start:
 
 
 def empty(t: Template, kit: Kit, batch: int = 1) -> Out:
-    return t.node(kit.latent, width=kit.size, height=kit.size, batch_size=batch)["LATENT"]
+    settings = {"width": kit.size, "height": kit.size} | kit.shape | {"batch_size": batch}
+    return t.node(kit.latent, **settings)["LATENT"]
 
 
 def ksampler(t: Template, start: Start, model: Out, latent: Out, title: str = "", **other: Any) -> Node:
