@@ -105,6 +105,14 @@ class SearchLoopClose(io.ComfyNode):
             "was, and one with more candidates runs only the new ones.",
             search_aliases=["loop", "best of n", "pick best", "seed search", "iterate", "noise search"],
             inputs=[
+                io.MatchType.Input(
+                    "result",
+                    template=kind,
+                    raw_link=True,
+                    lazy=True,
+                    optional=True,  # ahead of the others: the first input is what a bypassed node passes on
+                    tooltip="What to keep of the best candidate: an image, a latent, anything.",
+                ),
                 SearchFlow.Input(
                     "flow",
                     optional=True,
@@ -120,14 +128,6 @@ class SearchLoopClose(io.ComfyNode):
                     tooltip="What to search for: any number, higher is better. Verifier Score, another pack's score, "
                     "or arithmetic on several. Of the scores of a batch the mean counts. Without it the result passes "
                     "through.",
-                ),
-                io.MatchType.Input(
-                    "result",
-                    template=kind,
-                    raw_link=True,
-                    lazy=True,
-                    optional=True,  # so that it keeps its place below the others
-                    tooltip="What to keep of the best candidate: an image, a latent, anything.",
                 ),
                 io.DynamicCombo.Input(
                     "method",

@@ -6,7 +6,8 @@ from typing import Any
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
-from ..search.records.recipe_text import RecipeError, parse_recipes
+from ..search.host.prompts import PROMPTS
+from ..search.records.recipe_text import NoSearch, RecipeError, parse_recipes
 from ..search.replay import put_replay_on
 from ..search.sampling.source import RecipeNoise
 from .types import CATEGORY, Positives
@@ -59,6 +60,8 @@ class ReplayNoise(io.ComfyNode):
         title = f"Replay Noise (node {cls.hidden.unique_id})"
         try:
             recipes = parse_recipes(recipe)
+        except NoSearch as reason:
+            return _nothing(title, str(reason), model, noise)
         except RecipeError as error:
             raise RecipeError(f"{title}: {error}") from error
         if noise is not None and not any(recipe.kind for recipe in recipes):
@@ -73,3 +76,13 @@ class ReplayNoise(io.ComfyNode):
         if model is not None:
             patched = put_replay_on(model, recipes, title, noise, positives)
         return io.NodeOutput(RecipeNoise(recipes, title, noise), patched, recipes[0].seed)
+
+
+def _nothing(title: str, why: str, model: Any, noise: Any) -> io.NodeOutput:
+    """Model and noise go on as they came in; outputs for which nothing came in say what to do when they are used."""
+    missing = ExecutionBlocker(
+        f"{title}: there is no recipe. {why} Run the search, paste a recipe, or give the sampler a noise of its own."
+    )
+    passed = [missing if given is None else given for given in (noise, model)]
+    PROMPTS.warn(f"{title}: there is no recipe, so nothing is replayed: the sampler starts from its own noise. {why}")
+    return io.NodeOutput(*passed, missing)

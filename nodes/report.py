@@ -1,6 +1,5 @@
 """What a search did: plot, candidates, recipe, numbers."""
 
-import json
 import logging
 import math
 from typing import Any
@@ -15,6 +14,7 @@ from ..search.host.graph import held, upstream_of
 from ..search.host.prompts import PROMPTS
 from ..search.pictures import report_plot
 from ..search.pictures.thumbnail import from_pil
+from ..search.records.recipe_text import no_recipe
 from ..search.records.report import Report, recipes_json, reports_json
 from ..search.results import Found
 from ..search.results import Search as Searched
@@ -158,10 +158,10 @@ def _nothing(latent: Any, why: str) -> io.NodeOutput:
     """The latent goes on; why there is nothing to report is on the pictures, in the report and in the log."""
     logging.info("Search Report: no search. %s", why)
     picture = from_pil(report_plot.nothing("No search", why)).unsqueeze(0)
-    report = json.dumps({"note": f"No search. {why}"}, indent=2)
+    told = no_recipe(f"No search. {why}")
     # ComfyUI fails on an empty list beside other inputs of a node, so there is a score that is no number
     best = latent if isinstance(latent, dict) and "samples" in latent else ExecutionBlocker(f"Search Report: {why}")
-    return io.NodeOutput(latent, picture, picture, [math.nan], "null", 0, report, best)
+    return io.NodeOutput(latent, picture, picture, [math.nan], told, 0, told, best)
 
 
 def _total_nfe(reports: list[Report]) -> int:

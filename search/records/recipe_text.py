@@ -8,6 +8,7 @@ from typing import Any
 from .recipe import Move, Path, Recipe, Turn
 
 SEEDS = 2**64
+NOTE = "note"
 NEEDED, OPTIONAL = {"seed", "moves"}, {"path", "noise", "variety", "wording"}
 
 
@@ -17,10 +18,21 @@ class RecipeError(ValueError):
     __module__ = "builtins"  # ComfyUI shows people the class of an error, and of others the whole path
 
 
+class NoSearch(RecipeError):
+    """What a Search Report gives as recipe where nothing has searched; the message says why not."""
+
+    __module__ = "builtins"
+
+
+def no_recipe(why: str) -> str:
+    """In the place of a recipe where nothing has searched."""
+    return json.dumps({NOTE: why})
+
+
 def parse_recipes(text: str) -> list[Recipe]:
     """The recipes in a Search Report's recipe output: one object, or an array with one for each image of a batch.
 
-    Raises RecipeError, saying what is wrong.
+    Raises RecipeError, saying what is wrong; NoSearch for a no_recipe.
     """
     if not text.strip():
         raise RecipeError("the recipe is empty. Connect the recipe of a Search Report, or paste one.")
@@ -44,6 +56,8 @@ def _recipe(value: Any) -> Recipe:
         raise RecipeError(
             "null is not a recipe: that candidate's noise came from the workflow, and no seed recreates it."
         )
+    if isinstance(value, dict) and value.keys() == {NOTE}:
+        raise NoSearch(str(value[NOTE]))
     if not isinstance(value, dict) or not isinstance(value.get("moves"), list) or set(value) - OPTIONAL != NEEDED:
         raise RecipeError(f'a recipe looks like {{"seed": 7, "moves": []}}, not {_shorten(json.dumps(value))}.')
     path = _path(value["path"]) if "path" in value else None

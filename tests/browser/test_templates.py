@@ -208,6 +208,9 @@ BYPASSED = [
     ("demo_ensemble", ("EnsembleVerifier",)),
     ("demo_ensemble", ("LoadShapesVerifier",)),
     ("demo_replay", ("ReplayNoise",)),
+    ("demo_replay", ("ZeroOrderSearch",)),
+    ("demo_replay", ("LoadShapesVerifier",)),
+    ("demo_loop_judge", ("SearchLoopClose",)),
 ]
 
 

@@ -13,7 +13,7 @@ import torch
 
 from node_calls import call
 from noise_search.search.methods.zero_order import ZeroOrder
-from noise_search.search.records.recipe_text import parse_recipes
+from noise_search.search.records.recipe_text import no_recipe, parse_recipes
 from noise_search.search.records.report import recipes_json
 from small_models import (
     Brightness,
@@ -124,3 +124,14 @@ def test_where_a_noise_alone_does_not_give_the_image_that_is_said(
     caplog.clear()
     call("ReplayNoise", recipe=recipe, model=small_model("EPS"))
     assert "a noise alone" not in caplog.text
+
+
+def test_where_nothing_has_searched_the_sampler_keeps_its_own_noise() -> None:
+    """As behind a Search Report whose search is bypassed."""
+    model, recipe = small_model("EPS"), no_recipe("No search. The node is bypassed.")
+    noise, passed, seed = call("ReplayNoise", recipe=recipe, model=model)
+    assert passed is model
+    assert "No search. The node is bypassed." in noise.message
+    assert seed.message == noise.message
+    given = object()
+    assert call("ReplayNoise", recipe=recipe, noise=given)[0] is given

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from noise_search.search.records.recipe_text import RecipeError, parse_recipes
+from noise_search.search.records.recipe_text import NoSearch, RecipeError, no_recipe, parse_recipes
 
 
 def with_seed(place: str, seed: Any) -> str:
@@ -39,3 +39,8 @@ def test_what_draws_the_noise_is_read(kind: str, rest: dict[str, Any]) -> None:
 def test_a_noise_without_a_name_is_refused(kind: Any) -> None:
     with pytest.raises(RecipeError, match="a recipe's noise is a name"):
         parse_recipes(json.dumps({"seed": 7, "moves": [], "noise": kind}))
+
+
+def test_in_the_place_of_a_recipe_stands_why_nothing_has_searched() -> None:
+    with pytest.raises(NoSearch, match="is bypassed"):
+        parse_recipes(no_recipe("No search. The node is bypassed."))
