@@ -259,5 +259,10 @@ def below(weights: Weights, prefix: str) -> Weights:
 
 
 def fill(network: nn.Module, weights: Weights) -> None:
-    """Give a network made on the meta device its weights, without copying them."""
-    network.load_state_dict({key: weights[key] for key in network.state_dict()}, assign=True)
+    """Give a network made on the meta device its weights, without copying them. A missing one is a KeyError.
+
+    Where ComfyUI manages memory dynamically, as by default on NVIDIA cards, its layers have no weights before that.
+    """
+    missing = network.load_state_dict(weights, strict=False, assign=True).missing_keys
+    if missing:
+        raise KeyError(missing[0])

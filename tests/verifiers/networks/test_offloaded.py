@@ -40,6 +40,12 @@ def siglip_shapes() -> dict[str, list[int]]:
     return shapes | pool | {"vision_model.embeddings.position_embedding.weight": [16, 128]}
 
 
+@pytest.fixture(params=[False, True], ids=["static memory", "dynamic memory"], autouse=True)
+def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With comfy-aimdo, as on NVIDIA cards, the host's layers have no weights before they are loaded."""
+    monkeypatch.setattr("comfy.memory_management.aimdo_enabled", request.param)
+
+
 @pytest.mark.parametrize("shapes", [clip_shapes(words=99), siglip_shapes()], ids=["clip", "siglip"])
 def test_towers(shapes: dict[str, list[int]]) -> None:
     towers = two_towers(shapes)
