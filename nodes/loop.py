@@ -14,18 +14,18 @@ from ..search.history.keys import loop_key
 from ..search.history.ledger import Page
 from ..search.history.pages import page
 from ..search.host.prompts import PROMPTS
-from ..search.loop.body import INDEX, NOISE, SEED, Body, Flow, read_body
+from ..search.loop.body import INDEX, NOISE, POSITIVE, SEED, Body, Flow, read_body
 from ..search.loop.copies import run_graph
 from ..search.loop.kept import Kept
 from ..search.loop.search import LoopSearch, Where
-from ..search.methods.base import Method
 from ..search.plan import Limits, Plan
 from ..search.records.recipe import Recipe
 from ..search.results import Search as Searched
 from ..search.sampling.source import RecipeNoise
+from ..search.sampling.wordings import Wordings
 from .inputs import MAX_SEED, named, patience_input, read_target, target_input
 from .searches import registered
-from .types import CATEGORY, Search
+from .types import CATEGORY, Positives, Search
 
 SearchFlow = io.Custom("SEARCH_FLOW")
 
@@ -66,6 +66,17 @@ class SearchLoopOpen(io.ComfyNode):
                     tooltip="For previews and saves that hang off the loop. On: they run for each candidate, which "
                     "also runs whatever they need. Off: they run once, for candidate 0, beside the search.",
                 ),
+                io.Conditioning.Input(
+                    "positive",
+                    optional=True,
+                    tooltip="For a search over wordings: your prompt, encoded. Candidate 0 has it.",
+                ),
+                Positives.Input(
+                    "positives",
+                    optional=True,
+                    tooltip="From Prompt Variants: other wordings that candidates are made with, by the output "
+                    "positive. More of the search goes to those that score well.",
+                ),
             ],
             outputs=[
                 SearchFlow.Output(display_name="flow", tooltip="Goes into Search Loop Close."),
@@ -77,18 +88,43 @@ class SearchLoopOpen(io.ComfyNode):
                     "alone can not describe a noise near another.",
                 ),
                 io.MatchType.Output(template=kind, display_name="value", tooltip="What came in as value."),
+                io.Conditioning.Output(
+                    display_name="positive",
+                    tooltip="The candidate's wording, for a sampler in the loop; without positives what came in.",
+                ),
             ],
             not_idempotent=True,  # each loop has an Open of its own, also where two have the same seed
             hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
-    def execute(cls, seed: int, value: Any = None, run_outputs: bool = False) -> io.NodeOutput:
+    def execute(
+        cls,
+        seed: int,
+        value: Any = None,
+        run_outputs: bool = False,
+        positive: Any = None,
+        positives: Wordings | None = None,
+    ) -> io.NodeOutput:
         context: Any = get_executing_context()
-        flow = Flow(cls.hidden.unique_id, seed, value, context.list_index, run_outputs)
+        with named(f"Search Loop Open (node {cls.hidden.unique_id})"):
+            said = _said(positive, positives)
+        flow = Flow(cls.hidden.unique_id, seed, value, context.list_index, run_outputs, said)
         if run_outputs:  # their copies run; they themselves shall not
-            return io.NodeOutput(flow, *[ExecutionBlocker(None)] * 4)
-        return io.NodeOutput(flow, seed, 0, RecipeNoise([Recipe(seed)]), value)
+            return io.NodeOutput(flow, *[ExecutionBlocker(None)] * 5)
+        return io.NodeOutput(flow, seed, 0, RecipeNoise([Recipe(seed)]), value, positive)
+
+
+def _said(positive: Any, positives: Wordings | None) -> dict[str, Any]:
+    """CONDITIONING by wording."""
+    if positives is None:
+        return {} if positive is None else {"": positive}
+    if positive is None:
+        raise ValueError(
+            "positives are other wordings of a prompt, and the prompt itself is missing. Connect what encodes it to "
+            "`positive`, and the output `positive` to the sampler in the loop."
+        )
+    return {text: positives.encoded(positive, text) for text in positives.texts}
 
 
 class SearchLoopClose(io.ComfyNode):
@@ -186,7 +222,7 @@ class SearchLoopClose(io.ComfyNode):
         prompt, close_id = cls.hidden.dynprompt, cls.hidden.unique_id
         node = prompt.get_display_node_id(close_id)
         title = f"Search Loop Close (node {node})"
-        plan = _plan(title, node, method, patience, max_seconds, target)
+        plan = _plan(title, node, method, patience, max_seconds, target, flow)
         if not is_link(result):
             raise ValueError(f"{title}: nothing is connected to result. Connect what to keep of the best candidate.")
         if flow is None or score is None:
@@ -194,7 +230,7 @@ class SearchLoopClose(io.ComfyNode):
         if not is_link(score):
             raise ValueError(f"{title}: the score is not connected to anything, so all candidates are the same.")
         body = read_body(prompt, flow, close_id, score, result)
-        _check(title, body, plan.method)
+        _check(title, body, plan)
         kept = await _kept(title, prompt, flow, body, inside=prompt.get_parent_node_id(close_id) is not None)
         context: Any = get_executing_context()
         search = LoopSearch(plan, flow, body, kept, Where(prompt, (close_id, context.list_index), prefix))
@@ -209,16 +245,25 @@ def _without_search(title: str, missing: str, result: Any) -> io.NodeOutput:
     return io.NodeOutput(result, Searched(title, reason=told), 0, math.nan, expand={})
 
 
-def _plan(title: str, node: str, method: dict[str, Any], patience: int, max_seconds: float, target: Any) -> Plan:
+def _plan(
+    title: str, node: str, method: dict[str, Any], patience: int, max_seconds: float, target: Any, flow: Flow | None
+) -> Plan:
     settings = {name: value for name, value in method.items() if name != "method"}
     with named(title):
         limits = Limits(max_seconds=max_seconds, patience=patience, target=read_target(target))
-        return Plan(title, methods.registered()[method["method"]](**settings), limits, node=node)
+        texts = flow.wordings if flow else ("",)
+        return Plan(title, methods.registered()[method["method"]](**settings), limits, node=node, wordings=texts)
 
 
-def _check(title: str, body: Body, method: Method) -> None:
-    """Raises ValueError when no two candidates of this loop could differ."""
-    if not body.reads & {SEED, INDEX, NOISE}:
+def _check(title: str, body: Body, plan: Plan) -> None:
+    """Raises ValueError when no two candidates of this loop could differ, or wordings are given and not used."""
+    method, worded = plan.method, len(plan.wordings) > 1
+    if worded and POSITIVE not in body.reads:
+        raise ValueError(
+            f"{title}: Search Loop Open has positives, and the score does not depend on them. Connect its output "
+            "`positive` to the sampler in the loop, in place of your own prompt's conditioning; or take them off."
+        )
+    if not worded and not body.reads & {SEED, INDEX, NOISE}:
         raise ValueError(
             f"{title}: the score does not depend on the candidate. Connect the seed of Search Loop Open to your "
             "KSampler, or its noise to SamplerCustomAdvanced, and score what comes of that."

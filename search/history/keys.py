@@ -19,6 +19,8 @@ from execution import IsChangedCache
 from ..host.graph import Link, givers, is_plain, upstream
 from ..plan import which_noises
 
+GIVEN = ("value", "positive", "positives")  # inputs of Search Loop Open that a score may depend on
+
 
 async def loop_key(
     prompt: DynamicPrompt, prompt_id: str, open_id: str, item: int, link: Link, title: str
@@ -29,7 +31,7 @@ async def loop_key(
 
     None, with a line in the log, when a node says that it gives something else each time.
     """
-    given = {name: value for name, value in prompt.get_node(open_id)["inputs"].items() if name == "value"}
+    given = {name: value for name, value in prompt.get_node(open_id)["inputs"].items() if name in GIVEN}
     keys = _Keys(prompt, prompt_id, title)
     keys.known[open_id] = "Search Loop Open"
     nodes = [*_before(prompt, open_id, given), *upstream(prompt, [link[0]], stop=open_id, made=True)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from comfy_execution.graph import DynamicPrompt
@@ -10,14 +11,15 @@ from comfy_execution.graph_utils import is_link
 
 from ..host.graph import Link, class_of, links, upstream
 
-SEED, INDEX, NOISE = 1, 2, 3  # the outputs of Search Loop Open that differ from candidate to candidate
+SEED, INDEX, NOISE, POSITIVE = 1, 2, 3, 5  # the outputs of Search Loop Open that differ from candidate to candidate
 
 
 @dataclass(frozen=True)
 class Flow:
     """What a flow wire carries: the Search Loop Open it comes from, and what that was given.
 
-    item: where lists come into Open, which entry of them this is.
+    item: where lists come into Open, which entry of them this is. positives: CONDITIONING by wording, the user's own
+    under "" first; empty where none is connected.
     """
 
     open_id: str
@@ -25,6 +27,11 @@ class Flow:
     value: Any
     item: int
     run_outputs: bool
+    positives: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        return tuple(self.positives) or ("",)
 
 
 @dataclass(frozen=True)

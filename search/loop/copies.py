@@ -9,8 +9,8 @@ from comfy.cli_args import args
 from comfy_execution.graph_utils import GraphBuilder, Node, is_link
 
 from ..host.graph import Link
-from .body import INDEX, NOISE, SEED
-from .search import LoopSearch
+from .body import INDEX, NOISE, POSITIVE, SEED
+from .search import LoopSearch, positive
 
 SLOTS = 64  # candidates that one SearchLoopRun can ask for; then it puts another in its place
 
@@ -92,9 +92,11 @@ class _Copy:
         if slot == INDEX:
             return self.index
         if slot == NOISE:
-            noise = self.graph.node("ReplayNoise", "noise", recipe=json.dumps(recipe.to_dict()))
+            noise = self.graph.node("ReplayNoise", "noise", recipe=json.dumps(recipe._replace(wording="").to_dict()))
             noise.set_override_display_id(self.search.flow.open_id)
             return noise.out(0)
+        if slot == POSITIVE:
+            return self._taken(positive(self.search.flow.wordings.index(recipe.wording)))
         return self._taken("value")
 
     def _taken(self, name: str) -> Link:

@@ -52,6 +52,11 @@ class Where(NamedTuple):
     prefix: str
 
 
+def positive(wording: int) -> str:
+    """What a conditioning is kept as for the copies, by its wording's number."""
+    return f"positive{wording}"
+
+
 class LoopSearch:
     """One search. The host runs the candidates that `wanted` names, and tells it when one `begins` and what it made."""
 
@@ -65,7 +70,8 @@ class LoopSearch:
         seconds = plan.limits.max_seconds
         settings = {"max_seconds": seconds, "seed": flow.seed, "marks": [kept.page.marks_of(0)]}
         self.board = BOARDS.start(plan.node, plan.name, plan.method.trajectories, **settings)
-        self.outside: dict[str, list[Any]] = {"value": [flow.value]}  # lists that copies take from here, by name
+        said = {positive(at): [own] for at, own in enumerate(flow.positives.values())}
+        self.outside: dict[str, list[Any]] = {"value": [flow.value], **said}  # lists that copies take, by name
         self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
         self.cached: dict[int, str] = {}  # candidates whose nodes ComfyUI's cache holds, and how the ids of those begin
         self.runs = 0
@@ -116,7 +122,8 @@ class LoopSearch:
     def name(self, index: int) -> str:
         recipe = self.recipe(index)
         moves = f", {len(recipe.moves)} moves" if recipe.moves else ""
-        return f"candidate {index} (seed {recipe.seed}{moves})"
+        said = f', "{recipe.wording}"' if recipe.wording else ""
+        return f"candidate {index} (seed {recipe.seed}{moves}{said})"
 
     def begins(self, index: int) -> None:
         """Say which candidate runs: an error inside the loop comes from the host and can not name it."""

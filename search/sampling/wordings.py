@@ -64,6 +64,18 @@ class Wordings:
         said = comfy.sampler_helpers.convert_cond(self.variants[text])
         return {**own, POSITIVE: [{**positive[0], **one} for one in said]}
 
+    def encoded(self, own: list[Any], text: str) -> list[Any]:
+        """A CONDITIONING with this text. Raises ValueError as `conds` does."""
+        if not text:
+            return own
+        if len(own) != 1:
+            raise ValueError(
+                f"positives take the place of one positive conditioning, and what is connected to `positive` is "
+                f"{len(own)} (areas, or several that were combined). Take the positives off, or combine nothing."
+            )
+        ((_, kept),) = own
+        return [[said, {**kept, **more}] for said, more in self.variants[text]]
+
     def check(self, own: Conds) -> None:
         """Raises ValueError when they can not take the place of this sampler's positive."""
         for text in self.variants:

@@ -47,9 +47,9 @@ def scored(score: list[Any], **given: Any) -> tuple[Any, ...]:
 
 
 def test_open_gives_candidate_0() -> None:
-    flow, seed, index, noise, value = opened(seed=7, value="anything")
+    flow, seed, index, noise, value, positive = opened(seed=7, value="anything")
     assert (flow.open_id, flow.seed, flow.value) == (NODE_ID, 7, "anything")
-    assert (seed, index, value) == (7, 0, "anything")
+    assert (seed, index, value, positive) == (7, 0, "anything", None)
     latent = {"samples": torch.zeros(1, 4, 8, 8)}
     stock = importlib.import_module("comfy_extras.nodes_custom_sampler").Noise_RandomNoise(7)
     assert torch.equal(noise.generate_noise(latent), stock.generate_noise(latent))

@@ -10,6 +10,7 @@ import pytest
 from comfy_client import Client
 from comfy_graph import Node
 from kept_winners import METHODS, carried, run, search
+from loop_graph import LoopGraph, times, zero_order
 from shapes_graph import ROUNDING, ShapesGraph, difference, pictures, reports
 
 VARIANTS = "a blue square right of a red circle\n{a green cross|a yellow triangle} above a blue circle"
@@ -87,3 +88,67 @@ def test_no_variants_are_an_error_on_their_node(client: Client) -> None:
     graph.saved(graph.ksampler(graph.search(positives=empty.out(0))))
     error = client.run(graph).error
     assert error.node_id == empty.id and "there are no variants" in error.exception_message
+
+
+def in_loop(seed: int, candidates: int) -> tuple[LoopGraph, Any]:
+    graph = LoopGraph(steps=4)
+    words = {"positive": graph.positive, "positives": variants(graph)}
+    return graph, graph.loop(seed, candidates, **words)
+
+
+def test_a_loop_searches_wordings_and_runs_only_the_new_candidates(client: Client) -> None:
+    graph, loop = in_loop(4800, 5)
+    saved, shown = graph.node("SaveImage", images=loop.close, filename_prefix="test"), graph.reported(loop.close)
+    result = client.run(graph).check()
+    (report,) = reports(result, shown)
+    said = [one["recipe"].get("wording", "") for one in report["candidates"]]
+    assert said[0] == "" and sorted(said[1:4]) == sorted(TEXTS) and said[4] in {"", *TEXTS}
+    best = report["best"]["recipe"]
+
+    stock = ShapesGraph(steps=4)
+    text = best.get("wording") or stock.caption
+    encoded = stock.node("CLIPTextEncode", clip=stock.loader.out(1), text=text)
+    alone = stock.saved(stock.ksampler(stock.loader, best["seed"], positive=encoded))
+    again = pictures(client, client.run(stock).check(), alone)
+    assert difference(pictures(client, result, saved), again) <= ROUNDING
+
+    graph, loop = in_loop(4800, 7)
+    shown = graph.reported(loop.close)
+    result = client.run(graph).check()
+    (more,) = reports(result, shown)
+    assert [one["recipe"] for one in more["candidates"][:5]] == [one["recipe"] for one in report["candidates"]]
+    assert times(result, loop.sampled) <= 2 + 1, "the winner may have to run again"
+
+
+def test_noises_of_a_loop_come_with_wordings(client: Client) -> None:
+    graph = LoopGraph(steps=4)
+    opened = graph.open(4850, positive=graph.positive, positives=variants(graph))
+    guider = graph.node("BasicGuider", model=graph.loader, conditioning=opened.out(5))
+    decoded = graph.decoded(graph.guided(guider, opened.out(3)))
+    shown = graph.reported(graph.close(opened, graph.score(decoded), decoded, **zero_order(2, 2, 0.9)))
+    (report,) = reports(client.run(graph).check(), shown)
+    recipes = [one["recipe"] for one in report["candidates"]]
+    assert len(recipes) == 5 and all(one["moves"] for one in recipes[1:])
+    assert sorted({one.get("wording", "") for one in recipes}) == ["", *sorted(TEXTS)]
+
+
+def test_another_list_of_wordings_is_searched_anew(client: Client) -> None:
+    """A wording may say another thing than its text did: by another encoder."""
+    graph, loop = in_loop(4800, 5)
+    other = graph.node("PromptVariants", clip=graph.loader.out(1), variants=TEXTS[1])
+    graph.prompt[loop.open.id]["inputs"]["positives"] = [other.id, 0]
+    graph.reported(loop.close)
+    assert times(client.run(graph).check(), loop.sampled) >= 5
+
+
+def test_wordings_that_a_loop_does_not_use_are_an_error(client: Client) -> None:
+    graph, loop = in_loop(4900, 3)
+    graph.prompt[loop.sampled.id]["inputs"]["positive"] = [graph.positive.id, 0]
+    graph.reported(loop.close)
+    error = client.run(graph).error
+    assert error.node_id == loop.close.id and "the score does not depend on them" in error.exception_message
+    graph, loop = in_loop(4900, 3)
+    del graph.prompt[loop.open.id]["inputs"]["positive"]
+    graph.reported(loop.close)
+    error = client.run(graph).error
+    assert error.node_id == loop.open.id and "the prompt itself is missing" in error.exception_message

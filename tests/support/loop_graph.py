@@ -10,6 +10,7 @@ from shapes_graph import SEED, ShapesGraph
 
 RANDOM = "random"
 ZERO_ORDER = "zero-order"
+OF_OPEN = ("value", "run_outputs", "positive", "positives")
 
 
 class Loop(NamedTuple):
@@ -27,8 +28,10 @@ class LoopGraph(ShapesGraph):
 
     def loop(self, seed: int | Link = SEED, candidates: int = 4, **given: Any) -> Loop:
         """A random search around a KSampler. given: `result`, and inputs of Open, Close and the sampler by name."""
-        opened = self.open(seed, **{name: given.pop(name) for name in ("value", "run_outputs") if name in given})
+        opened = self.open(seed, **{name: given.pop(name) for name in OF_OPEN if name in given})
         sampler = {name: given.pop(name) for name in ("steps", "sampler_name", "latent_image") if name in given}
+        if "positives" in self.prompt[opened.id]["inputs"]:
+            sampler["positive"] = opened.out(5)
         return self._closed(opened, self.ksampler(self.loader, opened.out(1), **sampler), random(candidates), given)
 
     def guided_loop(self, method: dict[str, Any], seed: int | Link = SEED, **given: Any) -> Loop:
