@@ -13,6 +13,7 @@ from scipy.stats import bootstrap
 
 RESAMPLES = 2000
 LEVEL = 0.9
+AT_A_TIME = 2**24  # numbers that are drawn together, so that memory stays flat
 
 
 class Interval(NamedTuple):
@@ -38,6 +39,7 @@ def resampled(
     found = bootstrap(
         (things,), lambda numbers, axis: statistic(numbers), vectorized=True, method="percentile",
         n_resamples=resamples, confidence_level=LEVEL, rng=np.random.default_rng(seed),
+        batch=max(1, AT_A_TIME // count),
     ).confidence_interval  # fmt: skip
     return Interval(value, float(found.low), float(found.high))
 

@@ -23,7 +23,7 @@ from ..search.crew.wire import lines_read, piece_to_wire
 from ..search.records.standing import Result
 from . import worker
 from .handout import Handout, Share
-from .machines import BACK_WITHIN, Comfy, Member, control, differences, members_here, members_of
+from .machines import BACK_WITHIN, Comfy, Member, cause, control, differences, members_here, members_of
 
 ALL_HERE, CLUSTER = "all GPUs here", "a Ray cluster"
 POLL = 0.05  # seconds
@@ -190,7 +190,7 @@ class RayHanded:
         try:
             there = self.ray.get(ref)
         except errors.RayTaskError as error:
-            self.heard.put(Note(f"{member.name} takes no part: {_cause(error)}"))
+            self.heard.put(Note(f"{member.name} takes no part: {cause(error)}"))
             return
         except errors.RayError as error:
             member.lost_at = member.lost_at or time.monotonic()
@@ -215,7 +215,7 @@ class RayHanded:
             candidates = lines_read(got["lines"])
         except (errors.RayTaskError, CrewError) as error:
             self.work.back(flight.share)  # if it is not the worker's fault, it fails here as well, as it would alone
-            self.heard.put(Note(f"{member.name} takes no part any more: {_cause(error)}", spent))
+            self.heard.put(Note(f"{member.name} takes no part any more: {cause(error)}", spent))
             return
         except errors.RayError:
             self._lost(flight, spent)
@@ -268,8 +268,3 @@ def _got(ray: Any, ref: Any, seconds: float = 0.0) -> Any:
 def _piece(share: Share[Piece]) -> Piece:
     first, *others = share.units
     return first.joined(others)
-
-
-def _cause(error: Exception) -> str:
-    told = str(getattr(error, "cause", None) or error).strip().splitlines()
-    return told[-1] if told else type(error).__name__

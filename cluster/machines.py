@@ -99,6 +99,12 @@ def control(method: Any, *arguments: Any) -> Any:
     return method.options(concurrency_group=CONTROL).remote(*arguments)
 
 
+def cause(error: Exception) -> str:
+    """What Ray's error is about, in a line."""
+    told = str(getattr(error, "cause", None) or error).strip().splitlines()
+    return told[-1] if told else type(error).__name__
+
+
 def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
     """What a worker has not, or has another one of, in words."""
     found = [

@@ -22,6 +22,8 @@ SEAM = ".search.crew.seam"
 SCRATCH = "noise_search_worker_"
 OWN = ("--cuda-device", "--default-device", "--listen", "--port", "--enable-manager", "--multi-user")  # of a server
 WITHOUT_VALUE = ("--enable-manager", "--multi-user")
+REPORTS_KEPT = 256  # as many as winners of the pack's prompts
+LONGEST = 300  # characters of what ComfyUI has against a prompt
 
 
 class Worker:
@@ -32,6 +34,7 @@ class Worker:
         self.arguments = arguments
         self.host: Headless | None = None
         self.count = itertools.count()
+        self.reports: dict[str, list[dict[str, Any]]] = {}  # of the latest searches, by their boards
         self.token: str | None = None  # of what is running
         self.errand: Any = None
 
@@ -64,14 +67,60 @@ class Worker:
         ends = {place: ray.put(end.numpy()) for place, end in errand.ends.items()}
         return {"lines": errand.lines, "results": results, "ends": ends, "beside": errand.beside}
 
+    def check(self, nodes: dict[str, Any]) -> dict[str, Any]:
+        """As `about`; and what ComfyUI has against the whole prompt, empty where it would run it."""
+        return {**self.about(nodes), "problem": self._host.problem(nodes)}
+
     def run(self, nodes: dict[str, Any], token: str) -> dict[str, Any]:
-        """Run a whole prompt: what its output nodes have shown, with the pictures they have saved as bytes."""
+        """Run a whole prompt. Returns the reports of its searches, one for each image, with the text they were judged
+        by; the files that its nodes have saved, as (node, ending of the name, bytes); and the seconds it took.
+
+        Raises RuntimeError when it fails, which names the node.
+        """
+        started = time.monotonic()
         self.token = token
         try:
-            entry = self._host.run(nodes)
+            entry = self._host.run(self._afresh(nodes), metadata={})
+        except Exception:
+            end_if_broken()
+            raise
         finally:
             self.token = None
-        return {"shown": [_with_bytes(shown) for shown in entry["outputs"].values()], "pid": os.getpid()}
+        reports = self._reports(entry["prompt"][1])
+        return {"reports": reports, "files": taken(entry["outputs"]), "seconds": time.monotonic() - started}
+
+    def _afresh(self, nodes: dict[str, Any]) -> dict[str, Any]:
+        """Output nodes run again in any case: what they have saved for another prompt was taken away."""
+        import nodes as stock
+
+        outputs = {
+            node
+            for node, one in nodes.items()
+            if getattr(stock.NODE_CLASS_MAPPINGS.get(one["class_type"]), "OUTPUT_NODE", False)
+        }
+        run = {"noise_search_run": next(self.count)}  # the node ignores it, ComfyUI's cache does not
+        return {
+            node: {**one, "inputs": {**one["inputs"], **(run if node in outputs else {})}}
+            for node, one in nodes.items()
+        }
+
+    def _reports(self, prompt_id: str) -> list[dict[str, Any]]:
+        """Also of a search whose result ComfyUI has taken from its cache."""
+        prompt = loaded("search.host.prompts").PROMPTS.get(prompt_id)
+        boards = loaded("search.board.boards").BOARDS
+        found = []
+        winners = [] if prompt is None else [one for winners in prompt.found.values() for one in winners]
+        for winner in [one for one in winners if one["board"]]:
+            name = winner["board"]
+            board = boards.get(name)
+            if board is not None and name not in self.reports:
+                self.reports[name] = [report.to_dict() for report in board.reports]
+            told = self.reports.get(name, {})
+            report = told[winner["image"]] if told else {**winner, "candidates": []}
+            found.append({"prompt": judged_by(prompt.nodes, winner["node"]), **report, "node": winner["sampler"]})
+        for name in list(self.reports)[:-REPORTS_KEPT]:
+            del self.reports[name]
+        return found
 
     def interrupt(self, token: str) -> list[int]:
         """Cancel this, in ComfyUI's own way, if it is still running. What it has cost, in predictions of each image."""
@@ -117,22 +166,23 @@ class Headless:
         self.loop, self.server, _ = main.start_comfyui()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
-    def run(self, nodes: dict[str, Any], targets: list[str] | None = None) -> dict[str, Any]:
+    def run(
+        self, nodes: dict[str, Any], targets: list[str] | None = None, metadata: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Execute a prompt in API format, up to these nodes or all its outputs. Returns the entry in the history.
 
+        metadata: that saved pictures carry beside the prompt; the pack adds the recipes of its winners.
         Raises RuntimeError when it fails, which names the node.
         """
-        import execution
-
         prompt_id = uuid.uuid4().hex
-        nodes = self.server.trigger_on_prompt({"prompt": nodes, "prompt_id": prompt_id, "extra_data": {}})["prompt"]
+        extra = {} if metadata is None else {"extra_pnginfo": metadata}
+        nodes = self.server.trigger_on_prompt({"prompt": nodes, "prompt_id": prompt_id, "extra_data": extra})["prompt"]
         if targets is None:
-            checked = execution.validate_prompt(prompt_id, nodes, None)
-            is_valid, error, targets, node_errors = asyncio.run_coroutine_threadsafe(checked, self.loop).result()
-            if not is_valid:
-                raise RuntimeError(f"{error['message']}: {error['details']} {_first(node_errors)}".strip())
+            problem, targets = self._validated(prompt_id, nodes)
+            if problem:
+                raise RuntimeError(problem)
         queue = self.server.prompt_queue
-        queue.put((0, prompt_id, nodes, {}, list(targets or []), {}))
+        queue.put((0, prompt_id, nodes, extra, list(targets or []), {}))
         while prompt_id not in queue.history:
             time.sleep(0.005)
         entry = queue.history.pop(prompt_id)
@@ -142,6 +192,20 @@ class Headless:
                     raise RuntimeError(f"{data['node_type']} (node {data['node_id']}): {data['exception_message']}")
             raise RuntimeError("interrupted")
         return entry
+
+    def problem(self, nodes: dict[str, Any]) -> str:
+        """Why a prompt in API format could not run here, in a sentence; empty when it could."""
+        return self._validated(uuid.uuid4().hex, nodes)[0]
+
+    def _validated(self, prompt_id: str, nodes: dict[str, Any]) -> tuple[str, list[str]]:
+        """What is wrong with the first node that has something wrong; and the output nodes."""
+        import execution
+
+        checked = execution.validate_prompt(prompt_id, nodes, None)
+        is_valid, error, targets, node_errors = asyncio.run_coroutine_threadsafe(checked, self.loop).result()
+        if node_errors:  # ComfyUI would leave out the outputs behind it, and run the others
+            return _first(node_errors), targets
+        return "" if is_valid else f"{error['message']} {error['details']}".strip(), targets
 
 
 def kept(arguments: list[str]) -> list[str]:
@@ -204,19 +268,53 @@ def files(nodes: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def _first(node_errors: dict[str, Any]) -> str:
-    for node, problems in (node_errors or {}).items():
-        for error in problems["errors"]:
-            return f"{problems['class_type']} (node {node}): {error['message']}: {error['details']}"
-    return ""
-
-
-def _with_bytes(shown: dict[str, Any]) -> dict[str, Any]:
+def taken(outputs: dict[str, Any]) -> list[tuple[str, str, bytes]]:
+    """The files that nodes have written, which are gone then: what they have saved; when nothing was saved, previews.
+    outputs: what each node has shown. Of each file its node, the ending of its name and its bytes."""
     import folder_paths
 
-    pictures = []
-    for file in shown.get("images", []):
+    listed = [
+        (node, file)
+        for node, shown in outputs.items()
+        for values in shown.values()
+        for file in (values if isinstance(values, (list, tuple)) else [])
+        if isinstance(file, dict) and {"filename", "subfolder", "type"} <= file.keys()
+    ]
+    kind = "output" if any(file["type"] == "output" for _, file in listed) else "temp"
+    found = []
+    for node, file in listed:
         path = Path(folder_paths.get_directory_by_type(file["type"]), file["subfolder"], file["filename"])
-        pictures.append(path.read_bytes())
-        path.unlink()
-    return {"text": list(shown.get("text", [])), "pictures": pictures}
+        if file["type"] == kind:
+            found.append((node, path.suffix, path.read_bytes()))
+        if file["type"] in ("output", "temp"):
+            path.unlink()
+    return found
+
+
+def judged_by(nodes: Any, search: str) -> str:
+    """The text that is set in a search node, or in the node that is wired to it there; empty where there is none."""
+    text = nodes.get(search, {"inputs": {}})["inputs"].get("prompt", "")
+    if isinstance(text, list):
+        texts = [value for value in nodes.get(text[0], {"inputs": {}})["inputs"].values() if isinstance(value, str)]
+        text = texts[0] if len(texts) == 1 else ""
+    return text if isinstance(text, str) else ""
+
+
+def end_if_broken() -> None:
+    """End this process when its GPU computes nothing any more, as after a CUDA error. The next one begins anew, and
+    what ran here goes to another worker."""
+    import torch
+    from comfy.model_management import get_torch_device
+
+    try:
+        torch.zeros(1, device=get_torch_device()).add(1).item()
+    except RuntimeError:
+        os._exit(1)
+
+
+def _first(node_errors: dict[str, Any]) -> str:
+    for node, problems in node_errors.items():
+        for error in problems["errors"]:
+            told = f"{problems['class_type']} (node {node}): {error['message']}: {error['details']}"
+            return told if len(told) <= LONGEST else f"{told[:LONGEST]} ..."  # it lists all files that there are
+    return ""
