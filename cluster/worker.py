@@ -106,10 +106,14 @@ class Worker:
 
     def _reports(self, prompt_id: str) -> list[dict[str, Any]]:
         """Also of a search whose result ComfyUI has taken from its cache."""
-        prompt = loaded("search.host.prompts").PROMPTS.get(prompt_id)
-        boards = loaded("search.board.boards").BOARDS
+        try:
+            prompt, boards = loaded("search.host.prompts").PROMPTS.get(prompt_id), loaded("search.board.boards").BOARDS
+        except RuntimeError:  # a workflow of other packs
+            return []
+        if prompt is None:
+            raise RuntimeError("Noise Search was not told of the prompt.")
         found = []
-        winners = [] if prompt is None else [one for winners in prompt.found.values() for one in winners]
+        winners = [one for winners in prompt.found.values() for one in winners]
         for winner in [one for one in winners if one["board"]]:
             name = winner["board"]
             board = boards.get(name)
@@ -162,8 +166,11 @@ class Headless:
         self.streams = [os.fdopen(os.dup(number), "w", buffering=1) for number in (1, 2)]
         sys.stdout, sys.stderr = self.streams
         import main
+        from aiohttp import web
 
         self.loop, self.server, _ = main.start_comfyui()
+        # what packs do when a server starts, such as following its prompts; there is no port
+        self.loop.run_until_complete(web.AppRunner(self.server.app).setup())
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
     def run(

@@ -137,11 +137,11 @@ class Results:
             )
 
     def _write_images(self, number: int, files: Sequence[tuple[str, str, bytes]]) -> list[str]:
-        names = []
-        for at, (node, suffix, data) in enumerate(files):
-            name = f"images/{number:06d}_{node.replace(':', '-')}_{at}{suffix}"
-            (self.folder / name).write_bytes(data)
-            names.append(name)
+        names: list[str] = []
+        for node, of_node in groupby(sorted(files, key=lambda file: file[0]), lambda file: file[0]):
+            for at, (_, suffix, data) in enumerate(of_node):
+                names.append(f"images/{number:06d}_{node.replace(':', '-')}_{at}{suffix}")
+                (self.folder / names[-1]).write_bytes(data)
         return names
 
 

@@ -180,7 +180,7 @@ def plot(searches: Searches) -> Image.Image:
     for part in range(5):
         score = axes.low + (axes.high - axes.low) * part / 4
         draw.line([axes.left, axes.y(score), axes.right, axes.y(score)], fill=GRID, width=SHARP)
-        draw.text((axes.left - 8 * SHARP, axes.y(score)), f"{score:.3g}", fill=INK, font=font(12), anchor="rm")
+        draw.text((axes.left - 8 * SHARP, axes.y(score)), f"{score:.4g}", fill=INK, font=font(12), anchor="rm")
     places = [axes.x(line.nfe) for line in lines]
     upper = [(x, axes.y(line.score.high)) for x, line in zip(places, lines)]
     lower = [(x, axes.y(line.score.low)) for x, line in zip(places, lines)]
