@@ -51,7 +51,7 @@ def members_alone(comfy: Comfy, count: int = 0) -> list[Member]:
     as many on its processor, or one. Raises ValueError when there are fewer GPUs."""
     import ray
 
-    start_here(max(count, 1), num_gpus=None, _node_ip_address="127.0.0.1")
+    start_here(max(count, 1), num_gpus=None)
     gpus = int(ray.cluster_resources().get("GPU", 0))
     if gpus and count > gpus:
         raise ValueError(f"this machine has {gpus} GPU{'s' * (gpus > 1)}, so it can not have {count} workers.")

@@ -90,10 +90,12 @@ class Table:
         return made
 
     def _lines(self) -> Iterator[list[str]]:
-        with self.path.open(encoding="utf-8-sig", newline="") as file:
-            yield from (
-                cells for cells in csv.reader(file, "excel-tab" if self.path.suffix == ".tsv" else "excel") if cells
-            )
+        kind = "excel-tab" if self.path.suffix == ".tsv" else "excel"
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                yield from (cells for cells in csv.reader(file, kind) if cells)
+        except (OSError, UnicodeError, csv.Error) as error:
+            raise Refused(f"{self.path} can not be read: {error}. It has to be CSV, in UTF-8.") from None
 
 
 def target(column: str, nodes: Nodes) -> Target:
