@@ -15,7 +15,7 @@ POLL = 0.5  # seconds
 START_WITHIN = 600.0  # seconds, for all workers
 OTHERS_WITHIN = 60.0  # seconds, for the others when one has started
 LOSSES = 2  # workers that one row may end
-END_WITHIN = 10.0  # seconds, for what is interrupted
+END_WITHIN = 2.0  # seconds, for what is interrupted
 
 
 class Row(NamedTuple):
@@ -120,13 +120,19 @@ class Rows:
                     yield from self._ended(ref, *self.flying.pop(ref))
 
     def close(self) -> None:
-        """Interrupt what is running."""
+        """Interrupt what is running, and do not wait for it for long: workers end with this process anyway."""
         import ray
 
         self.work.close()
-        asked = [control(member.actor.interrupt, token) for member, _, token in self.flying.values()]
-        if asked:
-            ray.wait(asked, num_returns=len(asked), timeout=END_WITHIN)
+        for member, _, token in self.flying.values():
+            control(member.actor.interrupt, token)
+        running = list(self.flying)
+        ended, _ = ray.wait(running, num_returns=len(running), timeout=END_WITHIN) if running else ([], [])
+        for ref in ended:
+            try:
+                ray.get(ref)
+            except ray.exceptions.RayError:  # that it was interrupted
+                continue
 
     def _hand_out(self) -> Iterator[Outcome]:
         while self.idle and (share := self.work.take(1)) is not None:
