@@ -60,7 +60,7 @@ def started(comfy: Comfy, address: str | None, count: int) -> list[Member]:
         raise Refused(NO_RAY.format(sys.executable))
     try:
         members = members_alone(comfy, count) if address is None else members_of(address, comfy, count)
-    except (ValueError, ConnectionError) as error:
+    except (ValueError, ConnectionError, RuntimeError) as error:  # such as another version of Ray or Python there
         raise Refused(f"Ray did not start: {error}") from None
     if not members:
         raise Refused(
