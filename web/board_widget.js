@@ -35,6 +35,7 @@ class BoardWidget {
     this.widget = node.addDOMWidget("board", "noise_search_board", this.element, {
       serialize: false, // not in prompts
       hideOnZoom: false,
+      hideInPanel: true, // of the front end's inputs, which would give it its own width
       getMinHeight: () => this.height,
       getMaxHeight: () => (this.isOpen ? undefined : this.height),
     });

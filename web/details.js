@@ -45,9 +45,13 @@ class Details {
           this.use,
           this.refine,
           ...this.marks.buttons,
-          button("‹", () => this.step(-1), { title: texts().before }),
-          button("›", () => this.step(1), { title: texts().after }),
-          button(texts().close, () => this.dialog.close(), { class: "close", autofocus: true }),
+          element(
+            "span",
+            { class: "steps" },
+            button("‹", () => this.step(-1), { title: texts().before }),
+            button("›", () => this.step(1), { title: texts().after }),
+            button(texts().close, () => this.dialog.close(), { class: "close", autofocus: true }),
+          ),
         ),
       ),
     );

@@ -11,8 +11,13 @@ app.registerExtension({
     const created = nodeType.prototype.onNodeCreated;
     nodeType.prototype.onNodeCreated = function () {
       created?.apply(this, arguments);
-      for (const widget of this.widgets) if (widget.options?.advanced) hideOnCanvas(widget, this);
+      for (const widget of this.widgets) if (widget.options?.advanced) widget.advanced = true; // also on the canvas
       this.setSize(this.computeSize());
+    };
+    const laidOut = nodeType.prototype.getLayoutWidgets;
+    nodeType.prototype.getLayoutWidgets = function () {
+      // the canvas leaves a gap for advanced inputs that it does not show
+      return laidOut.call(this).filter((widget) => !widget.advanced || this.showAdvanced);
     };
     const before = nodeType.prototype.onConfigure;
     nodeType.prototype.onConfigure = function (saved) {
@@ -22,19 +27,6 @@ app.registerExtension({
     };
   },
 });
-
-/**
- * The front end shows advanced inputs on request where Vue draws the nodes. On the canvas it has the entry "Show Advanced"
- * in a node's menu, but leaves a gap for what it does not show, unless that is hidden as well.
- */
-function hideOnCanvas(widget, node) {
-  widget.advanced = true;
-  let hidden = widget.hidden;
-  Object.defineProperty(widget, "hidden", {
-    get: () => hidden || !node.showAdvanced,
-    set: (value) => (hidden = value),
-  });
-}
 
 /** Path Search had its three levels before it had a choice of them. */
 function keepLevels(node, saved) {

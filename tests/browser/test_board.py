@@ -246,6 +246,11 @@ def test_a_board_has_its_place_before_anything_runs(boards: Boards) -> None:
     boards.of().get_by_role("button", name="▴").click()
     expect(boards.of().locator(":scope > .grid")).to_be_hidden()
     assert node_size(boards) == size
+    boards.page.evaluate(f"() => app.canvas.selectItems(({NODES})('RandomSearch'))")
+    boards.page.get_by_role("button", name="Toggle properties panel").click()
+    panel = boards.page.get_by_test_id("properties-panel")
+    expect(panel).to_contain_text("candidates")
+    expect(panel).not_to_contain_text("board")
 
 
 def node_size(boards: Boards) -> list[float]:
