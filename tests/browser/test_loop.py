@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from frontend import Frontend, Run
 from loop_graph import Arithmetic, zero_order
+from seen_boards import QUIET
 
 BOTH = pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
 
@@ -21,6 +22,7 @@ SHOW = f"""type => {{
 SET = f"([type, name, value]) => ({NODE})(type).widgets.find(widget => widget.name === name).value = value"
 WIDGETS = f"type => ({NODE})(type).widgets.map(widget => [widget.name, widget.value])"
 BYPASS = "id => { app.rootGraph.getNodeById(id).mode = 4; }"
+TILES = "document.querySelectorAll('.noise-search-place .tile:not(.begun)').length"
 INTO_SUBGRAPH = """types => {
     const nodes = app.rootGraph.nodes.filter(node => types.includes(node.type));
     app.rootGraph.convertToSubgraph(new Set(nodes));
@@ -33,8 +35,12 @@ def test_the_template_runs_and_its_board_fills(front_end: Frontend, vue: bool) -
     front_end.open_template("hires_fix_demo")
     front_end.page.evaluate(SET, ["SearchLoopClose", "method.candidates", 3 + vue])
     front_end.page.evaluate(SHOW, "SearchLoopClose")
-    run = front_end.run()
-    assert run.status == "success", run.message
+    front_end.page.evaluate(QUIET)
+    front_end.page.get_by_test_id("queue-button").click()
+    front_end.page.wait_for_function(f"() => ({TILES}) || window.testRun.done")
+    assert front_end.page.evaluate(f"() => ({TILES}) < {3 + vue}"), "tiles come as candidates are scored"
+    front_end.page.wait_for_function("() => window.testRun.done", timeout=120_000)
+    assert front_end.page.evaluate("() => window.testRun.done.status") == "success"
     board = front_end.page.get_by_role("region", name="Search Loop Close: board")
     expect(board.locator(".tile")).to_have_count(3 + vue)
     expect(board).to_contain_text(f"{3 + vue} of {3 + vue} candidates")
