@@ -247,10 +247,12 @@ def test_a_board_has_its_place_before_anything_runs(boards: Boards) -> None:
     expect(boards.of().locator(":scope > .grid")).to_be_hidden()
     assert node_size(boards) == size
     boards.page.evaluate(f"() => app.canvas.selectItems(({NODES})('RandomSearch'))")
-    boards.page.get_by_role("button", name="Toggle properties panel").click()
+    toggle = boards.page.get_by_role("button", name="Toggle properties panel")
+    toggle.click()
     panel = boards.page.get_by_test_id("properties-panel")
     expect(panel).to_contain_text("candidates")
     expect(panel).not_to_contain_text("board")
+    toggle.click()  # ComfyUI keeps whether it is open
 
 
 def node_size(boards: Boards) -> list[float]:
