@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
+import lite0
 from reference_inputs import draw_all, images
 from small_clip import VISION, clip_shapes
 
@@ -164,3 +165,59 @@ def test_a_class_the_head_does_not_have_is_refused(tmp_path: Path) -> None:
         module("classes").load(path, ["dragon"], [], [])
     with pytest.raises(ValueError, match="needs at least one wanted class"):
         module("classes").load(path, [], [], [])
+
+
+@pytest.fixture(scope="module")
+def photos() -> torch.Tensor:
+    """An officer in uniform, [3, 400, 400, 3]: as it is, shifted and dimmed, and with its patches mixed up."""
+    from matplotlib.cbook import get_sample_data
+
+    with get_sample_data("grace_hopper.jpg") as file:
+        photo = torch.from_numpy(numpy.array(Image.open(file).convert("RGB"))).float() / 255
+    near = 0.8 * photo[30:430, 60:460]
+    patches = photo[20:420, 50:450].unfold(0, 50, 50).unfold(1, 50, 50).reshape(64, 3, 50, 50)
+    mixed = patches[torch.randperm(64, generator=torch.Generator().manual_seed(0))]
+    mixed = mixed.reshape(8, 8, 3, 50, 50).permute(0, 3, 1, 4, 2).reshape(400, 400, 3)
+    return torch.stack([photo[20:420, 50:450], near, mixed])
+
+
+@pytest.fixture(scope="module")
+def published(comfy: Any) -> Any:
+    return lite0.network()
+
+
+def test_a_published_classifier_sees_formal_wear(published: Any, photos: torch.Tensor) -> None:
+    verifier = module("classes").LinearProbe(published, lite0.pipeline(), lite0.FORMAL)
+    scores = verifier.score(photos, [""] * 3)
+    assert scores[0] > 0.5 and scores[1] > 0.5, scores
+    assert scores[2] < scores[:2].min() - 0.1, scores
+    fish = module("classes").LinearProbe(published, lite0.pipeline(), [0])
+    assert fish.score(photos[:1], [""])[0] < 0.01
+
+
+def test_published_features_know_the_same_photo_taken_otherwise(published: Any, photos: torch.Tensor) -> None:
+    features = module("networks.clip").Clip(published, lite0.pipeline(), None, 1.0)
+    scores = module("reference").Reference(features, [photos[:1]]).score(photos, [""] * 3)
+    assert scores[0] == pytest.approx(1.0, abs=1e-5)
+    assert scores[0] > scores[1] > scores[2] + 0.1, scores
+
+
+def test_published_features_fall_with_what_changes_at_the_end(published: Any, photos: torch.Tensor) -> None:
+    features = module("networks.clip").Clip(published, lite0.pipeline(), None, 1.0)
+    noise = torch.randn(photos[:1].shape, generator=torch.Generator().manual_seed(0))
+    predicted = torch.cat([(photos[:1] + much * noise).clamp(0, 1) for much in (0.0, 0.02, 0.1, 0.3)])
+    scores = (
+        module("consistency")
+        .FeatureConsistency(features)
+        .score_with_prediction(photos[:1].expand(4, -1, -1, -1), predicted, [""] * 4)
+    )
+    assert scores.tolist() == sorted(scores.tolist(), reverse=True)
+    assert scores[0] > 0.999 and scores[3] < scores[1] - 0.1, scores
+
+
+def test_clip_iqa_is_the_probability_of_a_good_photo(model: Any) -> None:
+    """Wang et al. 2022: the softmax between two antonyms, of the cosines times the model's scale."""
+    verifier = module("classes").ZeroShot(model, ["Good photo."], ["Bad photo."], ["{}"])
+    pictures = batch()
+    logits = model.scale * model.images(pictures) @ model.texts(["Good photo.", "Bad photo."]).T
+    torch.testing.assert_close(verifier.score(pictures, [""] * 4), logits.softmax(-1)[:, 0], atol=1e-5, rtol=1e-4)
