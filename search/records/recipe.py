@@ -23,7 +23,8 @@ class Turn(NamedTuple):
 class Path(NamedTuple):
     """How a latent was denoised when not in one go: down to level `start`, the turns, then, if finished, to the end.
 
-    start: None where it was an image before its first turn, and is one again after each.
+    start: None where it was an image before its first turn, and is one again after each. Turns down to 0 at the end of
+    a finished path are made from its image.
     """
 
     start: float | None
@@ -68,7 +69,23 @@ class Recipe(NamedTuple):
     @property
     def is_refined(self) -> bool:
         """Whether it was made from an image, of which the last part was done again."""
-        return self.path is not None and self.path.start is None
+        return self.path is not None and bool(self.path.turns) and not self.path.turns[-1].down
+
+    @property
+    def level(self) -> float:
+        """Where its latent is: 1 is noise and 0 the image."""
+        return self.path.level if self.path is not None and self.is_open else 0.0
+
+    @property
+    def trajectories(self) -> float:
+        """What its whole way costs, where levels are shares of the steps."""
+        befores = zip(self.way()[1:], self.way())
+        return 1 + sum(one.along.turns[-1].up - before.level for one, before in befores if one.is_turned)
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether the last part of its way began with noise that was added."""
+        return self.is_refined or (self.is_open and bool(self.along.turns))
 
     @property
     def along(self) -> Path:
@@ -104,9 +121,9 @@ class Recipe(NamedTuple):
         """The recipe of the latent this one goes on from; None when it starts from noise."""
         if self.path is None or (not self.path.turns and not self.path.finished):
             return None
-        if self.path.finished:
+        if self.path.finished and not self.is_refined:
             return self._replace(path=self.path._replace(finished=False))
-        if self.is_refined and len(self.path.turns) == 1:
+        if self.path.start is None and len(self.path.turns) == 1:
             return self._replace(path=None)
         return self._replace(path=self.path._replace(turns=self.path.turns[:-1]))
 

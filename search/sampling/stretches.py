@@ -19,9 +19,9 @@ def step_seed(recipe: Recipe) -> int:
     """The seed of a stochastic solver's noise on the recipe's last stretch."""
     if recipe.path is None:
         return recipe.seed
-    if recipe.path.finished:
-        return FINISH_SEED
-    return recipe.path.turns[-1].seed if recipe.path.turns else recipe.seed
+    if recipe.is_turned:
+        return recipe.along.turns[-1].seed
+    return FINISH_SEED if recipe.path.finished else recipe.seed
 
 
 class Stretches:
@@ -46,10 +46,10 @@ class Stretches:
         path = recipe.path
         if path is None:
             return sigmas
-        if path.finished:
-            top, bottom = self.levels.sigma(path.level), float(self.sigmas[-1])
-        elif path.turns:
+        if recipe.is_turned:
             top, bottom = self._up(recipe), self._sigma(path.level)
+        elif path.finished:
+            top, bottom = self.levels.sigma(path.level), float(self.sigmas[-1])
         else:
             top, bottom = float(self.sigmas[0]), self.levels.sigma(path.level)
         if bottom >= top:
@@ -106,11 +106,11 @@ class Stretches:
         if before is None:
             raise ValueError(f"{recipe} starts from noise.")
         x = (self._now | self._next)[item, before]
-        if recipe.along.finished:
+        if not recipe.is_turned:
             return x
         draw = torch.Generator().manual_seed(recipe.along.turns[-1].seed)
         noise = torch.randn(x.shape, generator=draw)
-        low = self._sigma(0.0 if before.path is None else before.path.level)
+        low = self._sigma(before.level)
         return self.levels.noised(x, low, self._up(recipe), noise)
 
     def _sigma(self, level: float) -> float:
