@@ -9,6 +9,8 @@ from comfy_api.latest import io
 
 from ..search.methods.checks import SettingError
 from ..search.plan import FEW_FINALISTS, FINALISTS, SMALL
+from ..search.records.recipe import Recipe
+from ..search.records.recipe_text import RecipeError, parse_recipes
 from ..search.records.target import HOLDS, Target
 from ..verifiers.base import Detailed, Ensemble, Verifier, parts
 
@@ -20,11 +22,13 @@ MOST_KEPT = 64
 @contextmanager
 def named(title: str) -> Iterator[None]:
     """A wrong setting becomes a ValueError that begins with the node: ComfyUI shows people the class of an error, and a
-    class of ours with its whole module path."""
+    class of ours with its whole module path. A wrong recipe is a RecipeError, which begins so as well."""
     try:
         yield
     except SettingError as error:
         raise ValueError(f"{title}: {error}") from error
+    except RecipeError as error:
+        raise RecipeError(f"{title}: {error}") from error
 
 
 def prompt_input(tooltip: str) -> io.String.Input:
@@ -111,6 +115,18 @@ def read_target(given: Any) -> Target | None:
     if not math.isfinite(score):
         raise SettingError(f'target is {text!r}, but it has to be a score, such as 0.9, or "{HOLDS}"; or empty.')
     return Target(score)
+
+
+def read_recipe(text: str) -> Recipe | None:
+    """None for an empty text. Raises RecipeError for one that is not the recipe of one image."""
+    if not text.strip():
+        return None
+    recipes = parse_recipes(text)
+    if len(recipes) > 1:
+        raise RecipeError(
+            f"there are {len(recipes)} recipes in `refine`, but it goes on from one image. Give the recipe of one."
+        )
+    return recipes[0]
 
 
 def check_target(target: Target | None, verifier: Verifier) -> None:

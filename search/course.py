@@ -141,9 +141,10 @@ class Course(Generic[Product]):
         return scores
 
     def _varied(self, recipe: Recipe) -> Recipe:
-        """With the variety that people want; without it what goes back to the image without search."""
+        """With the variety that people want; without it what goes back to the image without search. A recipe that was
+        given has its own, as what comes of it."""
         is_plain = recipe.seed == self.seed and not recipe.moves
-        return recipe if is_plain else recipe._replace(variety=self.plan.variety)
+        return recipe if is_plain or self.plan.method.refine else recipe._replace(variety=self.plan.variety)
 
     def take(self, judged: Judged[Product]) -> None:
         """Record candidates. Raises CandidatesFailed when so many have failed that no more need to run."""
@@ -191,6 +192,7 @@ class Course(Generic[Product]):
             chosen=self.standings[image].chosen,
             marks=self.marks[image],
             passed_over=self.standings[image].passed_over,
+            around=candidates[0].recipe if self.plan.method.refine else None,
         )
 
 

@@ -73,6 +73,7 @@ class Driver:
         )
         marks = [known.page.marks_of(image) for image in range(source.items)]
         settings = {"images": source.items, "max_seconds": limits.max_seconds, "seed": call.seed, "marks": marks}
+        settings["refines"] = plan.method.refine is not None
         self.board = BOARDS.start(plan.node, plan.name, total / call.steps, **settings)
         size = call.noise.numel() * 4  # solvers compute in float32
         levels_of = self.trajectories.stretches.levels_of_schedule()

@@ -121,14 +121,16 @@ class Evaluator:
 
     def run(self, candidates: list[Recipes], cutting: Cutting | None = None, uncut: int = 0) -> Run | None:
         """As many of the candidates as go in one call; None when they were given up, as people had seen enough."""
-        if not give_parents(self.course, self.trajectories, self.again, candidates):
+        is_given = self.is_given(candidates)
+        if not (is_given or give_parents(self.course, self.trajectories, self.again, candidates)):
             return None
         first = self._grid.first
         numbers = {recipes: first + at for at, recipes in reversed(list(enumerate(candidates)))}
         self.begun = {number: recipes for recipes, number in numbers.items()}
+        numbers |= dict.fromkeys(zip(*(recipe.way() for recipe in candidates[0])), first) if is_given else {}
         self.trajectories.glimpse = partial(self._glimpse, numbers)
         try:
-            return self._run(candidates, cutting, uncut)
+            return self._run_given(candidates[0]) if is_given else self._run(candidates, cutting, uncut)
         finally:
             self.trajectories.glimpse = None
 
@@ -145,23 +147,40 @@ class Evaluator:
         named = {row: (row % images, numbers.get(tuple(running[row // images]))) for row in alive.tolist()}
         self.watch.glimpse({row: (image, at) for row, (image, at) in named.items() if at is not None}, step, x0)
 
+    def is_given(self, candidates: Sequence[Recipes]) -> bool:
+        """Whether this is the one candidate that people have given: nothing on its way is a candidate."""
+        return candidates[0][0] == self.course.plan.method.refine
+
+    def _run_given(self, recipes: Recipes) -> Run | None:
+        """Its predictions are those of its whole way."""
+        nfe, run = self._along(recipes)
+        if run is None:
+            self.spent.beside(nfe)
+            return None
+        return Run(run.recipes, replace(run.finished, nfe=[list(map(sum, zip(*nfe, strict=True)))]))
+
     def again(self, recipes: Recipes) -> Judged[Result] | None:
         """One candidate from noise on, whatever its way was. What that costs is no candidate's."""
+        nfe, run = self._along(recipes)
+        self.spent.beside(nfe)
+        return None if run is None else self.judged(run)
+
+    def _along(self, recipes: Recipes) -> tuple[list[list[int]], Run | None]:
+        """One candidate from noise on: predictions [..][images] of all that ran, and the last part of its way, None
+        when it was given up, which is noted already."""
         *before, last = zip(*(recipe.way() for recipe in recipes), strict=True)
+        nfe: list[list[int]] = []
         self.trajectories.keeps_ends = True
         try:
             for stage in before:
                 run = self._run([stage])
                 if run is None:
-                    return None
-                self.spent.beside(run.finished.nfe)
+                    return nfe, None
+                nfe += run.finished.nfe
         finally:
             self.trajectories.keeps_ends = False
         run = self._run([last])
-        if run is None:
-            return None
-        self.spent.beside(run.finished.nfe)
-        return self.judged(run)
+        return nfe + (run.finished.nfe if run else []), run
 
     def _run(self, candidates: list[Recipes], cutting: Cutting | None = None, uncut: int = 0) -> Run | None:
         started = time.perf_counter()

@@ -81,8 +81,7 @@ class _Searching(Wrappers):
     def run(self, call: SamplerCall) -> Tensor | None:
         if self._passes_through(call):
             return None
-        if self.wordings is not None:
-            call = replace(call, wordings=self._fitting(self.wordings, call))
+        call = self._worded(call)
         told = self._judged_by()
         check_prompt(self.verifier, told.text, self.plan.title)
         judge = Judge(self.vae, self.verifier, told.text, call.shapes, self.plan.frames)
@@ -90,14 +89,16 @@ class _Searching(Wrappers):
         if misfit:
             raise ValueError(f"{self.plan.title}: {misfit}")
         self._check_batch(call)
+        source = self._source(call)
+        plan = self._for_this(source, call)
         for level in judge.prediction_levels:
             self._check_prediction(level, call)
         prompt, (node, item) = PROMPTS.executing()
         place = ("" if prompt is None else prompt.id, node, item)
         errand = CREWS.errand
         if errand is not None and errand.search == self.plan.node and errand.sampler == node:
-            return self._run_errand(errand, item, call, judge)
-        outcome, board = self._search(call, judge, place)
+            return self._run_errand(errand, item, plan, call, judge, source)
+        outcome, board = self._search(plan, call, judge, source, place)
         reports = [replace(report, prompt=told.text if told.is_drawn else "") for report in outcome.reports]
         board.reports = reports
         result = weakref.ref(outcome.latents), fingerprint(outcome.latents)
@@ -108,12 +109,29 @@ class _Searching(Wrappers):
         tell(call, outcome.way, outcome.x0, outcome.latents, self.plan.total_steps(call.steps))
         return outcome.latents
 
-    def _fitting(self, wordings: Wordings, call: SamplerCall) -> Wordings:
+    def _worded(self, call: SamplerCall) -> SamplerCall:
+        """With the wordings that candidates may be drawn with, that of a recipe to refine among them."""
+        given = self.plan.method.refine
         try:
-            wordings.check(call.guider.conds)
+            if self.wordings is not None:
+                self.wordings.check(call.guider.conds)
+            if given is not None:
+                (self.wordings or Wordings([])).conds(call.guider.conds, given.wording)
         except ValueError as error:
             raise ValueError(f"{self.plan.title}: {error}") from None
-        return wordings
+        return call if self.wordings is None else replace(call, wordings=self.wordings)
+
+    def _for_this(self, source: NoiseSource, call: SamplerCall) -> Plan:
+        """The plan, with a recipe to refine as it is in this sampler call. Raises ValueError where it can not be."""
+        given, title = self.plan.method.refine, self.plan.title
+        if given is None:
+            return self.plan
+        if len(call.noise) > 1:
+            raise ValueError(
+                f"{title}: `refine` holds the recipe of one image, but this sampler makes {len(call.noise)} at once. Set "
+                "the batch size of its latent to 1, or empty `refine`."
+            )
+        return self.plan.refining(source.taken(given, title))
 
     def _judged_by(self) -> Judged:
         if not self.verifier.needs_prompt:
@@ -123,15 +141,16 @@ class _Searching(Wrappers):
             PROMPTS.tell_judged_by(told.text, self.plan.node)
         return told
 
-    def _search(self, call: SamplerCall, judge: Judge, place: tuple[str, str, int]) -> tuple[Outcome, Board]:
+    def _search(
+        self, plan: Plan, call: SamplerCall, judge: Judge, source: NoiseSource, place: tuple[str, str, int]
+    ) -> tuple[Outcome, Board]:
         """With what earlier runs know; without, when that does not hold any more."""
-        source = self._source(call)
         if source.note:
             logging.warning("%s: %s", self.plan.title, source.note)
         page = page_of(call, self.plan.node, self.plan.title, source.name)
         known = Known(page, self.plan.title, parts(self.verifier), *([self.wordings.named] if self.wordings else []))
         while True:
-            driver = Driver(self.plan, call, judge, source, known, self._offer(page, place))
+            driver = Driver(plan, call, judge, source, known, self._offer(page, place))
             try:
                 return driver.run(), driver.board
             except ScoresChanged:
@@ -140,10 +159,12 @@ class _Searching(Wrappers):
     def _source(self, call: SamplerCall) -> NoiseSource:
         return NoiseSource(call.noise, call.seed, call.shapes, latent_of(call.latent_image, call.shapes), self.noise)
 
-    def _run_errand(self, errand: Errand, item: int, call: SamplerCall, judge: Judge) -> Tensor:
+    def _run_errand(
+        self, errand: Errand, item: int, plan: Plan, call: SamplerCall, judge: Judge, source: NoiseSource
+    ) -> Tensor:
         """For the search of another process. Nobody looks at the latents."""
         if item == errand.item and not errand.is_done:
-            errands.run(errand, self.plan, call, judge, self._source(call))
+            errands.run(errand, plan, call, judge, source)
         return call.latent_image
 
     def _offer(self, page: Page, place: tuple[str, str, int]) -> Offer | None:

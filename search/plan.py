@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .methods import registered
 from .methods.base import Method
 from .methods.checks import SettingError, at_least
+from .records.recipe import Recipe
 from .records.target import Target
 
 FINALISTS = 3  # drafts that run again in full, beside the candidate without search
@@ -53,6 +54,11 @@ class Plan:
     def __post_init__(self) -> None:
         if not 0 <= self.variety <= 1:
             raise SettingError(f"variety is {self.variety}; it has to be from 0 to 1.")
+
+    def refining(self, recipe: Recipe) -> Plan:
+        """With another recipe to refine."""
+        method: Any = self.method
+        return replace(self, method=replace(method, refine=recipe))
 
     @property
     def name(self) -> str:

@@ -13,7 +13,14 @@ from .records.recipe import WORKFLOW, Recipe
 from .sampling.call import Finished, SamplerCall
 from .sampling.draws import latent_of
 from .sampling.listening import least_steps, side_by_side, tell
-from .sampling.source import HostNoise, NoiseSource, check_kinds, for_batch, replay_draws
+from .sampling.source import (
+    HostNoise,
+    NoiseSource,
+    check_kinds,
+    check_workflow_seed,
+    for_batch,
+    replay_draws,
+)
 from .sampling.trajectories import Trajectories
 from .sampling.wordings import Wordings
 from .sampling.wrappers import Wrappers
@@ -70,11 +77,7 @@ class _Replay(Wrappers):
         draws = replay_draws(call.shapes, call.noise.dtype, own.places, latent, self.noise)
 
         def workflow(seed: int) -> Tensor:
-            if seed != call.seed:
-                raise ValueError(
-                    f"{self.title}: the recipe goes on from the workflow's own noise for the seed {seed}. Set the "
-                    f"sampler back to that seed, from {call.seed}."
-                )
+            check_workflow_seed(seed, call.seed, self.title)
             return own.base("", seed)
 
         return HostNoise(call.shapes, draws | {WORKFLOW: workflow})

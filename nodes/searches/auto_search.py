@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ...search.methods import auto_search as method
+from ..inputs import read_recipe
 from .base import SearchNode
 
 
@@ -49,3 +50,21 @@ class AutoSearch(SearchNode):
                 "6 on images are refined as well.",
             )
         ]
+
+    @classmethod
+    def latest(cls) -> list[io.Input]:
+        return [
+            io.String.Input(
+                "refine",
+                default="",
+                optional=True,
+                advanced=True,
+                tooltip="The recipe of an image to go on from, as Search Report and the board give it: candidate 0 is "
+                "then that image, made along its recipe, and all of the budget goes into refining it. The result is "
+                "never worse. Noise, variety and wording are the recipe's. Empty: a search from the sampler's own noise.",
+            )
+        ]
+
+    @classmethod
+    def method(cls, budget: int, refine: str = "") -> method.AutoSearch:
+        return method.AutoSearch(budget, read_recipe(refine))

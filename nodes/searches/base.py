@@ -117,7 +117,10 @@ class SearchNode(io.ComfyNode):
         with named(title):
             at_least(frames=(frames, 0))
             limits = Limits(max_seconds, batch_size, patience, search_steps, read_target(target), keep)
-            plan = Plan(title, cls.method(**settings), limits, frames, cls.hidden.unique_id, variety, texts)
+            method = cls.method(**settings)
+            if method.refine is not None:  # it has its own
+                variety, texts = 0.0, ("",)
+            plan = Plan(title, method, limits, frames, cls.hidden.unique_id, variety, texts)
         if verifier is None:
             told = (
                 f"{title}: no verifier is connected, so the sampler runs without a search. Connect a verifier loader."

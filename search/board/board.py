@@ -56,13 +56,15 @@ class _Begun(NamedTuple):
 
 class Origin(NamedTuple):
     """Where a search comes from: the ids of prompt and workflow, the seed of the image without search with the node and
-    input where it was set, and the node of the queued prompt that runs it."""
+    input where it was set, and the node of the queued prompt that runs it. refines: whether it goes on from a recipe,
+    whose image is then candidate 0."""
 
     prompt: str | None
     workflow: str | None
     seed: int
     seed_at: tuple[str, str] | None
     sampler: str
+    refines: bool
 
 
 class _Told(NamedTuple):
@@ -137,6 +139,7 @@ class Board:
     node: the search node's id in the prompt; of a loop's copy of it, the board is on the node that was copied.
     trajectories: what the search costs. images: those of a batch, each searched by itself.
     seed: of the image without search. marks: of each image, what a person thinks of its candidates.
+    refines: see Origin.
     notes: sentences on what does not hold of this search, and else holds for every one.
     """
 
@@ -149,6 +152,7 @@ class Board:
         max_seconds: float = 0.0,
         seed: int = 0,
         marks: Sequence[Marks] | None = None,
+        refines: bool = False,
     ):
         self.id = uuid.uuid4().hex[:12]
         self.node = get_progress_state().dynprompt.get_display_node_id(node)
@@ -161,7 +165,7 @@ class Board:
         self.notes: list[str] = []
         prompt = PROMPTS.begin()
         sampler, seed_at = PROMPTS.seed_at(seed)
-        self.origin = Origin(prompt and prompt.id, prompt and prompt.workflow, seed, seed_at, sampler)
+        self.origin = Origin(prompt and prompt.id, prompt and prompt.workflow, seed, seed_at, sampler, refines)
         self.reports: Sequence[Report] = ()  # of each image, when it has found something
         marks = [Marks() for _ in range(images)] if marks is None else marks
         self._images = [_OnBoard(max(PREVIEWS_KEPT // images, 1), marks[image]) for image in range(images)]
@@ -303,6 +307,7 @@ class Board:
                 "notes": self.notes,
                 "seed": self.origin.seed,
                 "seed_at": self.origin.seed_at,
+                "refines": self.origin.refines,
                 "stop_asked": self.stop_asked,
                 "asks": self.question and self.question.message(),
                 "stopped": self.stopped,
@@ -368,6 +373,7 @@ def _entry(shown: _Shown, marks: Marks) -> dict[str, Any]:
         "running": shown.running,
         "repeats": candidate.repeats,
         "seed": candidate.recipe and candidate.recipe.plain_seed,
+        "has_recipe": candidate.recipe is not None,
         **({"mark": mark} if mark else {}),
         **({"details": candidate.details} if candidate.details else {}),
         **({"failed": candidate.failed} if candidate.failed else {}),

@@ -74,7 +74,7 @@ class Spread(Evaluator):
 
     def evaluate(self, asked: Round, in_time: bool = True) -> Iterator[Judged[Result]]:
         is_here = asked.race is not None and (asked.race.answer_within or self.trajectories.alone_because)
-        if self.first is not None or is_here:  # pruned by hand, it pauses on this board
+        if self.first is not None or is_here or self.is_given(asked.candidates):  # by hand, it pauses on this board
             yield from super().evaluate(asked, in_time)
             return
         if self.trajectories.together.proving:

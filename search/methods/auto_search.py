@@ -6,6 +6,8 @@ That gains more a step than a fresh seed, and keeps what the image shows. The ch
 them are stopped by a look, as long as looks turn out to be right (not with a batch of images, which have to ask for the
 same). Whatever came out best at any time wins, so the search is never worse than its start.
 
+With a recipe to refine there is no start: its image is candidate 0, and all of the budget goes into refining that.
+
 Levels are shares of the sampler's steps, as a shifted schedule moves noise levels. What it gains on captions of the
 demo that nothing was tuned on: benchmarks/results/effective_n.md.
 """
@@ -40,7 +42,8 @@ TURN_SEEDS = 2**32
 
 @dataclass(frozen=True)
 class AutoSearch(Method):
-    """budget: what it costs, in full trajectories."""
+    """budget: what it costs, in full trajectories. refine: what is refined; where its way is longer than one
+    trajectory, that comes on top."""
 
     name: ClassVar[str] = "auto"
     needs_noise: ClassVar[bool] = True
@@ -49,20 +52,23 @@ class AutoSearch(Method):
     races: ClassVar[bool] = True
 
     budget: int
+    refine: Recipe | None = None
 
     def __post_init__(self) -> None:
         at_least(budget=(self.budget, 1))
 
     @property
     def trajectories(self) -> float:
-        return self.budget
+        return self.budget if self.refine is None else self.budget - 1 + self.refine.trajectories
 
     def begin(self, start: Start) -> Algorithm:
+        if self.refine is not None:
+            return refined_around(self.refine, start.seed, self.budget, start.levels)
         most = min(TIMED_ROWS if start.is_timed else start.rows, rows_together(start.latent_bytes))
         return auto_search(start.seed, self.budget, start.levels, most, learns=start.images == 1)
 
     def summary(self, candidates: Sequence[Candidate]) -> str:
-        return in_words(candidates)
+        return in_words(candidates, self.refine)
 
 
 def auto_search(
@@ -77,6 +83,20 @@ def auto_search(
         heat = [Recipe(candidate_seed(seed, started + index)) for index in range(race.starts)]
         before, scores = len(scores), (yield Heat(heat, race))
         started, left = started + race.starts, left - _spent(race, len(scores) - before)
+    yield from _refined(rng, left, scores, levels, learns)
+
+
+def refined_around(given: Recipe, seed: int, budget: int, levels: Sequence[float]) -> Algorithm:
+    """Of one image, made along this recipe. What it costs counts as one trajectory of the budget."""
+    rng = random.Random(f"{seed} {given.to_dict()}")  # other turns than those that have led to it
+    scores = yield [given]
+    if any(scores.finished):
+        yield from _refined(rng, (budget - 1) * (len(levels) - 1), scores, levels, learns=True)
+
+
+def _refined(rng: random.Random, left: int, scores: Scores, levels: Sequence[float], learns: bool) -> Algorithm:
+    """The best so far, again and again. left: of the budget, in steps of rows."""
+    steps = len(levels) - 1
     while (race := next_round(left, steps, not learns or is_trusted(scores))) is not None:
         parents = [scores.recipes[index] for index in scores.best(AutoSearch.parents)]
         up = levels[steps - race.steps]

@@ -65,7 +65,7 @@ class Method(ABC):
 
     name: in reports, and as a choice of Search Loop Close. needs_noise: whether a seed alone can not describe its
     candidates. in_loops: whether it can search a loop, where candidates can not stop on the way. parents: how many of
-    the best images it goes on from.
+    the best images it goes on from. refine: what is searched around; None for the sampler's own noise.
     """
 
     name: ClassVar[str]
@@ -73,6 +73,7 @@ class Method(ABC):
     in_loops: ClassVar[bool] = True
     parents: ClassVar[int] = 0
     races: bool = False
+    refine: Recipe | None = None
 
     @property
     @abstractmethod

@@ -63,7 +63,9 @@ def labelled_candidates(report: Report) -> list[Image.Image]:
     )[:MOST_SHOWN]
     pictures = of_one_size([_picture(candidate) for candidate in ranked])
     return [
-        _labelled(candidate, picture, candidate is best, mark(candidate))
+        _labelled(
+            candidate, picture, candidate is best, mark(candidate), "no search" if report.around is None else "start"
+        )
         for candidate, picture in zip(ranked, pictures, strict=True)
     ]
 
@@ -120,7 +122,8 @@ def _draw_steps(draw: ImageDraw.ImageDraw, axes: _Axes) -> None:
 
 
 def _draw_words(draw: ImageDraw.ImageDraw, report: Report, axes: _Axes) -> None:
-    without = f", without search {report.baseline.score:.4g}" if report.baseline else ""
+    first = "without search" if report.around is None else "the refined image"
+    without = f", {first} {report.baseline.score:.4g}" if report.baseline else ""
     failed = sum(bool(candidate.failed) for candidate in report.candidates)
     count = f"{len(report.candidates)} candidates" + (f", {failed} failed" if failed else "")
     what = "Best" if report.chosen is None else "Chosen:"
@@ -140,7 +143,8 @@ def _picture(candidate: Candidate) -> Image.Image:
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
-def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool, mark: str) -> Image.Image:
+def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool, mark: str, first: str) -> Image.Image:
+    """first: what to say of the image that the others are compared with."""
     strip = 24
     canvas = Image.new("RGB", (picture.width, picture.height + strip), "white")
     canvas.paste(picture if mark != REJECT else Image.blend(picture, Image.new("RGB", picture.size, "white"), 0.6))
@@ -148,16 +152,16 @@ def _labelled(candidate: Candidate, picture: Image.Image, is_best: bool, mark: s
     if mark == STAR:
         star(draw, canvas.width - 16, 16, 12, BEST)
     score = "failed" if candidate.failed else f"{candidate.score:.4g}"
-    label = f"#{candidate.index}  {score}{_remark(candidate)}"
+    label = f"#{candidate.index}  {score}{_remark(candidate, first)}"
     draw.text((6, picture.height + strip / 2), label, fill=BEST if is_best else INK, font=font(14, 1), anchor="lm")
     if is_best:
         draw.rectangle([0, 0, canvas.width - 1, canvas.height - 1], outline=BEST, width=3)
     return canvas
 
 
-def _remark(candidate: Candidate) -> str:
+def _remark(candidate: Candidate, first: str) -> str:
     if candidate.stopped_at_step is not None:
         return f"  {candidate.stopped_at_step} steps"
     if candidate.is_baseline:
-        return "  no search"
+        return f"  {first}"
     return "" if candidate.repeats is None else f"  #{candidate.repeats} in full"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from . import failures
 from .candidate import Candidate, places, recipe_dict
 from .marks import Marks
+from .recipe import Recipe
 
 VERSION = 1
 PERSON = "a person"
@@ -55,7 +56,8 @@ class Report:
     in words, where its settings do not say it. target: at which it was to stop. chosen: the candidate that a person has
     taken in place of the best. kept: where there is more than the winner's latent. marks: what a person thinks of the
     candidates, also after the search. passed_over: those that were better than the best, and rejected.
-    cuts: of pruning by hand, who has chosen what goes on (search/by_hand.py).
+    cuts: of pruning by hand, who has chosen what goes on (search/by_hand.py). around: the recipe that was refined,
+    whose image is candidate 0 in place of that without search.
     """
 
     algorithm: str
@@ -75,6 +77,7 @@ class Report:
     marks: Marks = field(default_factory=Marks)
     passed_over: tuple[int, ...] = ()
     cuts: tuple[dict[str, Any], ...] = ()
+    around: Recipe | None = None
 
     @property
     def best(self) -> Candidate:
@@ -113,6 +116,7 @@ class Report:
                 "algorithm": self.algorithm,
                 "seed": self.seed,
                 "sampler_steps": self.sampler_steps,
+                **({} if self.around is None else {"around": recipe_dict(self.around)}),
                 "nfe": {"search": self.nfe, "total": self.nfe + self.earlier_nfe},
                 "seconds": vars(self.seconds),
                 "baseline": {"score": self.baseline.score if self.baseline else None},
@@ -151,6 +155,7 @@ class Report:
             "algorithm",
             "seed",
             "sampler_steps",
+            "around",
             "nfe",
             "seconds",
             "stopped",

@@ -85,6 +85,7 @@ class NoiseSource(HostNoise):
     ):
         self.given = given.cpu()
         self.seed = seed
+        self.noise = noise
         self.random_state = RandomState()
         stock = HostDraw([tuple(shape) for shape in shapes], given.dtype)
         try:
@@ -95,7 +96,8 @@ class NoiseSource(HostNoise):
             self.random_state.restore()
         self.seeded = not isinstance(found, str)
         own: Draw = stock if isinstance(found, str) else found
-        super().__init__(shapes, {"": own})
+        others = replay_draws(shapes, given.dtype, None, latent or {}, noise)
+        super().__init__(shapes, others | {"": own})
         self.kind = own.kind
         self.places = own.places if isinstance(own, HostDraw) else None
         self.note = f"{NO_SEED} {found}" if isinstance(found, str) else ""
@@ -106,6 +108,8 @@ class NoiseSource(HostNoise):
         return self.kind or (f"places {self.places}" if self.places else "")
 
     def told(self, recipe: Recipe, image: int) -> Recipe | None:
+        if recipe.kind:  # as it was given
+            return recipe
         if self.seeded:
             return recipe._replace(kind=self.kind) if self.differs[image] else recipe
         if recipe.seed != self.seed:
@@ -117,8 +121,20 @@ class NoiseSource(HostNoise):
         is_alike = self.seeded and not recipe.kind and not self.differs[image]
         return recipe._replace(kind=self.kind) if is_alike else recipe
 
+    def taken(self, recipe: Recipe, title: str) -> Recipe:
+        """The recipe as it is told for the only image of a batch, as candidates of this search are. Raises ValueError
+        where this workflow has not the noise that it starts from."""
+        if recipe.kind == WORKFLOW:
+            check_workflow_seed(recipe.seed, self.seed, title)
+            return recipe._replace(kind="")
+        own = self.kind if self.seeded and self.differs[0] else ""
+        if recipe.kind == own and (self.seeded or recipe.seed != self.seed):
+            return recipe._replace(kind="")
+        check_kinds([recipe], self.noise, title)
+        return recipe._replace(kind=recipe.kind or PLAIN)
+
     def base(self, kind: str, seed: int) -> Tensor:
-        if seed == self.seed and not self.seeded:
+        if seed == self.seed and not self.seeded and not kind:
             self.random_state.restore()
             return self.given
         return super().base(kind, seed)
@@ -190,6 +206,15 @@ def replay_draws(
         *([] if noise is None else [ObjectDraw(noise, latent)]),
     ]
     return {draw.kind: draw for draw in draws}
+
+
+def check_workflow_seed(wanted: int, seed: int, title: str) -> None:
+    """Raises ValueError when the workflow's own noise is for another seed. seed: the sampler's."""
+    if wanted != seed:
+        raise ValueError(
+            f"{title}: the recipe goes on from the workflow's own noise for the seed {wanted}. Set the sampler back to "
+            f"that seed, from {seed}."
+        )
 
 
 def check_kinds(recipes: Sequence[Recipe], noise: Any, title: str) -> None:

@@ -194,6 +194,7 @@ def any_method(name: str, algorithm: Any, trajectories: float, races: bool = Fal
         trajectories=trajectories,
         races=races,
         parents=0,
+        refine=None,
         summary=lambda candidates: "",
         begin=lambda start: algorithm(start.seed, start.steps),
     )
