@@ -128,8 +128,14 @@ class _Searching(Wrappers):
             return self.plan
         if len(call.noise) > 1:
             raise ValueError(
-                f"{title}: `refine` holds the recipe of one image, but this sampler makes {len(call.noise)} at once. Set "
-                "the batch size of its latent to 1, or empty `refine`."
+                f"{title}: `refine` holds the recipe of one image, but this sampler makes {len(call.noise)} at once. "
+                "Set the batch size of its latent to 1, or empty `refine`."
+            )
+        begins = Levels(call.guider.model_patcher.get_model_object("model_sampling")).level(float(call.sigmas[0]))
+        if given.path is not None and given.path.start is not None and given.path.start >= begins:
+            raise ValueError(
+                f"{title}: the recipe's path begins at noise level {given.path.start:g}, but this sampler starts at "
+                f"{begins:.2f}. Set denoise to what it was where the recipe comes from, or empty `refine`."
             )
         return self.plan.refining(source.taken(given, title))
 

@@ -61,7 +61,8 @@ class AutoSearch(SearchNode):
                 advanced=True,
                 tooltip="The recipe of an image to go on from, as Search Report and the board give it: candidate 0 is "
                 "then that image, made along its recipe, and all of the budget goes into refining it. The result is "
-                "never worse. Noise, variety and wording are the recipe's. Empty: a search from the sampler's own noise.",
+                "never worse. Noise, variety and wording are the recipe's. Empty: a search from the sampler's own "
+                "noise.",
             )
         ]
 

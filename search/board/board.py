@@ -66,6 +66,10 @@ class Origin(NamedTuple):
     sampler: str
     refines: bool
 
+    @property
+    def told(self) -> dict[str, Any]:
+        return {name: value for name, value in self._asdict().items() if name != "sampler"}
+
 
 class _Told(NamedTuple):
     """What the browser was told: the board up to a revision, and when (time.monotonic)."""
@@ -295,8 +299,7 @@ class Board:
             return {
                 "board": self.id,
                 "node": self.node,
-                "workflow": self.origin.workflow,
-                "prompt": self.origin.prompt,
+                **self.origin.told,
                 "algorithm": self.algorithm,
                 "since": since,
                 "revision": self._revision,
@@ -305,9 +308,6 @@ class Board:
                 "nfe": self.nfe,
                 "seconds": {"spent": self.remaining.elapsed, "left": left},
                 "notes": self.notes,
-                "seed": self.origin.seed,
-                "seed_at": self.origin.seed_at,
-                "refines": self.origin.refines,
                 "stop_asked": self.stop_asked,
                 "asks": self.question and self.question.message(),
                 "stopped": self.stopped,

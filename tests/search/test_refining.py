@@ -1,4 +1,4 @@
-"""Auto Search around a given recipe: candidate 0 is its image, whatever way led to that, and the rest goes on from it."""
+"""Auto Search around a given recipe: candidate 0 is its image, whatever led to that, and the others come of it."""
 
 from __future__ import annotations
 
@@ -204,7 +204,10 @@ def test_recipes_of_other_noises(recipe: Recipe, noise: Any, connected: bool) ->
         ("{", "this is not a recipe"),
         ("null", "null is not a recipe"),
         ('{"seed": 7}', "a recipe looks like"),
-        ('[{"seed": 7, "moves": []}, {"seed": 8, "moves": []}]', "there are 2 recipes in `refine`, but it goes on from"),
+        (
+            '[{"seed": 7, "moves": []}, {"seed": 8, "moves": []}]',
+            "there are 2 recipes in `refine`, but it goes on from",
+        ),
     ],
 )
 def test_a_text_that_is_no_recipe_is_refused(recipe: str, told: str) -> None:
@@ -234,6 +237,11 @@ def test_a_noise_object_of_another_kind_is_refused() -> None:
 def test_a_batch_of_images_is_refused() -> None:
     with pytest.raises(ValueError, match=TITLE + "`refine` holds the recipe of one image, but this sampler makes 2"):
         refining(small_model("FLOW"), Recipe(21), sampling={"latent": {"samples": torch.zeros(2, 4, 8, 8)}})
+
+
+def test_a_path_that_begins_above_the_sampler_is_refused() -> None:
+    with pytest.raises(ValueError, match=TITLE + "the recipe's path begins at noise level 0.7, but this sampler"):
+        refining(small_model("FLOW"), ON_A_PATH, sampling={"latent": masked(), "denoise": 0.5})
 
 
 @pytest.mark.parametrize("empty", ["", "  \n"])
