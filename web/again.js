@@ -25,8 +25,8 @@ export async function runAgain(board, number = null) {
   await queueWith(board.seed_at, board.seed);
 }
 
-/** A seed in its place. */
-export const typeSeed = (at, seed) => set(widgetAt(...at), seed);
+/** A value in its place: the ids of a node and of its input. */
+export const typeIn = (at, value) => set(widgetAt(...at), value);
 
 /** Queue the workflow with this seed in its place, where it stays although seeds are randomized after each run. */
 export async function queueWith(at, seed) {
@@ -49,7 +49,7 @@ function set({ node, widget }, value) {
 }
 
 /** Where people see an input's value: on its node, or on that of the subgraph that it is in. Null where a link gives it. */
-function widgetAt(id, name) {
+export function widgetAt(id, name) {
   const node = findNode(id);
   const widget = node?.widgets?.find((one) => one.name === name);
   const slot = node?.inputs?.find((input) => input.widget?.name === name);

@@ -7,6 +7,7 @@ import { button, duration, element } from "./dom.js";
 import { headline, noHeadline } from "./headline.js";
 import { agreement, passedOver } from "./marks.js";
 import { fixed } from "./numbers.js";
+import { refinesStill } from "./refine.js";
 import { pictureURL } from "./server.js";
 import { texts } from "./texts.js";
 import { MOST_TILES, Tiles } from "./tiles.js";
@@ -16,7 +17,7 @@ const UNFINISHED = ["user", "time", "interrupted"]; // how searches end that hav
 /** A board as an element. actions: what is called when people press, see extension.js. */
 export class BoardView {
   constructor(actions) {
-    const { keepBest, open, runAgain } = actions;
+    const { keepBest, open, runAgain, searchAnew } = actions;
     this.boards = [];
     this.chosen = null; // the place of the board and image in `tracks` that somebody has chosen; else the newest
     this.tiles = new Tiles(actions);
@@ -44,7 +45,8 @@ export class BoardView {
     });
     this.goOn = button(texts().goOn, () => runAgain(this.track.board), { title: texts().goOnDoes });
     this.more = button("", () => runAgain(this.track.board, 2 * numberOf(this.track.board).widget.value));
-    this.actions = element("div", { class: "row actions" }, this.keep, this.goOn, this.more, this.recipe);
+    this.anew = button(texts().anew, () => searchAnew(this.track.board), { title: texts().anewDoes });
+    this.actions = element("div", { class: "row actions" }, this.keep, this.goOn, this.more, this.recipe, this.anew);
     this.note = element("p", { class: "hint note" });
     this.element = element(
       "div",
@@ -108,7 +110,7 @@ export class BoardView {
     const count = judged(board, image).length;
     this.face.hidden = !best;
     if (best) this.face.src = pictureURL("tile", board.board, image, best);
-    this.score.replaceChildren(best ? headline({ best, own, isOwn, count, places }) : noHeadline());
+    this.score.replaceChildren(best ? headline({ best, own, isOwn, count, places, refines: board.refines }) : noHeadline());
     const { tracks } = this;
     this.chooser.hidden = tracks.length < 2;
     const at = tracks.findIndex((track) => track.board === board && track.image === image);
@@ -127,6 +129,7 @@ export class BoardView {
     const isThere = hasEnded && board.workflow === app.rootGraph.id && canGoOn(board);
     this.goOn.hidden = !isThere || !UNFINISHED.includes(board.stopped);
     const number = isThere ? numberOf(board)?.widget.value : null;
+    this.anew.hidden = !isThere || !refinesStill(board);
     this.more.hidden = !number;
     this.more.textContent = texts().more(number);
     this.more.title = texts().moreDoes(2 * number, board.seed);
@@ -177,6 +180,7 @@ function note(board, order, places) {
   }
   const notes = [...board.notes];
   const own = order.find((entry) => entry.index === 0);
+  if (board.refines) notes.unshift(texts().refines);
   if (own && own.step !== null && !own.running && !own.failed && !order.some((entry) => entry.repeats === 0)) {
     notes.unshift(texts().ownStopped(own.step, fixed(own.score, places)));
   }

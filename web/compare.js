@@ -171,7 +171,9 @@ export function othersOf(board, image, entry) {
   const best = board.images[image].get(board.best[image]);
   const others = [
     { one: best === own ? null : best, name: texts().theBest, does: texts().compareBest },
-    { one: own, name: texts().withoutSearch, does: texts().compareOwn },
+    board.refines
+      ? { one: own, name: texts().theStart, does: texts().compareStart }
+      : { one: own, name: texts().withoutSearch, does: texts().compareOwn },
   ];
   return others.filter(({ one }) => one && one.index !== entry.index).map(({ one, name, does }) => ({
     name,

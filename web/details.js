@@ -6,7 +6,7 @@ import { Marks } from "./marks.js";
 import { decimals, fixed } from "./numbers.js";
 import { partsList } from "./parts.js";
 import { recipePanel } from "./recipe.js";
-import { canRefine } from "./refine.js";
+import { offerRefine, refusing } from "./refine.js";
 import { candidate, pictureURL } from "./server.js";
 import { texts } from "./texts.js";
 import { reason } from "./tiles.js";
@@ -24,7 +24,7 @@ class Details {
   /** actions: use, mark and refine, see extension.js. */
   constructor(board, image, { use, mark, refine }) {
     this.use = button(texts().useThis, () => this.choose(use), { class: "use", title: texts().useThisDoes });
-    this.refine = button(texts().refine, () => this.choose(refine), { class: "refine", title: texts().refineDoes });
+    this.refine = button(texts().refine, () => this.canRefine && this.choose(refine), { class: "refine" });
     this.marks = new Marks((kind) => this.mark(mark, kind));
     this.board = board;
     this.image = image;
@@ -80,6 +80,10 @@ class Details {
     void use(this.board, this.image, this.order[this.at]);
   }
 
+  get canRefine() {
+    return this.refine.getAttribute("aria-disabled") === "false";
+  }
+
   async mark(mark, kind) {
     const entry = this.order[this.at];
     await mark(this.board, this.image, entry, kind);
@@ -100,7 +104,7 @@ class Details {
       if (this.asked !== at) return true;
       this.at = at;
       this.use.hidden = !canUse(this.board, entry);
-      this.refine.hidden = !canRefine(this.board, entry);
+      offerRefine(this.refine, refusing(this.board)(entry));
       this.marks.show(entry);
       const url = entry.failed ? "" : pictureURL("picture", this.board.board, this.image, entry);
       this.compare.show(url, texts().candidate(entry.index), othersOf(this.board, this.image, entry));
@@ -120,7 +124,7 @@ class Details {
       element("p", { class: "hint" }, texts().placeByScore(this.at + 1, this.order.length)),
       this.table(details, entry),
       ...(entry.failed ? [] : partsList(entry)),
-      ...remarks(entry, details).map((text) => element("p", { class: "hint" }, text)),
+      ...remarks(entry, details, this.board.refines).map((text) => element("p", { class: "hint" }, text)),
       entry.begun ? "" : recipePanel(details.recipe, details.recipe_text),
     ];
   }
@@ -136,10 +140,10 @@ class Details {
   }
 }
 
-function remarks(entry, details) {
+function remarks(entry, details, refines) {
   const remarks = [];
   if (entry.failed) remarks.push(texts().hasFailed(reason(entry)));
-  if (isBaseline(entry)) remarks.push(texts().ownNoise);
+  if (isBaseline(entry)) remarks.push(texts()[refines ? "ownRefined" : "ownNoise"]);
   if (entry.repeats !== null) remarks.push(texts().repeated(entry.repeats));
   if (entry.begun) return [...remarks, texts().onlyBegun(entry.step)];
   if (entry.step !== null && !entry.failed) remarks.push(texts().notFinal(entry.step));

@@ -24,12 +24,13 @@ const COLUMNS = {
  */
 export function pairsOf(boards) {
   const pairs = new Map();
-  const left = { isOwn: 0, noOwn: 0, byPerson: 0 };
+  const left = { isOwn: 0, noOwn: 0, byPerson: 0, refines: 0 };
   for (const board of boards) {
     board.images.forEach((candidates, image) => {
       const [winner, own] = [candidates.get(board.best[image]), baseline(board, image)];
       const key = [board.node, image, winner?.index, winner?.score, own?.score].join("/");
-      if (!winner || !own) left.noOwn += 1;
+      if (board.refines) left.refines += 1;
+      else if (!winner || !own) left.noOwn += 1;
       else if (board.chosen[image] !== null) left.byPerson += 1;
       else if (isBaseline(winner)) left.isOwn += 1;
       else pairs.set(key, { board, image, key, winner, own });

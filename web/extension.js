@@ -9,7 +9,7 @@ import { findNode, nodesAround } from "./find.js";
 import { complain } from "./notice.js";
 import { forgetSaved, savedResults } from "./saved.js";
 import { answer, boardSince, boardsOf, keepBest, markCandidate } from "./server.js";
-import { refine } from "./refine.js";
+import { refine, searchAnew } from "./refine.js";
 import { registerSidebar } from "./sidebar.js";
 import { use } from "./use.js";
 
@@ -29,6 +29,7 @@ const actions = {
     await catchUp(board.board);
   }),
   refine: orComplain(refine),
+  searchAnew: orComplain(searchAnew),
   answer: orComplain(async (board, step, keep) => {
     await answer(board.board, step, keep);
     await catchUp(board.board);

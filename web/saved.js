@@ -56,11 +56,11 @@ function isPlain(recipe) {
 }
 
 function result(winner, number, winners) {
-  const { best, baseline, nfe, candidates } = winner;
+  const { best, baseline, nfe, candidates, around } = winner;
   const own = baseline.score ?? null;
   const seed = isPlain(best.recipe) ? best.recipe.seed : null;
   const isOwn = best.index === 0;
-  const said = { best: { ...best, seed }, own, isOwn, count: candidates, places: decimals([best.score, own]) };
+  const said = { best: { ...best, seed }, own, isOwn, count: candidates, places: decimals([best.score, own]), refines: Boolean(around) };
   const cost = nfe.total ? ` · ${nfe.total} NFE` : "";
   const chosen = winner.chosen_by === PERSON ? ` · ${texts().chosenByPerson}` : "";
   return element(

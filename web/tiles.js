@@ -3,6 +3,7 @@ import { arrange, button, element } from "./dom.js";
 import { Marks } from "./marks.js";
 import { fixed } from "./numbers.js";
 import { partsLine, partsText } from "./parts.js";
+import { offerRefine, refusing } from "./refine.js";
 import { pictureURL } from "./server.js";
 import { texts } from "./texts.js";
 import { usable } from "./use.js";
@@ -25,13 +26,13 @@ export class Tiles {
     const places = scoreDecimals(board, image);
     const key = (entry) => `${board.board}/${image}/${entry.index}`;
     const wanted = new Map(order.slice(0, MOST_TILES).map((entry) => [key(entry), entry]));
-    const isUsable = usable(board);
+    const [isUsable, refused] = [usable(board), refusing(board)];
     for (const known of [...this.tiles.keys()]) {
       if (!wanted.has(known)) this.remove(known);
     }
     for (const [name, entry] of wanted) {
       if (!this.tiles.has(name)) this.add(name);
-      this.tiles.get(name).show(board, image, entry, { places, isUsable: isUsable(entry) });
+      this.tiles.get(name).show(board, image, entry, { places, isUsable: isUsable(entry), refused: refused(entry) });
     }
     const elements = [...wanted.keys()].map((name) => this.tiles.get(name).element);
     arrange(this.element, elements);
@@ -62,7 +63,7 @@ export class Tiles {
 
 /** A candidate's thumbnail with what one can do with it; below it its score, its number, and what there is to say. */
 class Tile {
-  constructor({ open, use, mark }) {
+  constructor({ open, use, mark, refine }) {
     const act = (does) => () => does(this.board, this.image, this.entry);
     this.source = "";
     this.isNear = false;
@@ -74,9 +75,16 @@ class Tile {
     this.look.append(element("span", { class: "frame" }, this.picture), this.parts, this.score, this.tag);
     this.use = button("✓", act(use), { class: "use", title: texts().useThis, "aria-label": texts().useThis });
     this.marks = new Marks((kind) => mark(this.board, this.image, this.entry, kind));
-    const acts = element("div", { class: "acts" }, ...this.marks.buttons, this.use);
+    this.refine = button("↻", act(refine), { class: "refine", "aria-label": texts().refine });
+    const acts = element("div", { class: "acts" }, ...this.marks.buttons, this.refine, this.use);
     const star = element("span", { class: "starred", "aria-hidden": "true" }, "★");
-    this.element = element("div", { class: "tile", onkeydown: (event) => this.onKey(event) }, this.look, star, acts);
+    const on = { onkeydown: (event) => this.onKey(event), onpointerenter: () => this.again(), onfocusin: () => this.again() };
+    this.element = element("div", { class: "tile", ...on }, this.look, star, acts);
+  }
+
+  /** The graph may have changed since. */
+  again() {
+    offerRefine(this.refine, refusing(this.board)(this.entry));
   }
 
   /** The canvas has keys of its own, which are not meant here. */
@@ -84,16 +92,17 @@ class Tile {
     if (this.marks.takesKey(event)) event.stopPropagation();
   }
 
-  show(board, image, entry, { places, isUsable }) {
+  show(board, image, entry, { places, isUsable, refused }) {
     Object.assign(this, { board, image, entry });
     this.use.hidden = !isUsable;
+    offerRefine(this.refine, refused);
     this.marks.show(entry);
     this.source = entry.failed ? "" : pictureURL("tile", board.board, image, entry); // there may be none
     this.picture.hidden = !this.source;
     this.load();
     const isBest = entry.index === board.best[image];
     this.score.textContent = entry.failed ? texts().failed : entry.begun ? "…" : fixed(entry.score, places);
-    this.tag.textContent = tag(entry, isBest && (board.chosen[image] === entry.index ? texts().chosen : texts().best));
+    this.tag.textContent = tag(board, entry, isBest && (board.chosen[image] === entry.index ? texts().chosen : texts().best));
     this.parts.replaceChildren(...(entry.failed ? [] : partsLine(entry)));
     this.element.classList.toggle("best", isBest);
     this.element.classList.toggle("star", entry.mark === "star");
@@ -102,7 +111,7 @@ class Tile {
     this.element.classList.toggle("running", entry.running);
     this.element.classList.toggle("begun", Boolean(entry.begun));
     this.element.classList.toggle("failed", Boolean(entry.failed));
-    this.element.title = describe(entry, isBest, places);
+    this.element.title = describe(board, entry, isBest, places);
   }
 
   load() {
@@ -114,15 +123,15 @@ class Tile {
 export const reason = (entry) => texts().reasons[entry.failed] ?? entry.failed;
 
 /** best: what to call it when it is what the search gives out. */
-function tag(entry, best) {
+function tag(board, entry, best) {
   const words = [];
   if (best) words.push(best);
-  if (isBaseline(entry)) words.push(texts().yours);
+  if (isBaseline(entry)) words.push(texts()[board.refines ? "start" : "yours"]);
   else if (entry.step !== null && !entry.failed) words.push(texts().atStep(entry.step));
   return `#${entry.index} ${words.join(texts().comma)}`;
 }
 
-function describe(entry, isBest, places) {
+function describe(board, entry, isBest, places) {
   const outcome = entry.failed ? texts().failedBecause(reason(entry)) : texts().scored(fixed(entry.score, places));
   const facts = [texts().candidate(entry.index), outcome];
   if (entry.details && !entry.failed) facts.push(partsText(entry));
@@ -130,7 +139,7 @@ function describe(entry, isBest, places) {
   if (entry.nfe) facts.push(`${entry.nfe} NFE`);
   if (isBest) facts.push(texts().bestSoFar);
   if (entry.mark) facts.push(texts().marked[entry.mark]);
-  if (isBaseline(entry)) facts.push(texts().imageWithoutSearch);
+  if (isBaseline(entry)) facts.push(texts()[board.refines ? "imageRefined" : "imageWithoutSearch"]);
   if (entry.repeats !== null) facts.push(texts().inFull(entry.repeats));
   if (entry.begun) return [texts().candidate(entry.index), texts().onlyBegun(entry.step)].join(" · ");
   if (entry.running) facts.push(texts().stillRunning(entry.step));

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noise_search.search.methods.auto_search import AutoSearch, auto_search, is_trusted, next_round
-from noise_search.search.methods.base import Enough, Heat
+from noise_search.search.methods.auto_search import AutoSearch, auto_search, is_trusted, next_round, refined_around
+from noise_search.search.methods.base import Algorithm, Enough, Heat, Start
 from noise_search.search.methods.checks import SettingError
+from noise_search.search.methods.pruning import Race
 from noise_search.search.records.recipe import Recipe
 from noise_search.search.records.scores import Scores
 
@@ -23,19 +24,24 @@ def levels(steps: int) -> list[float]:
 
 
 def played(
-    budget: int, steps: int, score: Callable[[Recipe], float], most_rows: int = 64
+    budget: int,
+    steps: int,
+    score: Callable[[Recipe], float],
+    most_rows: int = 64,
+    algorithm: Algorithm | None = None,
 ) -> tuple[list[Heat], list[Recipe], Scores]:
     """All rounds of a search whose races are decided by the scores themselves."""
-    algorithm = auto_search(7, budget, levels(steps), most_rows)
+    algorithm = algorithm or auto_search(7, budget, levels(steps), most_rows)
     heats: list[Heat] = []
     asked: list[Recipe] = []
     scores = Scores()
     told = None
     while True:
         try:
-            heat = algorithm.send(told)
+            given = algorithm.send(told)
         except StopIteration:
             return heats, asked, scores
+        heat = given if isinstance(given, Heat) else Heat(given, Race(steps, len(given)))
         new = [score(recipe) for recipe in heat.recipes]
         alive = sorted(new, reverse=True)[: heat.race.finishers]
         heats, asked = [*heats, heat], [*asked, *heat.recipes]
@@ -123,6 +129,29 @@ def test_it_can_end_after_any_round() -> None:
     heat = next(algorithm)
     with pytest.raises(Enough):
         algorithm.throw(Enough(Scores([0.0] * len(heat.recipes))))
+
+
+@UNHURRIED
+@given(st.integers(1, 60), st.integers(1, 60), st.booleans())
+def test_all_but_one_image_of_the_budget_goes_into_a_given_recipe(budget: int, steps: int, is_long: bool) -> None:
+    given = Recipe(21).moved(1, 0.9).refined(2, 0.5) if is_long else Recipe(21)
+    algorithm = AutoSearch(budget, given).begin(Start(7, steps, levels=tuple(levels(steps))))
+    heats, asked, _ = played(budget, steps, noise, algorithm=algorithm)
+    assert asked[0] == given
+    assert all(recipe.way()[: len(given.way())] == given.way() for recipe in asked)
+    assert len(set(asked)) == len(asked), "none is asked for twice"
+    spent = sum(heat.race.cost for heat in heats[1:])
+    assert spent <= (budget - 1) * steps
+    if budget > 1 and steps >= 8:
+        assert (budget - 1) * steps - spent < 0.35 * steps + 1
+    assert AutoSearch(budget, given).trajectories == budget + 0.5 * is_long
+
+
+def test_where_a_given_recipe_fails_there_is_nothing_to_go_on_from() -> None:
+    algorithm = refined_around(Recipe(21), 7, 8, levels(20))
+    assert next(algorithm) == [Recipe(21)]
+    with pytest.raises(StopIteration):
+        algorithm.send(Scores([0.0], [False]))
 
 
 def test_no_budget_is_refused() -> None:

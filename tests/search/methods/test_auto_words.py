@@ -37,3 +37,17 @@ def test_where_nothing_was_better() -> None:
         "2 seeds started; 1 failed; 1 finished, the best with a score of 0.5. Nothing was better than the image "
         "without a search."
     )
+
+
+def test_what_was_refined_is_said_of_a_given_recipe() -> None:
+    given = candidate(0, 0.5, turns=1)
+    children = [candidate(1, 0.25, stopped=4, turns=2), candidate(2, 0.75, turns=3)]
+    assert in_words([given, *children], given.recipe) == (
+        "The search refined around a given recipe, whose image has a score of 0.5, in 2 ways; 1 was stopped after 4 "
+        "steps, as others looked better; 1 finished, the best with a score of 0.75. Candidate 2 won, the given image "
+        "refined 2 times."
+    )
+    assert in_words([given], given.recipe) == (
+        "The search refined around a given recipe, whose image has a score of 0.5; nothing was left of the budget. "
+        "Nothing was better than the given image."
+    )
