@@ -64,7 +64,7 @@ class Origin(NamedTuple):
     seed: int
     seed_at: tuple[str, str] | None
     sampler: str
-    refines: bool
+    refines: bool = False
 
     @property
     def told(self) -> dict[str, Any]:

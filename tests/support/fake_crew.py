@@ -121,9 +121,9 @@ def offered(crew: Any) -> Any:
     searching, given = patches._Searching, SimpleNamespace()
     plain = searching._search
 
-    def search(self: Any, call: Any, judge: Any, place: Any) -> Any:
-        given.parts = self.plan, call, judge, self._source(call)
-        return plain(self, call, judge, place)
+    def search(self: Any, plan: Any, call: Any, judge: Any, source: Any, place: Any) -> Any:
+        given.parts = plan, call, judge, self._source(call)
+        return plain(self, plan, call, judge, source, place)
 
     if isinstance(crew, FakeCrew):
         crew.score = lambda errand: errands.run(errand, *given.parts)

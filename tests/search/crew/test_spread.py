@@ -15,6 +15,7 @@ from noise_search.search.methods.auto_search import AutoSearch
 from noise_search.search.methods.paths import PathSearch
 from noise_search.search.methods.random_search import RandomSearch
 from noise_search.search.methods.zero_order import ZeroOrder
+from noise_search.search.records.recipe import Recipe
 from small_models import Brightness, SmallVAE, made_plan, sample, small_model
 
 pytestmark = pytest.mark.usefixtures("comfy")
@@ -26,6 +27,7 @@ METHODS = {
     "zero-order": ZeroOrder(iterations=3, neighbors=4, cosine=0.9),
     "paths": PathSearch(2, 2, start=0.6, forward=0.2, backward=0.4),
     "auto": AutoSearch(12),
+    "refining": AutoSearch(8, Recipe(21).moved(3, 0.8).refined(4, 0.6).refined(5, 0.7)),
 }
 CREWS = ({"workers": 8}, {"workers": 2, "helps": False, "loses": True}, {"workers": 3, "dies": 0.3})
 
