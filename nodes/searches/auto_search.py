@@ -2,7 +2,9 @@
 
 from comfy_api.latest import io
 
+from ...search.host.prompts import PROMPTS
 from ...search.methods import auto_search as method
+from ...search.records.recipe_text import NoSearch
 from ..inputs import read_recipe
 from .base import SearchNode
 
@@ -68,4 +70,9 @@ class AutoSearch(SearchNode):
 
     @classmethod
     def method(cls, budget: int, refine: str = "") -> method.AutoSearch:
-        return method.AutoSearch(budget, read_recipe(refine))
+        try:
+            return method.AutoSearch(budget, read_recipe(refine))
+        except NoSearch as reason:  # as when the search that gives the recipe is bypassed
+            title = f"{cls.TITLE} (node {cls.hidden.unique_id})"
+            PROMPTS.warn(f"{title}: `refine` has no recipe, so it searches from the sampler's own noise. {reason}")
+            return method.AutoSearch(budget)

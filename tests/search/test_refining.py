@@ -244,7 +244,7 @@ def test_a_path_that_begins_above_the_sampler_is_refused() -> None:
         refining(small_model("FLOW"), ON_A_PATH, sampling={"latent": masked(), "denoise": 0.5})
 
 
-@pytest.mark.parametrize("empty", ["", "  \n"])
+@pytest.mark.parametrize("empty", ["", "  \n", '{"note": "The search is bypassed."}'])
 def test_empty_is_a_search_as_ever(empty: str) -> None:
     report = refining(small_model("FLOW"), empty).report
     assert (report.around, report.candidates[0].recipe) == (None, Recipe(7))
