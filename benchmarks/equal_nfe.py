@@ -1,7 +1,6 @@
 """Quality at equal cost on the demo model: the search methods, and more steps without search, at 1 to 64 trajectories.
 
-    .host/venv/bin/python benchmarks/equal_nfe.py [--captions 100] [--budgets 1 2 4 8 16 32 64] [--workers 2]
-    .host/venv/bin/python benchmarks/equal_nfe.py --seeds 5 --captions 24 --budgets 1 8 16 32
+    .host/venv/bin/python benchmarks/equal_nfe.py [--first 41] [--captions 100] [--budgets 8 16]
 
 Two tasks. Text-conditional: the benchmark's captions of one to four shapes, cfg 3, searched by the demo's verifier.
 Class-conditional: as many captions of one shape, cfg 1, searched by the probability that a classifier gives the class.
@@ -9,17 +8,15 @@ Each in ComfyUI's own sampling, 20 euler steps per trajectory, the network in bf
 method picks is judged by the verifier it optimised, by a second one (colorfulness) and by the oracle, which no search
 sees. Random search also picks by the second verifier and by both (mean rank): what verifier hacking looks like.
 
-With --seeds: several noises per caption, the same for all captions. Text-conditional only, the search methods, judged
-by the verifier and the oracle; the results are called methods instead of equal_nfe.
+Captions from 41 on are those that no setting of a method was chosen on.
 
-Rows are added to equal_nfe.jsonl (methods.jsonl) in the results as they come; a run that was stopped goes on where it
+Rows are added to equal_nfe.jsonl in the results as they come; a run that was stopped goes on where it
 was.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,10 +39,7 @@ STEPS_ALONE = "more steps"
 
 @dataclass(frozen=True)
 class Row:
-    """What a method picked for a caption at a budget of trajectories. nfe: spent. second: colorfulness, where known.
-
-    seed: number of the noise among those of the caption.
-    """
+    """What a method picked for a caption at a budget of trajectories. nfe: spent. second: colorfulness."""
 
     method: str
     budget: int
@@ -53,9 +47,8 @@ class Row:
     score: float
     holds: bool
     nfe: int
-    task: str = "text"
-    seed: int = 0
-    second: float = math.nan
+    task: str
+    second: float
 
 
 class Kind(NamedTuple):
@@ -84,8 +77,11 @@ def random(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Ite
 
 
 SEARCHES = {
-    "random, pruned": searches.pruned,
-    "zero-order": searches.zero_order,
+    "random, pruned": searches.of_node("methods.random_search", "RandomSearch", "progressive"),
+    "random, looks ahead": searches.of_node("methods.random_search", "RandomSearch", "look ahead"),
+    "auto": searches.of_node("methods.auto_search", "AutoSearch"),
+    "zero-order, cosine 0.95": searches.zero_order(0.95),
+    "zero-order, cosine 0.6": searches.zero_order(0.6),
     "paths, early": searches.early_paths,
     "paths, paper": searches.paper_paths,
 }
@@ -111,34 +107,15 @@ JUDGES = {
 }
 
 
-class Form(NamedTuple):
-    """What is compared. name: of its results. methods: those that run; picks: what random finds by other judges.
-    seed: of a caption's first candidate, by the numbers of caption and noise.
-    """
-
-    name: str
-    kinds: tuple[str, ...]
-    methods: tuple[str, ...]
-    picks: tuple[str, ...]
-    judges: tuple[str, ...]
-    seed: Callable[[int, int], int]
-
-
-ONE_NOISE = Form(
-    "equal_nfe", tuple(KINDS), (RANDOM, *SEARCHES, STEPS_ALONE), (SECOND, BOTH), tuple(JUDGES),
-    lambda caption, _: SEED + 1000 * caption,
-)  # fmt: skip
-SEVERAL = Form("methods", ("text",), (RANDOM, *SEARCHES), (), tuple(JUDGES)[:2], lambda _, noise: 1000 * noise)
-FORMS = {form.name: form for form in (ONE_NOISE, SEVERAL)}
+METHODS = (RANDOM, *SEARCHES, STEPS_ALONE)
+PICKS = (SECOND, BOTH)  # what random search finds by other judges
 
 
 class Task(NamedTuple):
-    """One method on one caption, or on several. form: its name. seed: number of the noise."""
+    """One method on one caption, or on several."""
 
-    form: str
     kind: str
     method: str
-    seed: int
     members: tuple[int, ...]
     captions: int
     steps: int
@@ -152,14 +129,13 @@ def start() -> None:
 
 def measure(task: Task) -> list[Row]:
     everything = KINDS[task.kind].captions(task.captions)
-    form, captions = FORMS[task.form], [everything[member] for member in task.members]
-    seeds = [form.seed(member, task.seed) for member in task.members]
+    captions = [everything[member] for member in task.members]
+    seeds = [SEED + 1000 * member for member in task.members]
     with torch.inference_mode():
         found = _found(_bench(task.kind, task.steps), task, captions, seeds)
         return [
-            Row(name, budget, member, nfe=nfe, task=task.kind, seed=task.seed, **vars(pick))
+            Row(name, budget, member, nfe=nfe, task=task.kind, **vars(pick))
             for name, budget, picks, nfe in found
-            if name in form.methods + form.picks
             for member, pick in zip(task.members, picks, strict=True)
         ]
 
@@ -187,34 +163,32 @@ def _bench(kind: str, steps: int) -> Bench:
 
 
 def complete(rows: Sequence[Row]) -> list[Row]:
-    """Those of captions and noises that all methods have run, but for methods that the budgets are too small for."""
+    """Those of captions that all methods have run, but for methods that the budgets are too small for."""
     needed = {row.method for row in rows}
-    run: dict[tuple[str, int, int], set[str]] = {}
+    run: dict[tuple[str, int], set[str]] = {}
     for row in rows:
-        run.setdefault((row.task, row.caption, row.seed), set()).add(row.method)
-    return [row for row in rows if needed <= run[row.task, row.caption, row.seed]]
+        run.setdefault((row.task, row.caption), set()).add(row.method)
+    return [row for row in rows if needed <= run[row.task, row.caption]]
 
 
-def report(form: Form, rows: Sequence[Row], steps: int) -> str:
-    several = form is SEVERAL
+def report(rows: Sequence[Row], steps: int) -> str:
     lines = [
-        f"# Quality at equal NFE{', several noises per caption' if several else ''}",
+        "# Quality at equal NFE",
         "",
-        f"Demo model, {steps} euler steps per trajectory, bfloat16; {made_on()}. Made by `benchmarks/equal_nfe.py"
-        f"{' --seeds' if several else ''}`. "
+        f"Demo model, {steps} euler steps per trajectory, bfloat16; {made_on()}. Made by `benchmarks/equal_nfe.py`. "
         "Columns are budgets in trajectories; in brackets 90 % bootstrap intervals over captions, of which those count "
-        "that all methods have run. A method is left out where the budget is too small for it.",
+        "that all methods have run. A cell is empty where the method has not run, or the budget is too small for it.",
+        "",
+        "![Verifier, oracle and second verifier against NFE](equal_nfe.png)",
     ]
-    if not several:
-        lines += ["", "![Verifier, oracle and second verifier against NFE](equal_nfe.png)"]
-    for name in form.kinds:
+    for name in KINDS:
         chosen = [row for row in rows if row.task == name]
         if chosen:
-            count, noises = (len({getattr(row, of) for row in chosen}) for of in ("caption", "seed"))
-            each = f" x {noises} noises" if several else ""
-            lines += ["", f"## {KINDS[name].title}: {count} captions{each}, cfg {KINDS[name].cfg:g}"]
-            for title in form.judges:
-                lines += ["", f"**{title}**", "", *_table(chosen, *JUDGES[title])]
+            numbers = {row.caption for row in chosen}
+            span = f"{len(numbers)} captions, {min(numbers)} to {max(numbers)}"
+            lines += ["", f"## {KINDS[name].title}: {span}, cfg {KINDS[name].cfg:g}"]
+            for title, judge in JUDGES.items():
+                lines += ["", f"**{title}**", "", *_table(chosen, *judge)]
             lines += ["", "**Against random at the same budget, pair by pair: score; whole caption holds, points**"]
             lines += ["", *_against_random(chosen)]
             lines += ["", "**NFE spent**", "", *_grid(chosen, lambda cell: f"{np.mean([row.nfe for row in cell]):.0f}")]
@@ -237,8 +211,8 @@ def _against_random(rows: Sequence[Row]) -> list[str]:
     return _grid([row for row in rows if row.method != RANDOM], cell)
 
 
-def _place(row: Row) -> tuple[int, int, int]:
-    return row.budget, row.caption, row.seed
+def _place(row: Row) -> tuple[int, int]:
+    return row.budget, row.caption
 
 
 def _grid(rows: Sequence[Row], cell: Callable[[Sequence[Row]], str]) -> list[str]:
@@ -274,31 +248,29 @@ def _curve(axis: Any, rows: Sequence[Row], value: Callable[[Row], float]) -> Non
 
 
 def _tasks(
-    form: Form, seeds: int, captions: int, steps: int, budgets: tuple[int, ...], done: Container[tuple[Any, ...]]
+    first: int, captions: int, steps: int, budgets: tuple[int, ...], done: Container[tuple[str, str, int]]
 ) -> Iterator[Task]:
-    """What is not done: all methods on the first captions, then on the next; all that with one noise, then the next."""
-    for seed, first in itertools.product(range(seeds), range(0, captions, TOGETHER)):
-        for kind, method in itertools.product(form.kinds, form.methods):
-            chunk = range(first, min(first + TOGETHER, captions))
-            missing = [at for at in chunk if (kind, method, at, seed) not in done]
+    """What is not done: all methods on the first captions, then on the next."""
+    for begin in range(first, captions, TOGETHER):
+        for kind, method in itertools.product(KINDS, METHODS):
+            chunk = range(begin, min(begin + TOGETHER, captions))
+            missing = [at for at in chunk if (kind, method, at) not in done]
             size = TOGETHER if method == STEPS_ALONE else 1
             for at in range(0, len(missing), size):
-                yield Task(form.name, kind, method, seed, tuple(missing[at : at + size]), captions, steps, budgets)
+                yield Task(kind, method, tuple(missing[at : at + size]), captions, steps, budgets)
 
 
 def main(command: Sequence[str] | None = None) -> None:
-    quick = {"captions": 1, "steps": 6, "budgets": (1, 4)}
-    options = arguments(__doc__, command, quick, captions=100, steps=STEPS, budgets=BUDGETS, seeds=0)
-    form = SEVERAL if options.seeds else ONE_NOISE
-    log = options.results / f"{form.name}.jsonl"
-    done = {(row.task, row.method, row.caption, row.seed) for row in read(log, Row)}
-    sizes = options.seeds or 1, options.captions, options.steps, tuple(options.budgets)
-    spread(log, _tasks(form, *sizes, done), measure, start, options.workers)
+    quick = {"first": 0, "captions": 1, "steps": 6, "budgets": (1, 4)}
+    options = arguments(__doc__, command, quick, first=41, captions=100, steps=STEPS, budgets=BUDGETS)
+    log = options.results / "equal_nfe.jsonl"
+    done = {(row.task, row.method, row.caption) for row in read(log, Row)}
+    tasks = _tasks(options.first, options.captions, options.steps, tuple(options.budgets), done)
+    spread(log, tasks, measure, start, options.workers)
     rows = complete(read(log, Row))
-    if form is ONE_NOISE:
-        draw(rows, options.results / "equal_nfe.png")
-    text = report(form, rows, options.steps)
-    (options.results / f"{form.name}.md").write_text(text)
+    draw(rows, options.results / "equal_nfe.png")
+    text = report(rows, options.steps)
+    (options.results / "equal_nfe.md").write_text(text)
     print(text)
 
 

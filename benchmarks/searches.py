@@ -7,12 +7,12 @@ once, with the largest budget.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from demo_bench import Bench, Judged
 
-NEIGHBORS, COSINE = 4, 0.95
+NEIGHBORS = 4
 PAPER = {"start": 0.11, "forward": 0.78, "backward": 0.81}
 EARLY = {"start": 0.7, "forward": 0.1, "backward": 0.3}
 # Paths and branches whose cost is next below the budget. A stretch between two levels takes a step more than its share.
@@ -27,18 +27,26 @@ def random(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Fou
     return _anytime(bench, lambda s, steps: search(s, max(budgets)), caption, seed, budgets)
 
 
-def zero_order(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Found:
+def zero_order(cosine: float) -> Callable[..., Found]:
     """One long search; at each budget what it had found by then, in the middle of a round if need be."""
-    search, rounds = algorithm("methods.zero_order", "zero_order"), max(budgets) // NEIGHBORS
-    return _anytime(bench, lambda s, steps: search(s, rounds, NEIGHBORS, COSINE), caption, seed, budgets)
+
+    def found(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Found:
+        search, rounds = algorithm("methods.zero_order", "zero_order"), max(budgets) // NEIGHBORS
+        yield from _anytime(bench, lambda s, steps: search(s, rounds, NEIGHBORS, cosine), caption, seed, budgets)
+
+    return found
 
 
-def pruned(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Found:
-    search = algorithm("methods.random_search", "pruned_random_search")
-    for budget in budgets:
-        report, seen = bench.search(lambda s, steps, n=budget: search(s, n, steps), budget, caption, seed, races=True)
-        finished = sum(candidate.is_finished for candidate in report.candidates)
-        yield budget, best(seen[-finished:]), report.nfe
+def of_node(module: str, name: str, *settings: Any) -> Callable[..., Found]:
+    """A search for each budget, by the method of a node. settings: those after the budget."""
+
+    def found(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Found:
+        for budget in budgets:
+            method = algorithm(module, name)(budget, *settings)
+            report, latent = bench.found(method, bench.verifier, caption, seed)
+            yield budget, bench.judged(latent, caption), report.nfe
+
+    return found
 
 
 def early_paths(bench: Bench, caption: Any, seed: int, budgets: Sequence[int]) -> Found:

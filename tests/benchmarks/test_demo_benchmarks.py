@@ -49,39 +49,11 @@ def test_equal_nfe_compares_every_method_at_equal_cost_and_goes_on_where_it_was(
     assert (tmp_path / "equal_nfe.png").stat().st_size > 10_000
 
     log = tmp_path / "equal_nfe.jsonl"
-    kept = [row for row in rows if (row["task"], row["method"]) != ("text", "zero-order")]
+    kept = [row for row in rows if (row["task"], row["method"]) != ("text", "zero-order, cosine 0.6")]
     log.write_text("".join(json.dumps(row) + "\n" for row in kept))
     again = quick("equal_nfe", "equal_nfe.jsonl")
     assert again[: len(kept)] == kept
     assert sorted(map(json.dumps, again)) == sorted(map(json.dumps, rows))
-
-
-def test_several_noises_a_caption_compare_the_methods_pair_by_pair(quick: Any, tmp_path: Path) -> None:
-    options = ["--seeds", "2", "--budgets", "1", "8", "--steps", "20"]
-    rows = quick("equal_nfe", "methods.jsonl", *options)
-    assert {(row["task"], row["caption"], row["seed"]) for row in rows} == {("text", 0, 0), ("text", 0, 1)}
-    assert len({row["method"] for row in rows}) == 5
-    assert all(100 < row["nfe"] <= 160 for row in rows if row["budget"] == 8)
-    table = (tmp_path / "methods.md").read_text()
-    for method in {row["method"] for row in rows}:
-        scores = [[row["score"] for row in rows if (row["method"], row["budget"]) == (method, size)] for size in (1, 8)]
-        assert all(len(found) in (0, 2) for found in scores)
-        assert method != "random" or all(alone <= best for alone, best in zip(*scores, strict=True))
-        means = [f"{sum(found) / 2:.2f} [" if found else "" for found in scores]
-        line = next(line for line in table.splitlines() if line.startswith(f"| {method} |"))
-        assert all(cell.strip().startswith(mean) for cell, mean in zip(line.split("|")[2:], means))
-    assert not (tmp_path / "methods.png").exists()
-    assert quick("equal_nfe", "methods.jsonl", *options) == rows
-
-
-def test_rows_without_a_second_verifier_can_be_read(quick: Any, tmp_path: Path) -> None:
-    kept = BENCHMARKS / "results" / "methods.jsonl"
-    (tmp_path / kept.name).write_text(kept.read_text())
-    options = ["--seeds", "5", "--captions", "24", "--budgets", "1", "8", "16", "32", "--steps", "20"]
-    assert len(quick("equal_nfe", kept.name, *options)) == len(kept.read_text().splitlines())  # nothing is run again
-    committed = (BENCHMARKS / "results" / "methods.md").read_text()
-    made = (tmp_path / "methods.md").read_text()
-    assert made.partition("\n## ")[2] == committed.partition("\n## ")[2]
 
 
 def test_steps_against_the_exact_solution(quick: Any, tmp_path: Path) -> None:
