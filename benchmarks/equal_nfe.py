@@ -35,6 +35,7 @@ SEED = 90_000  # of the first caption with one noise; each has seeds of its own,
 TOGETHER = 8  # captions in one task of a method that takes several
 RANDOM, SECOND, BOTH = "random", "random, by colorfulness", "random, by both"
 STEPS_ALONE = "more steps"
+COLORS = 10  # of lines, before they come again
 
 
 @dataclass(frozen=True)
@@ -230,20 +231,20 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     for line, kind in zip(lines, kinds, strict=True):
         for axis, (title, (_, value)) in zip(line, JUDGES.items(), strict=True):
             chosen = [row for row in rows if row.task == kind]
-            for method in dict.fromkeys(row.method for row in chosen):
-                _curve(axis, [row for row in chosen if row.method == method], value)
+            for at, method in enumerate(dict.fromkeys(row.method for row in chosen)):
+                _curve(axis, [row for row in chosen if row.method == method], value, "o-" if at < COLORS else "s--")
             axis.set(xscale="log", xlabel="NFE", title=f"{KINDS[kind].title}\n{title}")
     lines[0, 0].legend(fontsize="small")
     save(figure, path)
 
 
-def _curve(axis: Any, rows: Sequence[Row], value: Callable[[Row], float]) -> None:
+def _curve(axis: Any, rows: Sequence[Row], value: Callable[[Row], float], line: str) -> None:
     points = []
     for budget in sorted({row.budget for row in rows}):
         chosen = [row for row in rows if row.budget == budget]
         points.append((np.mean([row.nfe for row in chosen]), *interval(chosen, value)))
     nfe, mean, low, high = zip(*points, strict=True)
-    axis.plot(nfe, mean, "o-", markersize=3, label=rows[0].method)
+    axis.plot(nfe, mean, line, markersize=3, label=rows[0].method)
     axis.fill_between(nfe, low, high, alpha=0.1)
 
 
