@@ -29,7 +29,7 @@ there = set(sys.modules)
 calls = []
 watched = {"socket.connect", "socket.sendto", "socket.getaddrinfo", "subprocess.Popen", "os.system"}
 sys.addaudithook(lambda event, details: calls.append(event) if event in watched else None)
-started = time.perf_counter()
+started = time.process_time()  # of the processor: other tests run beside this one
 spec = importlib.util.spec_from_file_location("pack_folder", root + "/__init__.py", submodule_search_locations=[root])
 pack = sys.modules["pack_folder"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pack)
@@ -38,7 +38,7 @@ async def load():
     await extension.on_load()
     return await extension.get_node_list()
 count = len(asyncio.run(load()))
-seconds = time.perf_counter() - started
+seconds = time.process_time() - started
 fresh = set(sys.modules) - there
 added = sorted({name.partition(".")[0] for name in fresh} - {"pack_folder"} - sys.stdlib_module_names)
 demo = sorted(name for name in fresh if ".demo." in name)
