@@ -580,7 +580,7 @@ def test_the_keyboard_reaches_what_is_on_a_tile(boards: Boards) -> None:
     tile = boards.of().locator(".tile:focus-within")
     expect(tile.locator(".acts")).to_have_css("opacity", "1")
     number = int(re.search(r"#(\d+)", tile.locator(".tag").inner_text())[1])  # type: ignore[index]
-    for _ in ("Reject", "Use this one"):
+    for _ in ("Reject", "Refine this", "Use this one"):
         boards.page.keyboard.press("Tab")
     expect(tile.get_by_role("button", name="Use this one")).to_be_focused()
     boards.page.evaluate(QUIET)
