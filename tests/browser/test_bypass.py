@@ -84,7 +84,6 @@ def test_the_workflow_runs_as_if_they_were_not_there(page: Frontend) -> None:
     assert run.status == "success", run.message
     images = [pixels(page, run.executed, shown) for shown in (*graph.shown, graph.plain)]
     assert all(image == images[-1] for image in images)
-    assert page.page.locator(".noise-search-board .tile").count() == 0
 
 
 def pixels(page: Frontend, executed: list[dict[str, Any]], saved: Node) -> bytes:
