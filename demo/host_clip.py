@@ -88,8 +88,8 @@ class HostClipTarget:
     params: dict = {}
 
 
-def load_clip(weights: dict[str, Tensor]) -> comfy.sd.CLIP:
+def load_clip(weights: dict[str, Tensor], target: type = HostClipTarget) -> comfy.sd.CLIP:
     """A CLIP with the text encoder's weights, in float32."""
     parameters = sum(tensor.numel() for tensor in weights.values())
     options = {"dtype": torch.float32}
-    return comfy.sd.CLIP(HostClipTarget(), parameters=parameters, state_dict=weights, model_options=options)
+    return comfy.sd.CLIP(target(), parameters=parameters, state_dict=weights, model_options=options)

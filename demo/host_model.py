@@ -7,7 +7,7 @@ import comfy.model_patcher
 import comfy.sd
 import comfy.supported_models_base
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .unet import UNet
 
@@ -29,13 +29,13 @@ class HostUNet(UNet):
         return super().forward(x, timesteps, context)
 
 
-def load_model(weights: dict[str, Tensor]) -> comfy.model_patcher.ModelPatcher:
+def load_model(weights: dict[str, Tensor], network: type[nn.Module] = HostUNet) -> comfy.model_patcher.ModelPatcher:
     """A MODEL with the UNet's weights."""
     config = ShapesConfig({})
     config.set_inference_dtype(torch.float32, None)
     offload_device = comfy.model_management.unet_offload_device()
     model = comfy.model_base.BaseModel(
-        config, model_type=comfy.model_base.ModelType.FLOW, device=offload_device, unet_model=HostUNet
+        config, model_type=comfy.model_base.ModelType.FLOW, device=offload_device, unet_model=network
     )
     model.load_model_weights(dict(weights))
     load_device = comfy.model_management.get_torch_device()

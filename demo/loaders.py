@@ -33,6 +33,38 @@ class LoadShapesModel(io.ComfyNode):
         return io.NodeOutput(load_model(unet), load_clip(text), load_vae())
 
 
+class LoadWordsModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadWordsModel",
+            display_name="Load Words Model (demo)",
+            category=CATEGORY,
+            description='A tiny model that draws 96x64 signs with one to three words, such as a sign that says "OPEN '
+            'LATE", and misspells about every second one. It runs in seconds on a CPU. Good settings: 96x64, 20 steps, '
+            "cfg 2, euler, simple.",
+            inputs=[],
+            outputs=[
+                io.Model.Output(tooltip="The denoiser, a flow model that works on pixels."),
+                io.Clip.Output(
+                    tooltip="Reads one to three words of up to 6 letters, A to Z: what is in quotes; without quotes, "
+                    "the whole text."
+                ),
+                io.Vae.Output(tooltip="Passes pixels through: the model has no latent space."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        from .host_clip import load_clip
+        from .host_model import load_model, load_vae
+        from .host_words import HostSignUNet, LetterTarget
+        from .weights import WORDS_FILE, load_weights
+
+        unet, text = (load_weights(WORDS_FILE, prefix) for prefix in ("unet.", "text."))
+        return io.NodeOutput(load_model(unet, HostSignUNet), load_clip(text, LetterTarget), load_vae())
+
+
 class LoadShapesVerifier(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -94,4 +126,10 @@ class ShapesOracle(io.ComfyNode):
         return io.NodeOutput(Oracle())
 
 
-NODES: list[type[io.ComfyNode]] = [LoadShapesModel, LoadShapesVerifier, ColorfulnessVerifier, ShapesOracle]
+NODES: list[type[io.ComfyNode]] = [
+    LoadShapesModel,
+    LoadShapesVerifier,
+    ColorfulnessVerifier,
+    ShapesOracle,
+    LoadWordsModel,
+]

@@ -11,6 +11,7 @@ from torch import nn
 FOLDER = Path(__file__).parent / "weights"
 MODEL_FILE = FOLDER / "shapes.safetensors"
 VERIFIER_FILE = FOLDER / "shapes_verifier.safetensors"
+WORDS_FILE = FOLDER / "words.safetensors"
 
 
 def save_weights(path: Path, model: nn.Module, metadata: dict) -> None:

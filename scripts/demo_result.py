@@ -22,6 +22,10 @@ MARGIN = 16
 TEXT = 20
 
 
+class Refused(RuntimeError):
+    """The demo can't do what was asked; the message says why."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """One picture, the verifier's score for it and what the oracle, which no search sees, says."""

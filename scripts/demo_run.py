@@ -6,11 +6,13 @@ import shutil
 import sys
 import urllib.parse
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 
+import demo_words
 from comfy_client import Client, ConnectionLost, PromptFailed
 from comfy_server import Server, ServerError, free_port, serve
-from demo_result import read, table, write_files
+from demo_result import Refused, read, table, write_files
 from demo_workflow import build
 from layout import HOST, PACK_NAME, comfyui_path
 from noise_search.demo.captions import Caption, parse
@@ -21,19 +23,40 @@ TEMPLATE = "better_image_demo"
 USUAL_PORT = 8188
 
 
-class Refused(RuntimeError):
-    """The demo can't do what was asked; the message says why."""
+Search = Callable[[Server], None]
 
 
 def run(prompt: str, candidates: int, seed: int, output: Path, keep_serving: bool) -> int:
-    try:
+    """Shapes."""
+
+    def prepared() -> Search:
         caption = understood(prompt)
+        return lambda server: search_once(server, prompt, caption, candidates, seed, output)
+
+    return served(prepared, keep_serving)
+
+
+def run_words(words: str, candidates: int, seed: int, output: Path) -> int:
+    """A sign."""
+
+    def prepared() -> Search:
+        demo_words.check(words)
+        demo_words.put_files(HOST / "base" / "models")
+        return lambda server: demo_words.search_once(server, words, candidates, seed, output)
+
+    return served(prepared, keep_serving=False)
+
+
+def served(prepared: Callable[[], Search], keep_serving: bool) -> int:
+    """Prepare before the server starts, which takes its time, then search."""
+    try:
+        search = prepared()
         gpu = has_gpu()
         print(f"Starting ComfyUI on the {'GPU' if gpu else 'CPU'} ...", flush=True)
         port = free_port(USUAL_PORT) if keep_serving else 0
         forget_scores(HOST / "base")
         with serve(comfyui_path(), HOST / "base", cpu=not gpu, port=port) as server:
-            search_once(server, prompt, caption, candidates, seed, output)
+            search(server)
             if keep_serving:
                 show_in_browser(server)
     except (Refused, ServerError, ConnectionLost) as error:

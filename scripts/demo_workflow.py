@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from comfy_graph import Graph, Link, Node
 
-SIZE = 64
 STEPS = 20
-CFG = 3.0
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What a demo draws with: the nodes that load model and verifier, the verifier's inputs, size and cfg."""
+
+    loader: str
+    verifier: str
+    inputs: dict[str, Any]
+    width: int
+    height: int
+    cfg: float
+
+
+SHAPES = Kit("LoadShapesModel", "LoadShapesVerifier", {}, 64, 64, 3.0)
 
 
 @dataclass(frozen=True)
@@ -25,13 +39,13 @@ class Workflow:
     report: Node
 
 
-def build(prompt: str, candidates: int, seed: int) -> Workflow:
+def build(prompt: str, candidates: int, seed: int, kit: Kit = SHAPES) -> Workflow:
     graph = Graph()
-    model = graph.node("LoadShapesModel")
-    verifier = graph.node("LoadShapesVerifier")
+    model = graph.node(kit.loader)
+    verifier = graph.node(kit.verifier, **kit.inputs)
     positive = graph.node("CLIPTextEncode", clip=model.out(1), text=prompt)
     negative = graph.node("CLIPTextEncode", clip=model.out(1), text="")
-    latent = graph.node("EmptyLatentImage", width=SIZE, height=SIZE, batch_size=1)
+    latent = graph.node("EmptyLatentImage", width=kit.width, height=kit.height, batch_size=1)
 
     def sampler(patched: Link) -> Node:
         return graph.node(
@@ -39,7 +53,7 @@ def build(prompt: str, candidates: int, seed: int) -> Workflow:
             model=patched,
             seed=seed,
             steps=STEPS,
-            cfg=CFG,
+            cfg=kit.cfg,
             sampler_name="euler",
             scheduler="simple",
             positive=positive,

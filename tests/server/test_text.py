@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -9,11 +10,14 @@ from typing import Any
 
 import pytest
 
+import demo_words
+import demo_workflow
 import real_weights
 import sign_nodes
 from comfy_client import Client
 from comfy_graph import Node
 from comfy_server import Server, serve
+from demo_result import opened
 from layout import custom_nodes
 from loop_graph import LoopGraph, random
 from shapes_graph import ShapesGraph, reports
@@ -85,6 +89,21 @@ def test_a_prompt_without_quotes_is_refused_before_sampling(client: Client) -> N
     result = client.run(graph)
     assert result.status != "success"
     assert "no text in quotes" in result.error.exception_message
+
+
+def test_the_demo_of_signs_searches_by_what_is_read(client: Client) -> None:
+    workflow = demo_workflow.build('a sign that says "OPEN LATE"', 3, 0, demo_words.SIGNS)
+    result = client.run(workflow.graph).check()
+    report = json.loads(result.text(workflow.report))
+    scores = [one["score"] for one in report["candidates"]]
+    assert len(set(scores)) == 3 and report["best"]["score"] == max(scores)
+    assert all([part["text"] for part in one["details"]["text"]] == ["OPEN", "LATE"] for one in report["candidates"])
+    assert opened(client.images(result, workflow.winner)[0]).size == (96, 64)
+
+
+def test_a_sign_that_can_not_be_drawn_is_an_error_in_words(client: Client) -> None:
+    workflow = demo_workflow.build('a sign that says "BREAKFAST"', 2, 0, demo_words.SIGNS)
+    assert "words of up to 6 letters" in client.run(workflow.graph).error.exception_message
 
 
 def test_a_file_that_is_missing_is_told_with_its_address(client: Client) -> None:
