@@ -15,6 +15,8 @@ LETTER = 32
 PLACE = 5
 """Numbers that stand for its place: 1, and its middle and size in pixels; all 0 where there is no letter."""
 TOKEN = LETTER + PLACE
+EARLIEST = 0.04
+"""Flow time below which velocities are those of this time: there is nothing to divide by at 0."""
 NOTHING = [0.0] * (PLACE + 1)
 
 
@@ -86,6 +88,10 @@ class SignUNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, tokens: Tensor) -> Tensor:
         """x: [B, 3, H, W]; t: [B]; tokens: [B, LENGTH, TOKEN] -> [B, 3, H, W]."""
+        return (x - self.clean(x, t, tokens)) / t.to(x.dtype).clamp(min=EARLIEST)[:, None, None, None]
+
+    def clean(self, x: Tensor, t: Tensor, tokens: Tensor) -> Tensor:
+        """The sign that is expected behind the noise: of few dimensions, where the noise has all."""
         height, width = x.shape[2:]
         x = F.pad(x, (0, -width % (2 * PATCH), 0, -height % (2 * PATCH)), mode="replicate")
         condition = F.silu(self.time_embedding(time_features(t).to(x.dtype)))
@@ -99,5 +105,5 @@ class SignUNet(nn.Module):
         h = self.up(F.interpolate(h, scale_factor=2.0, mode="nearest"))
         h = self.decoder[0](torch.cat([h, skip], dim=1), condition)
         h = self.decoder[1](h, condition)
-        velocity = F.pixel_shuffle(self.patch_out(F.silu(self.norm_out(h))), PATCH)
-        return velocity[:, :, :height, :width]
+        sign = F.pixel_shuffle(self.patch_out(F.silu(self.norm_out(h))), PATCH)
+        return sign[:, :, :height, :width]

@@ -26,6 +26,8 @@ from .weights import FOLDER, WORDS_FILE, save_weights
 
 log = logging.getLogger(__name__)
 LOG_EVERY = 20
+FINEST = 0.25
+"""The loss is that of the velocity, (clean - sign) / t, but for flow times below this: they count as this one."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class WordsToSigns(nn.Module):
         init_for_training(self.unet)
 
     def forward(self, x: Tensor, t: Tensor, rows: Tensor) -> Tensor:
-        return self.unet(x, t, self.text(rows))
+        return self.unet.clean(x, t, self.text(rows))
 
 
 class Pool:
@@ -113,10 +115,11 @@ def train_step(run: Run, pool: Pool, training: SignTraining) -> None:
     signs, rows = pool.batch(run.step)
     noise = torch.randn(signs.shape, generator=run.generator)
     t = random_times(len(signs), run.generator)
+    level = t.clamp(min=FINEST)[:, None, None, None]
     x = interpolate(signs, noise, t).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
-        velocity = run.model(x, t, rows)
-    loss = F.mse_loss(velocity.float(), noise - signs)
+        clean = run.model(x, t, rows)
+    loss = F.mse_loss(clean.float() / level, signs / level)
     run.optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
