@@ -99,7 +99,13 @@ class Bench:
         watched = Watched(self.verifier, self.second, caption)
         begin = lambda start: algorithm(start.seed, start.steps)  # noqa: E731
         method = SimpleNamespace(
-            name="benchmark", trajectories=trajectories, races=races, parents=0, begin=begin, summary=lambda _: ""
+            name="benchmark",
+            trajectories=trajectories,
+            races=races,
+            parents=0,
+            refine=None,
+            begin=begin,
+            summary=lambda _: "",
         )
         report, _ = self.found(method, watched, caption, seed, steps)
         return report, watched.seen
