@@ -77,7 +77,7 @@ def run(subject: Subject, seeds: int, ahead: int | None) -> Seen:
         yield methods.Heat([recipe(SEED + at) for at in range(seeds)], races.Race(steps, seeds, cuts))
 
     method = SimpleNamespace(
-        name="benchmark", trajectories=seeds * 3, races=True, parents=0, begin=begin, summary=lambda _: ""
+        name="benchmark", trajectories=seeds * 3, races=True, parents=0, refine=None, begin=begin, summary=lambda _: ""
     )
     plan = plans.Plan("benchmark", method, plans.Limits())
     model, search = patches.put_on(subject.model, plan, subject.vae, subject.verifier, subject.prompt)
