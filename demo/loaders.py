@@ -41,7 +41,7 @@ class LoadWordsModel(io.ComfyNode):
             display_name="Load Words Model (demo)",
             category=CATEGORY,
             description='A tiny model that draws 96x64 signs with one to three words, such as a sign that says "OPEN '
-            'LATE", and misspells about every second one. It runs in seconds on a CPU. Good settings: 96x64, 20 steps, '
+            'LATE", and spells about one in four right. It runs in seconds on a CPU. Good settings: 96x64, 20 steps, '
             "cfg 2, euler, simple.",
             inputs=[],
             outputs=[
