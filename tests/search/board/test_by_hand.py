@@ -183,17 +183,6 @@ def test_the_wait_is_no_part_of_the_time() -> None:
     assert report.seconds.sampling < 2.5
 
 
-def test_what_is_no_answer_is_refused() -> None:
-    question = importlib.import_module("noise_search.search.board.question").Question
-    one = question(3, (1, 2), [[0, 1, 2]], [[1]], 60)
-    for step, keep, why in ((6, [[1]], "waits after step 3"), (3, [[]], "at least one"), (3, [[7]], "Candidate 7")):
-        with pytest.raises(ValueError, match=why):
-            one.take(step, keep)
-    assert not one.answered.is_set()
-    one.take(3, [[2, 0, 2]])
-    assert one.answer == [[0, 2]]
-
-
 def test_a_person_can_not_look_at_so_many() -> None:
     error = importlib.import_module("noise_search.search.methods.checks").SettingError
     with pytest.raises(error, match="at most 32"):

@@ -14,10 +14,10 @@ from typing import Any
 
 import comfy.model_management
 
-from .board.board import Board
-from .board.question import Choice, Question
-from .host.memory import unload
-from .methods.pruning import Race
+from ..host.memory import unload
+from ..methods.pruning import Race
+from .board import Board
+from .question import Choice, Question
 
 PERSON, VERIFIER, KEEP_BEST = "a person", "the verifier", "Keep best"
 BETWEEN = 0.1  # seconds between two looks at whether people have cancelled
