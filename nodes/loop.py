@@ -257,13 +257,13 @@ def _plan(
 
 def _check(title: str, body: Body, plan: Plan) -> None:
     """Raises ValueError when no two candidates of this loop could differ, or wordings are given and not used."""
-    method, worded = plan.method, len(plan.wordings) > 1
-    if worded and POSITIVE not in body.reads:
+    method = plan.method
+    if len(plan.wordings) > 1 and POSITIVE not in body.reads:
         raise ValueError(
             f"{title}: Search Loop Open has positives, and the score does not depend on them. Connect its output "
             "`positive` to the sampler in the loop, in place of your own prompt's conditioning; or take them off."
         )
-    if not worded and not body.reads & {SEED, INDEX, NOISE}:
+    if not body.reads & {SEED, INDEX, NOISE}:
         raise ValueError(
             f"{title}: the score does not depend on the candidate. Connect the seed of Search Loop Open to your "
             "KSampler, or its noise to SamplerCustomAdvanced, and score what comes of that."

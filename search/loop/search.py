@@ -28,6 +28,7 @@ from ..records.recipe import Recipe
 from ..records.report import Report, Seconds
 from ..records.standing import Standing
 from ..results import Found
+from ..sampling.wordings import WORDED_IN_LOOPS
 from ..stopping import TimeLimit
 from .body import Body, Flow
 from .cache import forget
@@ -272,4 +273,5 @@ class LoopSearch:
 
     def _report(self) -> Report:
         seconds = Seconds(sampling=self.seconds, total=self.limit.elapsed)
-        return self.course.report(0, steps=0, seconds=seconds)
+        notes = (WORDED_IN_LOOPS,) if len(self.plan.wordings) > 1 else ()
+        return self.course.report(0, steps=0, seconds=seconds, notes=notes)

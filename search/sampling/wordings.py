@@ -26,6 +26,12 @@ WORDED = (
 )
 
 
+WORDED_IN_LOOPS = (
+    "A seed alone does not give the image of a candidate with another wording: its wording, in the recipe, has to be "
+    "the prompt."
+)
+
+
 class Variant(NamedTuple):
     """A wording, and what a text encoder of ComfyUI makes of it (CONDITIONING)."""
 

@@ -102,6 +102,7 @@ def test_a_loop_searches_wordings_and_runs_only_the_new_candidates(client: Clien
     result = client.run(graph).check()
     (report,) = reports(result, shown)
     said = [one["recipe"].get("wording", "") for one in report["candidates"]]
+    assert "its wording, in the recipe" in " ".join(report["notes"])
     assert said[0] == "" and sorted(said[1:4]) == sorted(TEXTS) and said[4] in {"", *TEXTS}
     best = report["best"]["recipe"]
 
@@ -147,6 +148,11 @@ def test_wordings_that_a_loop_does_not_use_are_an_error(client: Client) -> None:
     graph.reported(loop.close)
     error = client.run(graph).error
     assert error.node_id == loop.close.id and "the score does not depend on them" in error.exception_message
+    graph, loop = in_loop(4900, 3)
+    graph.prompt[loop.sampled.id]["inputs"]["seed"] = 7
+    graph.reported(loop.close)
+    error = client.run(graph).error
+    assert error.node_id == loop.close.id and "does not depend on the candidate" in error.exception_message
     graph, loop = in_loop(4900, 3)
     del graph.prompt[loop.open.id]["inputs"]["positive"]
     graph.reported(loop.close)
