@@ -123,10 +123,7 @@ def table(outcome: Outcome) -> str:
         ("NFE", str(report["candidates"][0]["nfe"]), str(report["nfe"]["total"])),
         ("seed", str(report["seed"]), winning_seed(report)),
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    seconds = ", ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items() if name != "total")
+    lines, seconds = in_columns(rows), parts_of(report)
     timing = f"The search took {report['seconds']['total']:.1f} s ({seconds}); the workflow {outcome.seconds:.1f} s."
     return "\n".join([f"Prompt: {outcome.prompt}", "", *lines, "", timing])
 
@@ -135,3 +132,16 @@ def winning_seed(report: dict[str, Any]) -> str:
     """Random search: the seed that gives the winner in a KSampler without search."""
     recipe = report["best"]["recipe"]
     return str(recipe["seed"]) if recipe else "-"
+
+
+def in_columns(rows: list[tuple[str, str, str]]) -> list[str]:
+    """As lines, the first row as a head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return lines
+
+
+def parts_of(report: dict[str, Any]) -> str:
+    """What a search took, in seconds."""
+    return ", ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items() if name != "total")

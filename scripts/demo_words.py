@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 import reading_files
 from comfy_client import Client
 from comfy_server import Server
-from demo_result import MARGIN, TEXT, Refused, contact_sheet, opened, winning_seed, write_line
+from demo_result import MARGIN, TEXT, Refused, contact_sheet, in_columns, opened, parts_of, winning_seed, write_line
 from demo_workflow import Kit, build
 from noise_search.demo.lettering import HEIGHT, WIDTH, read_sign
 from progress import Progress
@@ -125,8 +125,5 @@ def table(prompt: str, pair: list[Shown], report: dict[str, Any]) -> str:
         ("NFE", str(report["candidates"][0]["nfe"]), str(report["nfe"]["total"])),
         ("seed", str(report["seed"]), winning_seed(report)),
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    seconds = ", ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items() if name != "total")
-    return "\n".join([f"Prompt: {prompt}", "", *lines, "", f"The search took {seconds} seconds."])
+    told = f"The search took {report['seconds']['total']:.1f} s ({parts_of(report)})."
+    return "\n".join([f"Prompt: {prompt}", "", *in_columns(rows), "", told])
