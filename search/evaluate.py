@@ -13,8 +13,8 @@ from PIL.Image import Image
 from torch import Tensor
 
 from ..verifiers.base import pace
+from .board.by_hand import ByHand
 from .board.watch import Watch
-from .by_hand import ByHand
 from .course import Course, Judged, Recipes, Round
 from .history.known import Known
 from .judging.early import EarlyJudge

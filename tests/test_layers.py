@@ -21,7 +21,7 @@ FLOORS = (  # of search, the lowest first; a room imports those on lower floors 
     {"course"},
     {"sampling", "judging", "board"},
     {"history", "steps"},
-    {"remaking", "by_hand", "crew"},
+    {"remaking", "crew"},
     {"evaluate"},
     {"finals", "crew.spread"},
     {"driver"},

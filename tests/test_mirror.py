@@ -31,7 +31,7 @@ WITHOUT_OWN = {
         "search/sampling/trajectories.py",
     ),
     "tests/search/test_replay.py": ("nodes/replay.py",),
-    "tests/search/test_by_hand.py": ("search/board/question.py", "search/methods/by_hand.py"),
+    "tests/search/board/test_by_hand.py": ("search/methods/by_hand.py",),
     "tests/search/methods/test_paths_on_models.py": ("search/sampling/levels.py", "search/sampling/stretches.py"),
     "tests/search/sampling/test_samplers.py": ("search/sampling/onlookers.py", "search/sampling/sharing.py"),
     "tests/search/judging/test_judge.py": (

@@ -12,7 +12,7 @@ comfy.ldm.modules: host/strangers
 comfy.ldm.modules.attention: host/strangers
 comfy.memory_management: loop/cache
 comfy.model_base: host/strangers, patch, steps/schedules
-comfy.model_management: by_hand, crew/spread, host/memory, judging/small_images, sampling/draws, sampling/rows,
+comfy.model_management: board/by_hand, crew/spread, host/memory, judging/small_images, sampling/draws, sampling/rows,
     steps/adaptive
 comfy.model_patcher: host/strangers
 comfy.nested_tensor: sampling/draws, sampling/listening, sampling/noise_objects, sampling/source

@@ -56,7 +56,7 @@ class Report:
     in words, where its settings do not say it. target: at which it was to stop. chosen: the candidate that a person has
     taken in place of the best. kept: where there is more than the winner's latent. marks: what a person thinks of the
     candidates, also after the search. passed_over: those that were better than the best, and rejected.
-    cuts: of pruning by hand, who has chosen what goes on (search/by_hand.py). around: the recipe that was refined,
+    cuts: of pruning by hand, who has chosen what goes on (board/by_hand.py). around: the recipe that was refined,
     whose image is candidate 0 in place of that without search.
     """
 

@@ -1,4 +1,4 @@
-"""The real thing: a ComfyUI server, and two workers on the CPU as Ray starts them, on the loopback interface only."""
+"""The real thing: a ComfyUI server, and two workers on the CPU as Ray starts them. Ray's token is on."""
 
 from __future__ import annotations
 
