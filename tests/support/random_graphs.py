@@ -32,6 +32,7 @@ CHEAP = {  # the largest that is tried of what costs time, where the definition 
     "frames": 4,
     "patience": 5,
     "max_seconds": 1e6,
+    "answer_within": 1,
     "start_at_step": 3,
     "end_at_step": 10,
     "cfg": 9.0,
@@ -40,6 +41,7 @@ CHEAP = {  # the largest that is tried of what costs time, where the definition 
     "noise_seed": 2**64 - 1,
 }
 SLOW = ("dpm_adaptive",)  # takes as many steps as it likes
+GIVEN = ("answer_within",)  # left out, a search waits for minutes: nobody is there
 SEARCHES = ("RandomSearch", "ZeroOrderSearch", "PathSearch")
 RECIPES = (
     '{"seed": 7, "moves": []}',
@@ -310,7 +312,7 @@ class _Maker:
                 at = prefix + name
                 if at in given:
                     made[at] = self.link(given[at])
-                elif group == "required" or self.maybe(OPTIONAL):
+                elif group == "required" or name in GIVEN or self.maybe(OPTIONAL):
                     made[at] = self.drawn(name, definition)
                 if definition[0] == "COMFY_DYNAMICCOMBO_V3":
                     options = {option["key"]: option["inputs"] for option in definition[1]["options"]}
