@@ -8,7 +8,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +22,7 @@ from small_models import Brightness, SmallVAE, conditioning, small_model
 
 KINDS = ("EPS", "V_PREDICTION", "FLOW")
 KEPT = 8  # inputs of a TestKeep
+LONGEST = 300.0  # seconds; a prompt of a test takes less than one
 Prompt = dict[str, dict[str, Any]]
 
 
@@ -67,9 +68,14 @@ class Host:
         self.rows: Counter[str] = Counter()
 
     def run(self, prompt: Prompt) -> Ended:
-        """prompt: in API format."""
+        """prompt: in API format. Raises TimeoutError for one that does not end, after it was interrupted."""
         self.kept, self.rows = {}, Counter()
-        error, frames = self.thread.submit(asyncio.run, self._run(json.loads(json.dumps(prompt)))).result()
+        running = self.thread.submit(asyncio.run, self._run(json.loads(json.dumps(prompt))))
+        try:
+            error, frames = running.result(LONGEST)
+        except TimeoutError:
+            importlib.import_module("comfy.model_management").interrupt_current_processing()
+            raise
         return Ended(error, frames, self.kept, self.rows)
 
     async def _run(self, prompt: Prompt) -> tuple[NodeError | None, list[str]]:
