@@ -46,6 +46,18 @@ FOLLOW_RUNS = """async () => {
     };
 }"""
 
+BLANK = """async vue => {
+    const { setting, workflow, command, sidebarTab, toast } = app.extensionManager;
+    await setting.set("Comfy.VueNodes.Enabled", vue);
+    await command.execute("Comfy.NewBlankWorkflow");
+    const others = workflow.openWorkflows.filter(one => one !== workflow.activeWorkflow);
+    for (const one of others) await workflow.closeWorkflow(one);
+    sidebarTab.activeSidebarTabId = null;
+    toast.removeAll();
+    localStorage.clear();
+    window.testRun = { done: null, executed: [] };
+}"""
+
 GRAPH_IS = """name => {
     const workflow = app.extensionManager.workflow.activeWorkflow;
     return app.rootGraph?.nodes.length > 0 && (!name || workflow?.filename === name);
@@ -76,6 +88,11 @@ class Frontend:
         self.page.goto(f"{self.url}/{query}", wait_until="domcontentloaded")
         self.wait_for_graph(template)
         self.page.evaluate(FOLLOW_RUNS)
+
+    def clear(self, vue: bool) -> None:
+        """As if it had just been opened, without the seconds that this takes: one blank workflow, nothing over it."""
+        self.page.keyboard.press("Escape")
+        self.page.evaluate(BLANK, vue)
 
     def wait_for_graph(self, name: str = "") -> None:
         """Until the application is up and shows a workflow (of that name)."""

@@ -590,7 +590,6 @@ def test_the_keyboard_reaches_what_is_on_a_tile(boards: Boards) -> None:
 
 
 def test_what_has_the_focus_keeps_it_where_tiles_move(boards: Boards) -> None:
-    boards.front_end.open()
     kept = boards.page.evaluate(
         """async () => {
             const { arrange } = await import("/extensions/noise-search/dom.js");

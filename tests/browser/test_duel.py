@@ -212,7 +212,6 @@ def test_it_is_in_the_language_of_comfyui(boards: Boards, language: str) -> None
 
 
 def test_the_sign_test(boards: Boards) -> None:
-    boards.front_end.open()
     given = [(9, 12), (0, 12), (12, 12), (1, 1), (0, 0), (620, 1200)]
     found = boards.page.evaluate(CHANCE, given)
     expected = [sum(math.comb(of, count) for count in range(won, of + 1)) / 2**of for won, of in given]
@@ -220,7 +219,6 @@ def test_the_sign_test(boards: Boards) -> None:
 
 
 def test_names_with_commas_and_quotes_are_one_cell(boards: Boards) -> None:
-    boards.front_end.open()
     judge = 'a "good", one\nof two'
     answer = {"time": "now", "board": "b", "node": "5", "image": 0, "judge": judge, "side": "left"}
     answer |= {"winner": {"index": 1, "seed": None, "score": 0.5}, "own": {"score": -1}, "preferred": "winner"}

@@ -31,7 +31,6 @@ INTO_SUBGRAPH = """types => {
 
 @BOTH
 def test_the_template_runs_and_its_board_fills(front_end: Frontend, vue: bool) -> None:
-    front_end.open()
     front_end.open_template("hires_fix_demo")
     front_end.page.evaluate(SET, ["SearchLoopClose", "method.candidates", 3 + vue])
     front_end.page.evaluate(SHOW, "SearchLoopClose")

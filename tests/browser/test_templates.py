@@ -163,7 +163,6 @@ def test_the_demo_runs_with_nodes_drawn_by_vue(front_end: Frontend):
 
 def test_the_first_search_is_four_clicks_away(front_end: Frontend):
     """Template browser, the pack, the template, Run: as the README says. The budget is made small for the test only."""
-    front_end.open()
     clicked = []
 
     def click(place: Locator) -> None:

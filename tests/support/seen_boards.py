@@ -84,6 +84,5 @@ def small(boards: Boards, seed: int, candidates: int = 4, images: int = 1, steps
 
 
 def show(boards: Boards, graph: ShapesGraph) -> None:
-    boards.front_end.open()
     boards.front_end.load_prompt(graph.prompt)
     boards.front_end.load(boards.front_end.workflow(), "searching")  # as a workflow, with an id of its own
