@@ -22,7 +22,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-START_MS = 120_000
+START_MS = 60_000
 
 FOLLOW_RUNS = """async () => {
     const { api } = await import("/scripts/api.js");
@@ -49,11 +49,14 @@ FOLLOW_RUNS = """async () => {
 BLANK = """async vue => {
     const { setting, workflow, command, sidebarTab, toast } = app.extensionManager;
     await setting.set("Comfy.VueNodes.Enabled", vue);
+    await setting.set("Comfy.RightSidePanel.IsOpen", false);
+    for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
     await command.execute("Comfy.NewBlankWorkflow");
     const others = workflow.openWorkflows.filter(one => one !== workflow.activeWorkflow);
     for (const one of others) await workflow.closeWorkflow(one);
     sidebarTab.activeSidebarTabId = null;
     toast.removeAll();
+    LiteGraph.closeAllContextMenus();
     localStorage.clear();
     window.testRun = { done: null, executed: [] };
 }"""

@@ -37,20 +37,39 @@ def vue() -> bool:
 
 @dataclass
 class KeptPage:
-    """A page that the tests of a file share, since opening one takes seconds. language: the one it was opened in, None
-    before."""
+    """A page that the tests of a file share, since opening one takes seconds. language: the one it was opened in."""
 
-    front_end: Frontend
-    language: str | None = None
+    chrome: Browser
+    url: str
+    language: str = ""
+    front_end: Frontend | None = None
+
+    def open(self, language: str) -> Frontend:
+        """The one there is, or a new one where that is in another language or was left after a failure."""
+        if self.front_end is None or self.language != language:
+            self.close()
+            self.front_end, self.language = opened(self.chrome, self.url), language
+        return self.front_end
+
+    def close(self) -> None:
+        if self.front_end is not None:
+            self.front_end.page.context.close()
+        self.front_end = None
+
+
+def opened(chrome: Browser, url: str) -> Frontend:
+    """By a browser that has never been here, with the workflow that ComfyUI starts with."""
+    front_end = Frontend(chrome.new_context(viewport=WINDOW).new_page(), url)
+    front_end.watch()
+    front_end.open()
+    return front_end
 
 
 @pytest.fixture(scope="module")
 def kept_page(chrome: Browser, server: Server) -> Iterator[KeptPage]:
-    context = chrome.new_context(viewport=WINDOW)
-    front_end = Frontend(context.new_page(), server.url)
-    front_end.watch()
-    yield KeptPage(front_end)
-    context.close()
+    kept = KeptPage(chrome, server.url)
+    yield kept
+    kept.close()
 
 
 @pytest.fixture
@@ -65,17 +84,15 @@ def language(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def front_end(kept_page: KeptPage, vue: bool, language: str, request: pytest.FixtureRequest) -> Iterator[Frontend]:
     """The page with a blank workflow; at the end the test fails if anything went wrong in the page."""
-    front_end, failed = kept_page.front_end, request.session.testsfailed
-    configure(front_end.url, vue)
+    failed = request.session.testsfailed
+    configure(kept_page.url, vue)
+    front_end = kept_page.open(language)
     front_end.problems.clear()
-    if kept_page.language != language:
-        front_end.open()
-        kept_page.language = language
     front_end.clear(vue)
     yield front_end
     if request.session.testsfailed > failed:
-        kept_page.language = None
-    end_runs(front_end.url)
+        kept_page.close()
+    end_runs(kept_page.url)
     assert not front_end.problems
 
 
@@ -86,6 +103,16 @@ def end_runs(url: str) -> None:
     client.interrupt()
     while client.get("/queue")["queue_running"]:
         time.sleep(0.05)
+
+
+@pytest.fixture
+def fresh_page(chrome: Browser, server: Server, vue: bool) -> Iterator[Frontend]:
+    """Of its own, where what ComfyUI keeps in a page would matter: values of widgets by node, what is missing."""
+    configure(server.url, vue)
+    front_end = opened(chrome, server.url)
+    yield front_end
+    front_end.page.context.close()
+    assert not front_end.problems
 
 
 @pytest.fixture

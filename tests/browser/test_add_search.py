@@ -106,7 +106,8 @@ def test_it_is_one_step_to_undo(page: Frontend) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ImageRewardVerifier", "HPSVerifier", "PickScoreVerifier", "CLIPScoreVerifier"])
-def test_a_loader_placed_by_hand_offers_its_file(page: Frontend, kind: str) -> None:
+def test_a_loader_placed_by_hand_offers_its_file(fresh_page: Frontend, kind: str) -> None:
+    page = fresh_page
     page.page.evaluate(PLACE, kind)
     wanted = page.page.evaluate("() => app.graph.nodes[0].widgets[0].value")
     page.page.get_by_test_id("error-overlay-see-errors").click()

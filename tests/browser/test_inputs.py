@@ -53,7 +53,8 @@ def test_no_gap_is_left_on_the_canvas(page: Frontend, kind: str) -> None:
 
 @BOTH
 @pytest.mark.parametrize("kind", FIRST_SIGHT)
-def test_first_sight(page: Frontend, vue: bool, kind: str) -> None:
+def test_first_sight(fresh_page: Frontend, vue: bool, kind: str) -> None:
+    page = fresh_page
     page.page.evaluate(PLACE, kind)
     assert visible(page) == FIRST_SIGHT[kind]
     if vue:
