@@ -28,6 +28,7 @@ from frontend import Frontend, browser, configure
 from layout import PACK_NAME, ROOT, comfyui_path, pack_version
 from templates import all_templates
 from templates.builder import Template
+from templates.files import ARCHIVED
 
 WORKFLOWS = ROOT / "workflows"
 MORE = WORKFLOWS / "more"  # demos that are not listed
@@ -75,8 +76,9 @@ def furnish(base: Path, templates: Iterable[Template]) -> None:
     """ComfyUI's example picture, and empty files in the place of the models: the front end shows none as missing."""
     (base / "input").mkdir()
     shutil.copy(comfyui_path() / "input" / "example.png", base / "input")
-    for model in (model for template in templates for model in template.models):
-        file = base / "models" / model.directory / model.name
+    named = [Path(model.directory, model.name) for template in templates for model in template.models]
+    for name in (*named, *(Path("verifiers", name) for name in ARCHIVED)):
+        file = base / "models" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
 

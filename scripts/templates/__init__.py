@@ -1,14 +1,14 @@
 """The specifications of the templates in workflows/, made into workflows by make_templates.py.
 
-outcomes has those that ComfyUI lists, the other modules demos that the documentation links to.
+outcomes and words have those that ComfyUI lists, the other modules demos that the documentation links to.
 """
 
 from __future__ import annotations
 
-from . import batch, demo, ensemble, inpaint, loop, outcomes, replay, steps
+from . import batch, demo, ensemble, inpaint, loop, outcomes, replay, steps, words
 from .builder import Template
 
-TOPICS = (outcomes, demo, steps, inpaint, loop, ensemble, replay, batch)
+TOPICS = (outcomes, words, demo, steps, inpaint, loop, ensemble, replay, batch)
 
 
 def all_templates() -> dict[str, Template]:

@@ -7,6 +7,10 @@ from .builder import Model
 HUB = "https://huggingface.co"
 COMFY = f"{HUB}/Comfy-Org"
 
+DETECTOR, READER = "craft_mlt_25k.pth", "english_g2.pth"
+ARCHIVED = (DETECTOR, READER)
+"""In models/verifiers, out of archives: notes say where they come from, and nothing can offer to download them."""
+
 SD15 = Model(
     "v1-5-pruned-emaonly-fp16.safetensors",
     f"{COMFY}/stable-diffusion-v1-5-archive/resolve/main/v1-5-pruned-emaonly-fp16.safetensors",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from . import files
-from .builder import Out, Template
+from .builder import Node, Out, Template
 
 
 class Loaded(NamedTuple):
@@ -43,17 +43,16 @@ def _sampler(steps: int, cfg: float, sampler_name: str, scheduler: str) -> dict[
     return {"steps": steps, "cfg": cfg, "sampler_name": sampler_name, "scheduler": scheduler}
 
 
-def _shapes(t: Template) -> Loaded:
-    loader = t.node("LoadShapesModel")
+def _loaded(loader: Node) -> Loaded:
     return Loaded(loader["MODEL"], loader["CLIP"], loader["VAE"])
 
 
-def _checkpoint(file: files.Model) -> Callable[[Template], Loaded]:
-    def load(t: Template) -> Loaded:
-        loader = t.node("CheckpointLoaderSimple", models=(file,), ckpt_name=file.name)
-        return Loaded(loader["MODEL"], loader["CLIP"], loader["VAE"])
+def _shapes(t: Template) -> Loaded:
+    return _loaded(t.node("LoadShapesModel"))
 
-    return load
+
+def _checkpoint(file: files.Model) -> Callable[[Template], Loaded]:
+    return lambda t: _loaded(t.node("CheckpointLoaderSimple", models=(file,), ckpt_name=file.name))
 
 
 def _parts(model: files.Model, text: files.Model, kind: str, vae: files.Model) -> Callable[[Template], Loaded]:
@@ -106,6 +105,11 @@ def _by_its_text_encoder(t: Template, loaded: Loaded) -> Out:
     return t.node("VLMVerifier", clip=loaded.clip, ask="probability of yes")["verifier"]
 
 
+def by_reading(t: Template, loaded: Loaded) -> Out:
+    """By what the prompt has in quotes."""
+    return t.node("TextVerifier", text="", detector=files.DETECTOR, reader=files.READER)["verifier"]
+
+
 WORKS = "a small blue circle above a small orange cross"  # of the demo: Auto Search, 8 images, seed 0
 FAILS = "a purple star above an orange triangle"
 HIRES = "a small blue triangle right of a small blue square right of a small black square"
@@ -120,6 +124,17 @@ DEMO = Kit(
     prompt=WORKS,
     negative="",
     enlarge=True,
+)
+SIGNS = Kit(
+    load=lambda t: _loaded(t.node("LoadWordsModel")),
+    judge=by_reading,
+    latent="EmptyLatentImage",
+    size=64,
+    sampler=_sampler(20, 2.0, "euler", "simple"),
+    prompt='a sign that says "OPEN LATE"',
+    negative="",
+    enlarge=True,
+    shape={"width": 96, "height": 64},
 )
 SD15 = Kit(
     load=_checkpoint(files.SD15),

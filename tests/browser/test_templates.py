@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, TimeoutError
 
 from comfy_client import Client
 from comfy_server import Server
+from demo_words import put_files
 from frontend import Frontend, Run, configure
 from layout import PACK_NAME, ROOT
 from saved_graph import declared
@@ -68,6 +69,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def shared(chrome: Browser, server: Server) -> Iterator[Frontend]:
     """One page for all: a page of its own takes seconds to start."""
+    put_files(server.base / "models")
     configure(server.url, vue=False)
     context = chrome.new_context(viewport=WINDOW)
     front_end = Frontend(context.new_page(), server.url)
@@ -133,7 +135,8 @@ def test_the_server_objects_to_nothing_but_files_that_are_not_there(
 ):
     status, reply = Client(server.url).post("/prompt", {"prompt": opened[name].prompt})
     assert status == 400
-    loaders = {str(node["id"]) for node in WORKFLOWS[name]["nodes"] if declared(node) or node["type"] == "LoadImage"}
+    others = ("LoadImage", "TextVerifier")
+    loaders = {str(node["id"]) for node in WORKFLOWS[name]["nodes"] if declared(node) or node["type"] in others}
     objected = {node for node, found in reply["node_errors"].items() if found["errors"]}
     assert objected <= loaders
     kinds = {error["type"] for node in objected for error in reply["node_errors"][node]["errors"]}

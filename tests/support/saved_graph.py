@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from templates.files import ARCHIVED
+
 ANY = "*"
 MATCH, AUTOGROW, CHOICE = "COMFY_MATCHTYPE_V3", "COMFY_AUTOGROW_V3", "COMFY_DYNAMICCOMBO_V3"
 NOTES = {"MarkdownNote", "Note"}
@@ -61,7 +63,7 @@ def _of_node(
 
 def _of_value(name: str, value: Any, wanted: Input, files: list[Mapping[str, str]]) -> Iterator[str]:
     if wanted.choices is not None:
-        if value not in wanted.choices and value not in [file["name"] for file in files]:
+        if value not in wanted.choices and value not in [*(file["name"] for file in files), *ARCHIVED]:
             yield f"{name} is {value!r}: no choice, and no file that it declares"
     elif wanted.type in NUMBERS:
         least, most = wanted.options.get("min", value), wanted.options.get("max", value)
