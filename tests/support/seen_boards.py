@@ -70,8 +70,8 @@ class Boards:
 
 
 def demo(boards: Boards, seed: int, candidates: int) -> None:
-    """A search with the demo's own settings."""
-    graph = ShapesGraph("a blue cross right of two red circles", side=64, steps=20)
+    """A search with the demo's settings, on half of the steps."""
+    graph = ShapesGraph("a blue cross right of two red circles", side=64, steps=10)
     graph.saved(graph.ksampler(graph.search(candidates), seed=seed + boards.later, cfg=3.0))
     show(boards, graph)
 
