@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..search.crew.seam import Crew, CrewError, Job, Nobody, Note, Piece, Scored
 from ..search.crew.wire import lines_read, piece_to_wire
+from ..search.records.hand import Hand
 from ..search.records.standing import Result
 from . import worker
 from .handout import Handout, Share
@@ -88,6 +89,8 @@ class _State:
     spent: dict[str, list[int]] = field(default_factory=dict)  # of what flies, by its token
     asking: dict[Any, str] = field(default_factory=dict)  # what it has spent
     asked_at: float = 0.0
+    steps: dict[str, int] = field(default_factory=dict)  # of what flies, by its token
+    out: set[str] = field(default_factory=set)  # who takes no part
 
 
 class RayHanded:
@@ -99,6 +102,7 @@ class RayHanded:
         self.ray = ray
         self.job = job
         self.here = worker.told(dict(job.nodes))
+        self.members = members
         self.work = Handout(units, len(units), most, lambda unit: unit.race is not None)
         self.hands = len(members) + 1
         self.heard: queue.SimpleQueue[Scored | Note | CrewError] = queue.SimpleQueue()
@@ -144,6 +148,20 @@ class RayHanded:
         lost = [Note("", tuple(self.state.spent.get(one.token, []))) for one in flying]
         return [*self.wait(0), *lost]
 
+    def who(self) -> list[Hand]:
+        state = self.state
+        flying = {one.member.name: one for one in list(state.flying.values())}
+        asked = {member.name for member in list(state.asked.values())}
+        return [self._hand(member, flying.get(member.name), member.name in asked) for member in self.members]
+
+    def _hand(self, member: Member, flight: _Flight | None, is_asked: bool) -> Hand:
+        if flight is not None:
+            piece = flight.piece
+            return Hand(member.name, "runs", piece.numbers, self.state.steps.get(flight.token, 0), piece.work)
+        if is_asked:
+            return Hand(member.name, "starts" if member.lost_at is None else "lost")
+        return Hand(member.name, "out" if member.name in self.state.out else "waits")
+
     def _run(self) -> None:
         try:
             while not self.closing.is_set() and (self.work.has_more or self.state.flying or not self.work.is_over):
@@ -173,13 +191,15 @@ class RayHanded:
             elif ref in state.asked:
                 self._answered(ref, state.asked.pop(ref))
             else:
-                token = state.asking.pop(ref)
-                state.spent[token] = _got(self.ray, ref) or state.spent.get(token, [])
+                token, told = state.asking.pop(ref), _got(self.ray, ref)
+                if told is not None:
+                    state.steps[token], spent = told
+                    state.spent[token] = spent or state.spent.get(token, [])
         if time.monotonic() - state.asked_at > ASK_EVERY:
             state.asked_at = time.monotonic()
             waiting = set(state.asking.values())
             flights = [one for one in state.flying.values() if one.token not in waiting]
-            state.asking |= {control(one.member.actor.spent): one.token for one in flights}
+            state.asking |= {control(one.member.actor.progress): one.token for one in flights}
 
     def _ask(self, member: Member) -> None:
         self.state.asked[member.actor.about.remote(self.nodes)] = member
@@ -190,12 +210,12 @@ class RayHanded:
         try:
             there = self.ray.get(ref)
         except errors.RayTaskError as error:
-            self.heard.put(Note(f"{member.name} takes no part: {cause(error)}"))
+            self._leave_out(member, f"takes no part: {cause(error)}")
             return
         except errors.RayError as error:
             member.lost_at = member.lost_at or time.monotonic()
             if time.monotonic() - member.lost_at > BACK_WITHIN:
-                self.heard.put(Note(f"{member.name} takes no part: it does not start ({type(error).__name__})."))
+                self._leave_out(member, f"takes no part: it does not start ({type(error).__name__}).")
                 return
             time.sleep(POLL)
             self._ask(member)
@@ -203,19 +223,24 @@ class RayHanded:
         member.lost_at, member.pid = None, there["pid"]
         lacking = differences(self.here, there)
         if lacking:
-            self.heard.put(Note(f"{member.name} ({there['where']}) takes no part: {'; '.join(lacking)}."))
+            self._leave_out(member, f"({there['where']}) takes no part: {'; '.join(lacking)}.")
             return
         self.state.idle.append(member)
+
+    def _leave_out(self, member: Member, why: str, spent: tuple[int, ...] = ()) -> None:
+        self.state.out.add(member.name)
+        self.heard.put(Note(f"{member.name} {why}", spent))
 
     def _ended(self, ref: Any, flight: _Flight) -> None:
         errors, member = self.ray.exceptions, flight.member
         spent = tuple(self.state.spent.pop(flight.token, []))
+        self.state.steps.pop(flight.token, None)
         try:
             got = self.ray.get(ref)
             candidates = lines_read(got["lines"])
         except (errors.RayTaskError, CrewError) as error:
             self.work.back(flight.share)  # if it is not the worker's fault, it fails here as well, as it would alone
-            self.heard.put(Note(f"{member.name} takes no part any more: {cause(error)}", spent))
+            self._leave_out(member, f"takes no part any more: {cause(error)}", spent)
             return
         except errors.RayError:
             self._lost(flight, spent)

@@ -138,6 +138,11 @@ class Worker:
     def spent(self) -> list[int]:
         return list(self.errand.spent()) if self.errand is not None and self.token is not None else []
 
+    def progress(self) -> tuple[int, list[int]]:
+        """Of what is running: the steps of all its candidates together, and what `spent` tells."""
+        steps = self.errand.steps() if self.errand is not None and self.token is not None else 0
+        return steps, self.spent()
+
     @property
     def _host(self) -> Headless:
         if self.host is None:
