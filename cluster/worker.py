@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 SEAM = ".search.crew.seam"
 SCRATCH = "noise_search_worker_"
@@ -24,6 +24,7 @@ OWN = ("--cuda-device", "--default-device", "--listen", "--port", "--enable-mana
 WITHOUT_VALUE = ("--enable-manager", "--multi-user")
 REPORTS_KEPT = 256  # as many as winners of the pack's prompts
 LONGEST = 300  # characters of what ComfyUI has against a prompt
+VALUE = "NoiseSearchValue"  # as search/crew/by_value.py puts it into prompts
 
 
 class Worker:
@@ -54,7 +55,7 @@ class Worker:
         self.errand = errand = loaded("search.crew.errands").received(sampler, search, item, piece)
         seam.CREWS.errand, self.token = errand, token
         try:
-            fresh = {node: {**values, "inputs": dict(values["inputs"])} for node, values in nodes.items()}
+            fresh = self._given(nodes)
             fresh[search]["inputs"]["noise_search_piece"] = next(
                 self.count
             )  # the node ignores it, ComfyUI's cache does not
@@ -66,6 +67,17 @@ class Worker:
         results = {place: ray.put([part.numpy() for part in result[:2]]) for place, result in errand.results.items()}
         ends = {place: ray.put(end.numpy()) for place, end in errand.ends.items()}
         return {"lines": errand.lines, "results": results, "ends": ends, "beside": errand.beside}
+
+    def _given(self, nodes: dict[str, Any]) -> dict[str, Any]:
+        """The nodes as ComfyUI takes them: values of the user's prompt are held here, and nodes name them."""
+        from_wire, held = loaded("search.crew.wire").value_from_wire, Value.held
+        sent = {one["inputs"]["key"]: one["inputs"]["value"] for one in nodes.values() if one["class_type"] == VALUE}
+        Value.held = {key: held[key] if key in held else from_wire(told) for key, told in sent.items()}
+        fresh = {node: {**one, "inputs": dict(one["inputs"])} for node, one in nodes.items()}
+        for one in fresh.values():
+            if one["class_type"] == VALUE:
+                del one["inputs"]["value"]
+        return fresh
 
     def check(self, nodes: dict[str, Any]) -> dict[str, Any]:
         """As `about`; and what ComfyUI has against the whole prompt, empty where it would run it."""
@@ -150,6 +162,37 @@ class Worker:
         return self.host
 
 
+class Value:
+    """A node in place of those that have given this value in the user's prompt. held: by key, those of the latest."""
+
+    held: ClassVar[dict[str, Any]] = {}
+    RETURN_TYPES = ("*",)
+    FUNCTION = "give"
+    CATEGORY = "noise search"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"key": ("STRING", {})}}
+
+    def give(self, key: str) -> tuple[Any]:
+        from comfy.model_management import intermediate_device
+
+        return (on(self.held[key], intermediate_device()),)
+
+
+def on(value: Any, device: Any) -> Any:
+    """With all its tensors there."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {name: on(part, device) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(on(part, device) for part in value)
+    return value
+
+
 class Headless:
     """ComfyUI's own start and queue, without a port. comfy: its folder. arguments: those that the user's was given."""
 
@@ -174,6 +217,9 @@ class Headless:
         from aiohttp import web
 
         self.loop, self.server, _ = main.start_comfyui()
+        import nodes
+
+        nodes.NODE_CLASS_MAPPINGS[VALUE] = Value
         # what packs do when a server starts, such as following its prompts; there is no port
         self.loop.run_until_complete(web.AppRunner(self.server.app).setup())
         threading.Thread(target=self.loop.run_forever, daemon=True).start()

@@ -10,7 +10,7 @@ comfy.k_diffusion.sampling: host/strangers, sampling/sharing
 comfy.ldm: host/strangers
 comfy.ldm.modules: host/strangers
 comfy.ldm.modules.attention: host/strangers
-comfy.memory_management: loop/cache
+comfy.memory_management: host/outputs
 comfy.model_base: host/strangers, patch, steps/schedules
 comfy.model_management: board/by_hand, crew/spread, host/memory, judging/small_images, sampling/draws, sampling/rows,
     steps/adaptive
@@ -28,11 +28,11 @@ comfy.utils: board/glimpses, judging/decoding, loop/search, results, sampling/dr
     sampling/source, steps/adaptive
 comfy_api.internal: host/converted
 comfy_api.latest._io: host/converted
-comfy_execution.caching: loop/cache
+comfy_execution.caching: host/outputs
 comfy_execution.graph: history/keys, host/converted, host/graph, host/positive, host/prompt_text, host/prompts,
     loop/body, loop/search, patch
-comfy_execution.graph_utils: board/choices, history/keys, host/graph, host/positive, host/seeds, loop/body,
-    loop/copies
+comfy_execution.graph_utils: board/choices, crew/by_value, history/keys, host/graph, host/positive, host/seeds,
+    loop/body, loop/copies
 comfy_execution.progress: board/board, host/graph, host/prompt_text, loop/search
 comfy_execution.utils: host/prompt_text, host/prompts
 comfy_extras.nodes_align_your_steps: steps/schedules
@@ -41,6 +41,6 @@ comfy_extras.nodes_gits: steps/schedules
 comfyui_version: history/keys
 execution: history/keys
 folder_paths: history/keys, history/pages, host/strangers, judging/small_images
-nodes: host/converted, host/graph, host/positive
+nodes: crew/by_value, host/converted, host/graph, host/positive
 server: board/routes
 """
