@@ -63,7 +63,7 @@ def is_given(value: Any) -> bool:
 def _bytes(value: Any) -> int | None:
     """Of all its tensors; None where there is something else in it than what is_given takes."""
     if type(value) is Tensor:
-        return value.numel() * value.element_size() if value.layout == torch.strided else None
+        return value.numel() * value.element_size() if value.layout == torch.strided and not value.is_meta else None
     if type(value) in (list, tuple, dict):
         parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value
         sizes = [_bytes(part) for part in parts]

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+import here_only
 from comfy_client import Client, Event, Result
 from comfy_graph import Node
 from comfy_server import serve
+from layout import custom_nodes
 from shapes_graph import ROUNDING, ShapesGraph, difference, pictures, reports
 
 ray = pytest.importorskip("ray")
@@ -30,7 +32,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(comfyui: Path, base: Path, cluster: str) -> Iterator[Client]:
-    with serve(comfyui, base) as server:
+    packs = custom_nodes() | {"here-only": Path(here_only.__file__).parent}
+    with serve(comfyui, base, packs=packs) as server:
         client = Client(server.url)
         client.log = server.log_text
         yield client
@@ -119,6 +122,38 @@ def test_other_searches_find_what_they_find_alone(
     ours, theirs, apart = both(client, base, warm, lambda: Spread(**settings))
     assert_same(ours, theirs)
     assert apart <= ROUNDING
+
+
+def test_workers_do_not_run_what_has_given_them_a_conditioning(client: Client, base: Path, warm: str) -> None:
+    with_it, plain = Spread(seed=7, candidates=32), Spread(seed=7, candidates=32)
+    here = with_it.graph.node("HereOnly", conditioning=with_it.graph.positive)
+    with_it.graph.prompt[with_it.sampled.id]["inputs"]["positive"] = [here.id, 0]
+    forgotten(base)
+    (ours,) = reports(with_it.run(client, warm).check(), with_it.told)
+    forgotten(base)
+    (theirs,) = reports(plain.run(client, None).check(), plain.told)
+    assert_same([ours], [theirs])
+    assert "on worker" in " ".join(ours["notes"])
+    assert "takes no part" not in " ".join(ours["notes"])
+
+
+def test_the_board_says_how_far_workers_are(client: Client, base: Path, warm: str) -> None:
+    forgotten(base)
+    told: list[dict[str, Any]] = []
+
+    def hear(event: Event) -> None:
+        if event.type == "noise_search.board":
+            told.append(event.data)
+
+    Spread(candidates=24, steps=100).run(client, warm, on_event=hear).check()
+    hands = [hand for board in told for hand in board["hands"]["first"]]
+    assert {hand["who"] for hand in hands} == {"this GPU", "worker 1", "worker 2"}
+    for name in ("worker 1", "worker 2"):
+        running = [hand for hand in hands if hand["who"] == name and hand["state"] == "runs"]
+        assert max(hand["steps"] for hand in running) > 0
+        assert all(0 <= hand["steps"] <= hand["work"] == 100 * len(hand["numbers"]) for hand in running)
+        assert max(hand["done"] for hand in hands if hand["who"] == name) > 0
+    assert told[-1]["hands"]["count"] == 0
 
 
 def test_races_run_apart(client: Client, base: Path, warm: str) -> None:

@@ -89,6 +89,7 @@ def test_another_value_has_another_key(by_value: Any) -> None:
         {"samples": object()},
         torch.nn.Parameter(torch.rand(2)),
         torch.rand(2, 2).to_sparse(),
+        torch.rand(2, device="meta"),
         [torch.rand(2), {1, 2}],
     ],
     ids=str,
