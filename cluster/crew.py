@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import sys
 import threading
 import time
 import uuid
+import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +31,9 @@ from .machines import BACK_WITHIN, Comfy, Member, cause, control, differences, m
 ALL_HERE, CLUSTER = "all GPUs here", "a Ray cluster"
 POLL = 0.05  # seconds
 ASK_EVERY = 0.5  # seconds, what those who run have spent
+ASK_APART = 0.01  # seconds, for each of them: very many are asked less often
+SILENT_AFTER = 60.0  # seconds without a word of a worker that has something to do
+END_WITHIN = 1.0  # seconds, for what is interrupted to say what it has cost
 FETCH_WITHIN = 30.0
 NO_RAY = (
     "All candidates ran on this GPU: Settings -> Noise Search spreads searches over several, which needs Ray. Install "
@@ -91,6 +96,7 @@ class _State:
     asked_at: float = 0.0
     steps: dict[str, int] = field(default_factory=dict)  # of what flies, by its token
     out: set[str] = field(default_factory=set)  # who takes no part
+    silent: dict[str, float] = field(default_factory=dict)  # since when it has not answered that
 
 
 class RayHanded:
@@ -103,6 +109,7 @@ class RayHanded:
         self.job = job
         self.here = worker.told(dict(job.nodes))
         self.members = members
+        self.key = json.dumps(self.here, sort_keys=True)
         self.work = Handout(units, len(units), most, lambda unit: unit.race is not None)
         self.hands = len(members) + 1
         self.heard: queue.SimpleQueue[Scored | Note | CrewError] = queue.SimpleQueue()
@@ -110,7 +117,10 @@ class RayHanded:
         self.nodes = ray.put(dict(job.nodes))
         self.closing = threading.Event()
         for member in members:
-            self._ask(member)
+            if self.key in member.has:
+                self.state.idle.append(member)
+            else:
+                self._ask(member)
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -141,7 +151,7 @@ class RayHanded:
         self.thread.join()
         flying = list(self.state.flying.values())
         asked = [control(one.member.actor.interrupt, one.token) for one in flying]
-        ready, _ = self.ray.wait(asked, num_returns=len(asked), timeout=1.0) if asked else ([], [])
+        ready, _ = self.ray.wait(asked, num_returns=len(asked), timeout=END_WITHIN) if asked else ([], [])
         for ref in ready:
             token = flying[asked.index(ref)].token
             self.state.spent[token] = _got(self.ray, ref) or self.state.spent.get(token, [])
@@ -183,6 +193,8 @@ class RayHanded:
         state = self.state
         refs = [*state.flying, *state.asked, *state.asking]
         ready, _ = self.ray.wait(refs, num_returns=1, timeout=POLL) if refs else ([], [])
+        if ready:
+            ready, _ = self.ray.wait(refs, num_returns=len(refs), timeout=0)
         if not refs:
             time.sleep(POLL)
         for ref in ready:
@@ -191,15 +203,28 @@ class RayHanded:
             elif ref in state.asked:
                 self._answered(ref, state.asked.pop(ref))
             else:
-                token, told = state.asking.pop(ref), _got(self.ray, ref)
-                if told is not None:
-                    state.steps[token], spent = told
-                    state.spent[token] = spent or state.spent.get(token, [])
-        if time.monotonic() - state.asked_at > ASK_EVERY:
-            state.asked_at = time.monotonic()
-            waiting = set(state.asking.values())
-            flights = [one for one in state.flying.values() if one.token not in waiting]
-            state.asking |= {control(one.member.actor.progress): one.token for one in flights}
+                self._told(state.asking.pop(ref), _got(self.ray, ref))
+        if time.monotonic() - state.asked_at > max(ASK_EVERY, ASK_APART * len(state.flying)):
+            self._ask_what_is_spent()
+
+    def _told(self, token: str, told: tuple[int, list[int]] | None) -> None:
+        """A worker has answered how far it is: steps, and what it has spent. None: it could not."""
+        if told is not None and token in self.state.silent:
+            self.state.steps[token], spent = told
+            self.state.spent[token] = spent or self.state.spent.get(token, [])
+            del self.state.silent[token]
+
+    def _ask_what_is_spent(self) -> None:
+        state, now = self.state, time.monotonic()
+        state.asked_at = now
+        waiting = set(state.asking.values())
+        for ref, flight in list(state.flying.items()):
+            if now - state.silent.setdefault(flight.token, now) > SILENT_AFTER:
+                del state.flying[ref]
+                control(flight.member.actor.interrupt, flight.token)
+                self._lost(flight, f"has said nothing for {SILENT_AFTER:.0f} seconds")
+            elif flight.token not in waiting:
+                state.asking[control(flight.member.actor.progress)] = flight.token
 
     def _ask(self, member: Member) -> None:
         self.state.asked[member.actor.about.remote(self.nodes)] = member
@@ -225,6 +250,7 @@ class RayHanded:
         if lacking:
             self._leave_out(member, f"({there['where']}) takes no part: {'; '.join(lacking)}.")
             return
+        member.has.add(self.key)
         self.state.idle.append(member)
 
     def _leave_out(self, member: Member, why: str, spent: tuple[int, ...] = ()) -> None:
@@ -233,32 +259,46 @@ class RayHanded:
 
     def _ended(self, ref: Any, flight: _Flight) -> None:
         errors, member = self.ray.exceptions, flight.member
-        spent = tuple(self.state.spent.pop(flight.token, []))
-        self.state.steps.pop(flight.token, None)
         try:
             got = self.ray.get(ref)
-            candidates = lines_read(got["lines"])
-        except (errors.RayTaskError, CrewError) as error:
+            if got is None:
+                self.work.back(flight.share)
+                self._begun_anew(flight)
+                return
+            candidates = lines_read([[zlib.decompress(line) for line in images] for images in got["lines"]])
+        except (errors.RayTaskError, CrewError, zlib.error) as error:
             self.work.back(flight.share)  # if it is not the worker's fault, it fails here as well, as it would alone
-            self._leave_out(member, f"takes no part any more: {cause(error)}", spent)
+            self._leave_out(member, f"takes no part any more: {cause(error)}", self._spent(flight))
             return
         except errors.RayError:
-            self._lost(flight, spent)
+            self._lost(flight, "was lost")
             return
+        self._spent(flight)
         self.state.idle.append(member)
         fetch, fetch_end = _Fetch(self.ray, got["results"]), _Fetch(self.ray, got["ends"])
         scored = Scored(flight.piece, candidates, fetch.result, fetch_end.end, got["beside"], member.name)
         self.heard.put(scored)
         self.work.done(flight.share)  # after it: then nobody can miss the last
 
-    def _lost(self, flight: _Flight, spent: tuple[int, ...]) -> None:
+    def _spent(self, flight: _Flight) -> tuple[int, ...]:
+        """What was told of it, which does not fly any more."""
+        self.state.silent.pop(flight.token, None)
+        self.state.steps.pop(flight.token, None)
+        return tuple(self.state.spent.pop(flight.token, []))
+
+    def _lost(self, flight: _Flight, why: str) -> None:
         hopeless = self.work.lost(flight.share)
-        self.heard.put(Note(f"{flight.member.name} was lost; what it had ran again.", spent))
+        self.heard.put(Note(f"{flight.member.name} {why}; what it had ran again.", self._spent(flight)))
         if hopeless:
             named = ", ".join(str(number) for unit in hopeless for number in unit.numbers)
             self.heard.put(CrewError(f"candidate {named} has ended every worker that had it, so the search stops."))
-            return
         flight.member.lost_at = time.monotonic()
+        self._begun_anew(flight)
+
+    def _begun_anew(self, flight: _Flight) -> None:
+        """A worker that has to be asked what it has, as at the start."""
+        self._spent(flight)
+        flight.member.has.clear()
         self._ask(flight.member)
 
 

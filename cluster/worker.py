@@ -6,15 +6,19 @@ This module is sent to the worker as it is, so it needs nothing of the pack but 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import gc
 import hashlib
 import itertools
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import threading
 import time
 import uuid
+import zlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -47,16 +51,19 @@ class Worker:
 
     def score(
         self, nodes: dict[str, Any], sampler: str, search: str, item: int, piece: dict[str, Any], token: str
-    ) -> dict[str, Any]:
-        """Run the prompt up to the sampler, where the search node scores these candidates instead of its own."""
+    ) -> dict[str, Any] | None:
+        """Run the prompt up to the sampler, where the search node scores these candidates instead of its own. None from
+        a process that has begun anew: what it has for a prompt was not asked yet."""
         import ray
 
+        if self.host is None:
+            return None
         seam = loaded("search.crew.seam")
         self.errand = errand = loaded("search.crew.errands").received(sampler, search, item, piece)
         seam.CREWS.errand, self.token = errand, token
         try:
             fresh = self._given(nodes)
-            fresh[search]["inputs"]["noise_search_piece"] = next(
+            fresh[sampler]["inputs"]["noise_search_piece"] = next(
                 self.count
             )  # the node ignores it, ComfyUI's cache does not
             self._host.run(fresh, [sampler])
@@ -66,7 +73,8 @@ class Worker:
             raise RuntimeError("the sampler did not search here.")
         results = {place: ray.put([part.numpy() for part in result[:2]]) for place, result in errand.results.items()}
         ends = {place: ray.put(end.numpy()) for place, end in errand.ends.items()}
-        return {"lines": errand.lines, "results": results, "ends": ends, "beside": errand.beside}
+        lines = [[zlib.compress(line) for line in images] for images in errand.lines]
+        return {"lines": lines, "results": results, "ends": ends, "beside": errand.beside}
 
     def _given(self, nodes: dict[str, Any]) -> dict[str, Any]:
         """The nodes as ComfyUI takes them: values of the user's prompt are held here, and nodes name them."""
@@ -200,7 +208,7 @@ class Headless:
         folder = comfy if Path(comfy, "main.py").is_file() else str(Path.cwd())
         if not Path(folder, "main.py").is_file():
             raise FileNotFoundError(f"there is no ComfyUI in {comfy}, nor in {folder}, where `ray start` was run.")
-        scratch = tempfile.mkdtemp(prefix=SCRATCH)
+        scratch = scratch_folder()
         for name in ("output", "user"):
             Path(scratch, name).mkdir()
         sys.argv = [
@@ -222,6 +230,8 @@ class Headless:
         nodes.NODE_CLASS_MAPPINGS[VALUE] = Value
         # what packs do when a server starts, such as following its prompts; there is no port
         self.loop.run_until_complete(web.AppRunner(self.server.app).setup())
+        gc.collect()
+        gc.freeze()  # ComfyUI collects garbage between prompts: not all of torch and its packs every time
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
     def run(
@@ -264,6 +274,20 @@ class Headless:
         if node_errors:  # ComfyUI would leave out the outputs behind it, and run the others
             return _first(node_errors), targets
         return "" if is_valid else f"{error['message']} {error['details']}".strip(), targets
+
+
+def scratch_folder() -> str:
+    """A folder that goes with this process. Those of processes that have been killed go now."""
+    import psutil
+
+    own = f"{SCRATCH}{platform.node()}_"  # a folder may be shared by machines
+    for folder in Path(tempfile.gettempdir()).iterdir():
+        pid, _, name = folder.name.removeprefix(own).partition("_")
+        if folder.name.startswith(own) and name and pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+    made = tempfile.mkdtemp(prefix=f"{own}{os.getpid()}_")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def kept(arguments: list[str]) -> list[str]:
