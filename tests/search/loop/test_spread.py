@@ -6,12 +6,14 @@ import importlib
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from comfy_graph import Graph
 from fake_crew import FakeCrew
 from noise_search.search.methods.random_search import RandomSearch
 from noise_search.search.methods.zero_order import ZeroOrder
@@ -236,3 +238,68 @@ def test_others_stop_when_the_prompt_has_ended_without_telling(monkeypatch: pyte
     assert not crew.closed.wait(0.05)
     running.set()
     assert crew.closed.wait(5)
+
+
+class Queued(Graph):
+    """Open -> KSampler -> VAEDecode -> ImageInvert, the last of which stands for a score, -> Close, and a larger
+    result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loader = self.node("CheckpointLoaderSimple", ckpt_name="a model.safetensors")
+        self.latent = self.node("EmptyLatentImage", width=64, height=64, batch_size=1)
+        self.open = self.node("SearchLoopOpen", seed=5)
+        self.sampler = self.node("KSampler", model=self.loader, seed=self.open.out(1), latent_image=self.latent)
+        self.decoded = self.node("VAEDecode", samples=self.sampler, vae=self.loader.out(2))
+        self.larger = self.node("ImageScaleBy", image=self.decoded, upscale_method="bilinear", scale_by=2.0)
+        self.shown = self.node("PreviewImage", images=self.decoded)
+        self.score = self.node("ImageInvert", image=self.decoded)
+        self.close = self.node("SearchLoopClose", flow=self.open, score=self.score, result=self.larger)
+
+
+@pytest.fixture
+def offered(comfy: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
+    """What is offered to a loop that is queued like this."""
+    spread, body, loop = module("loop.spread"), module("loop.body"), importlib.import_module("noise_search.nodes.loop")
+    for node in (loop.SearchLoopOpen, loop.SearchLoopClose):
+        monkeypatch.setitem(importlib.import_module("nodes").NODE_CLASS_MAPPINGS, node.__name__, node)
+
+    def offered(queued: Queued, found: Any = (), page: Any = tmp_path / "page", part: bool = False, **how: Any) -> Any:
+        prompt = SimpleNamespace(nodes={} if part else queued.prompt, settings={}, found=dict.fromkeys(found))
+        monkeypatch.setattr(spread, "PROMPTS", SimpleNamespace(executing=lambda: (prompt, (queued.close.id, 2))))
+        monkeypatch.setattr(spread, "CREWS", SimpleNamespace(crew=lambda settings: "a crew"))
+        graph = importlib.import_module("comfy_execution.graph").DynamicPrompt(queued.prompt)
+        flow = body.Flow(queued.open.id, 5, None, 2, how.get("run_outputs", False))
+        read = body.read_body(graph, flow, queued.close.id, how.get("score", queued.score).out(), queued.larger.out())
+        return spread.offer_of("a loop", flow, read, kept(module("history.ledger").Page(page)), graph)
+
+    return offered
+
+
+def test_others_get_what_the_score_needs_and_not_the_result(offered: Callable[..., Any]) -> None:
+    queued = Queued()
+    offer = offered(queued)
+    assert offer.crew == "a crew"
+    job = offer.job
+    assert (job.sampler, job.search, job.item, job.title) == (queued.close.id, queued.close.id, 2, "a loop")
+    needed = (queued.loader, queued.latent, queued.open, queued.sampler, queued.decoded, queued.score, queued.close)
+    assert job.nodes.keys() == {node.id for node in needed}
+    assert job.nodes[queued.close.id]["inputs"].keys() == {"flow", "score"}
+    assert "result" in queued.prompt[queued.close.id]["inputs"], "of the user's own prompt nothing changes"
+
+
+def test_a_loop_that_no_one_else_can_run_says_why(offered: Callable[..., Any]) -> None:
+    place = module("host.prompts").Place
+    queued = Queued()
+    inside, before = (place(node.id, node.id, 0) for node in (queued.sampler, queued.loader))
+    own = place(queued.close.id, queued.close.id, 0)
+    assert offered(queued, found=(inside, own)).crew == "a crew"
+    reasons = {
+        "another search comes before the loop": {"found": (before,)},
+        "the loop is a part of another node or loop": {"part": True},
+        "something in the loop may give something else each time": {"page": None},
+        "nodes that save or show something run for each candidate": {"run_outputs": True},
+    }
+    for reason, how in reasons.items():
+        assert offered(queued, **how).crew.because == f"All candidates ran on this GPU, because {reason}."
+    assert "save or show" in offered(queued, score=queued.shown).crew.because
