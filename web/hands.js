@@ -51,7 +51,8 @@ const waits = ({ state }) => Number(state !== "runs");
 
 function row(hand) {
   const { who, state, numbers, steps, work, done } = hand;
-  const has = state === "runs" ? texts().hasCandidates(ranges(numbers), steps, work) : texts().handIs[state];
+  const told = work ? texts().hasCandidates(ranges(numbers), steps, work) : `#${ranges(numbers)}`; // none of loops
+  const has = state === "runs" ? told : texts().handIs[state];
   const share = work ? Math.min(100, (100 * steps) / work) : 0;
   return element(
     "li",

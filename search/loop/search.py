@@ -87,6 +87,7 @@ class LoopSearch(Looped):
         if new is None:
             if self.spread is not None:
                 self.spread.close()
+                self.board.hands = ()
             self.course.check()
             self._choose()
             return self.best if self.made is None else None
@@ -214,7 +215,10 @@ class LoopSearch(Looped):
         if not is_first and (self.limit.is_passed or not (may_begin or spread.is_elsewhere)):
             stopping.reason = "time"
             return None
-        return spread.next(may_begin)
+        new = spread.next(may_begin)
+        self.board.hands = spread.who()
+        self.board.progress(self.board.remaining.done, self.board.nfe)
+        return new
 
     def _hold(self, index: int, seen: Candidate, made: Made) -> None:
         """Keep the result of a candidate that ran ahead of its turn, if it may turn out best."""

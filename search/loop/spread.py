@@ -22,6 +22,7 @@ from ..crew.seam import CREWS, THIS_GPU, Handed, Job, Nobody, Note, Offer, Piece
 from ..crew.spread import POLL
 from ..host.graph import upstream
 from ..host.prompts import PROMPTS
+from ..records.hand import Hand
 from ..records.recipe import Recipe
 from .body import Body, Flow, outputs
 from .kept import Kept
@@ -93,6 +94,12 @@ class LoopSpread:
         heard = [] if self.handed is None else self.handed.wait(seconds)
         self._hear(heard)
         return bool(heard)
+
+    def who(self) -> list[Hand]:
+        """Who has what, this process first; nobody where it is alone."""
+        others = [] if self.handed is None else self.handed.who()
+        me = Hand(THIS_GPU, "runs", (self.own[0],)) if self.own else Hand(THIS_GPU, "waits")
+        return [hand._replace(done=self.by[hand.who]) for hand in ([me, *others] if others else [])]
 
     def ran(self, number: int) -> None:
         """Here."""

@@ -105,6 +105,23 @@ def test_a_crew_finds_the_same(method: Any, seed: int) -> None:
         assert all(len(piece.candidates) == 1 for piece in crew.pieces), "whoever is free takes the next"
 
 
+def test_the_board_says_who_has_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    board, told = module("board.board").Board, []
+    plain = board.progress
+    monkeypatch.setattr(
+        board, "progress", lambda self, *done, **nfe: (told.append(self.hands), plain(self, *done, **nfe))
+    )
+    found = Loop(METHODS["random"], FakeCrew(workers=2, seed=1)).run()
+    has = [{hand.who: hand.numbers for hand in hands} for hands in told if hands]
+    assert {name for hands in has for name in hands} == {"this GPU", "worker 1", "worker 2"}
+    for hands in has:
+        numbers = [number for of in hands.values() for number in of]
+        assert len(numbers) == len(set(numbers)), "nobody has what another one has"
+    assert any(hands["this GPU"] for hands in has)
+    assert any(hands["worker 1"] for hands in has)
+    assert found.search.board.hands == ()
+
+
 def test_the_winner_runs_here_once_more_if_others_have_scored_it_and_nothing_else_does() -> None:
     found = Loop(METHODS["random"], FakeCrew(helps=False)).run()
     assert found.ran == [found.search.best]
@@ -208,6 +225,9 @@ class Silent:
 
     def close(self) -> list[Any]:
         self.closed.set()
+        return []
+
+    def who(self) -> list[Any]:
         return []
 
 
