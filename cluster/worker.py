@@ -252,7 +252,7 @@ class Headless:
         queue = self.server.prompt_queue
         queue.put((0, prompt_id, nodes, extra, list(targets or []), {}))
         while prompt_id not in queue.history:
-            time.sleep(0.005)
+            time.sleep(0.002)
         entry = queue.history.pop(prompt_id)
         if entry["status"]["status_str"] != "success":
             for kind, data in entry["status"]["messages"]:
