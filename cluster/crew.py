@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import sys
 import threading
 import time
 import uuid
+import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from ..search.crew.seam import Crew, CrewError, Job, Nobody, Note, Piece, Scored
 from ..search.crew.wire import lines_read, piece_to_wire
+from ..search.records.hand import Hand
 from ..search.records.standing import Result
 from . import worker
 from .handout import Handout, Share
@@ -28,6 +31,9 @@ from .machines import BACK_WITHIN, Comfy, Member, cause, control, differences, m
 ALL_HERE, CLUSTER = "all GPUs here", "a Ray cluster"
 POLL = 0.05  # seconds
 ASK_EVERY = 0.5  # seconds, what those who run have spent
+ASK_APART = 0.01  # seconds, for each of them: very many are asked less often
+SILENT_AFTER = 60.0  # seconds without a word of a worker that has something to do
+END_WITHIN = 1.0  # seconds, for what is interrupted to say what it has cost
 FETCH_WITHIN = 30.0
 NO_RAY = (
     "All candidates ran on this GPU: Settings -> Noise Search spreads searches over several, which needs Ray. Install "
@@ -88,6 +94,9 @@ class _State:
     spent: dict[str, list[int]] = field(default_factory=dict)  # of what flies, by its token
     asking: dict[Any, str] = field(default_factory=dict)  # what it has spent
     asked_at: float = 0.0
+    steps: dict[str, int] = field(default_factory=dict)  # of what flies, by its token
+    out: set[str] = field(default_factory=set)  # who takes no part
+    silent: dict[str, float] = field(default_factory=dict)  # since when it has not answered that
 
 
 class RayHanded:
@@ -99,6 +108,8 @@ class RayHanded:
         self.ray = ray
         self.job = job
         self.here = worker.told(dict(job.nodes))
+        self.members = members
+        self.key = json.dumps(self.here, sort_keys=True)
         self.work = Handout(units, len(units), most, lambda unit: unit.race is not None)
         self.hands = len(members) + 1
         self.heard: queue.SimpleQueue[Scored | Note | CrewError] = queue.SimpleQueue()
@@ -106,7 +117,10 @@ class RayHanded:
         self.nodes = ray.put(dict(job.nodes))
         self.closing = threading.Event()
         for member in members:
-            self._ask(member)
+            if self.key in member.has:
+                self.state.idle.append(member)
+            else:
+                self._ask(member)
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -137,12 +151,26 @@ class RayHanded:
         self.thread.join()
         flying = list(self.state.flying.values())
         asked = [control(one.member.actor.interrupt, one.token) for one in flying]
-        ready, _ = self.ray.wait(asked, num_returns=len(asked), timeout=1.0) if asked else ([], [])
+        ready, _ = self.ray.wait(asked, num_returns=len(asked), timeout=END_WITHIN) if asked else ([], [])
         for ref in ready:
             token = flying[asked.index(ref)].token
             self.state.spent[token] = _got(self.ray, ref) or self.state.spent.get(token, [])
         lost = [Note("", tuple(self.state.spent.get(one.token, []))) for one in flying]
         return [*self.wait(0), *lost]
+
+    def who(self) -> list[Hand]:
+        state = self.state
+        flying = {one.member.name: one for one in list(state.flying.values())}
+        asked = {member.name for member in list(state.asked.values())}
+        return [self._hand(member, flying.get(member.name), member.name in asked) for member in self.members]
+
+    def _hand(self, member: Member, flight: _Flight | None, is_asked: bool) -> Hand:
+        if flight is not None:
+            piece = flight.piece
+            return Hand(member.name, "runs", piece.numbers, self.state.steps.get(flight.token, 0), piece.work)
+        if is_asked:
+            return Hand(member.name, "starts" if member.lost_at is None else "lost")
+        return Hand(member.name, "out" if member.name in self.state.out else "waits")
 
     def _run(self) -> None:
         try:
@@ -165,6 +193,8 @@ class RayHanded:
         state = self.state
         refs = [*state.flying, *state.asked, *state.asking]
         ready, _ = self.ray.wait(refs, num_returns=1, timeout=POLL) if refs else ([], [])
+        if ready:
+            ready, _ = self.ray.wait(refs, num_returns=len(refs), timeout=0)
         if not refs:
             time.sleep(POLL)
         for ref in ready:
@@ -173,13 +203,28 @@ class RayHanded:
             elif ref in state.asked:
                 self._answered(ref, state.asked.pop(ref))
             else:
-                token = state.asking.pop(ref)
-                state.spent[token] = _got(self.ray, ref) or state.spent.get(token, [])
-        if time.monotonic() - state.asked_at > ASK_EVERY:
-            state.asked_at = time.monotonic()
-            waiting = set(state.asking.values())
-            flights = [one for one in state.flying.values() if one.token not in waiting]
-            state.asking |= {control(one.member.actor.spent): one.token for one in flights}
+                self._told(state.asking.pop(ref), _got(self.ray, ref))
+        if time.monotonic() - state.asked_at > max(ASK_EVERY, ASK_APART * len(state.flying)):
+            self._ask_what_is_spent()
+
+    def _told(self, token: str, told: tuple[int, list[int]] | None) -> None:
+        """A worker has answered how far it is: steps, and what it has spent. None: it could not."""
+        if told is not None and token in self.state.silent:
+            self.state.steps[token], spent = told
+            self.state.spent[token] = spent or self.state.spent.get(token, [])
+            del self.state.silent[token]
+
+    def _ask_what_is_spent(self) -> None:
+        state, now = self.state, time.monotonic()
+        state.asked_at = now
+        waiting = set(state.asking.values())
+        for ref, flight in list(state.flying.items()):
+            if now - state.silent.setdefault(flight.token, now) > SILENT_AFTER:
+                del state.flying[ref]
+                control(flight.member.actor.interrupt, flight.token)
+                self._lost(flight, f"has said nothing for {SILENT_AFTER:.0f} seconds")
+            elif flight.token not in waiting:
+                state.asking[control(flight.member.actor.progress)] = flight.token
 
     def _ask(self, member: Member) -> None:
         self.state.asked[member.actor.about.remote(self.nodes)] = member
@@ -190,12 +235,12 @@ class RayHanded:
         try:
             there = self.ray.get(ref)
         except errors.RayTaskError as error:
-            self.heard.put(Note(f"{member.name} takes no part: {cause(error)}"))
+            self._leave_out(member, f"takes no part: {cause(error)}")
             return
         except errors.RayError as error:
             member.lost_at = member.lost_at or time.monotonic()
             if time.monotonic() - member.lost_at > BACK_WITHIN:
-                self.heard.put(Note(f"{member.name} takes no part: it does not start ({type(error).__name__})."))
+                self._leave_out(member, f"takes no part: it does not start ({type(error).__name__}).")
                 return
             time.sleep(POLL)
             self._ask(member)
@@ -203,37 +248,57 @@ class RayHanded:
         member.lost_at, member.pid = None, there["pid"]
         lacking = differences(self.here, there)
         if lacking:
-            self.heard.put(Note(f"{member.name} ({there['where']}) takes no part: {'; '.join(lacking)}."))
+            self._leave_out(member, f"({there['where']}) takes no part: {'; '.join(lacking)}.")
             return
+        member.has.add(self.key)
         self.state.idle.append(member)
+
+    def _leave_out(self, member: Member, why: str, spent: tuple[int, ...] = ()) -> None:
+        self.state.out.add(member.name)
+        self.heard.put(Note(f"{member.name} {why}", spent))
 
     def _ended(self, ref: Any, flight: _Flight) -> None:
         errors, member = self.ray.exceptions, flight.member
-        spent = tuple(self.state.spent.pop(flight.token, []))
         try:
             got = self.ray.get(ref)
-            candidates = lines_read(got["lines"])
-        except (errors.RayTaskError, CrewError) as error:
+            if got is None:
+                self.work.back(flight.share)
+                self._begun_anew(flight)
+                return
+            candidates = lines_read([[zlib.decompress(line) for line in images] for images in got["lines"]])
+        except (errors.RayTaskError, CrewError, zlib.error) as error:
             self.work.back(flight.share)  # if it is not the worker's fault, it fails here as well, as it would alone
-            self.heard.put(Note(f"{member.name} takes no part any more: {cause(error)}", spent))
+            self._leave_out(member, f"takes no part any more: {cause(error)}", self._spent(flight))
             return
         except errors.RayError:
-            self._lost(flight, spent)
+            self._lost(flight, "was lost")
             return
+        self._spent(flight)
         self.state.idle.append(member)
         fetch, fetch_end = _Fetch(self.ray, got["results"]), _Fetch(self.ray, got["ends"])
         scored = Scored(flight.piece, candidates, fetch.result, fetch_end.end, got["beside"], member.name)
         self.heard.put(scored)
         self.work.done(flight.share)  # after it: then nobody can miss the last
 
-    def _lost(self, flight: _Flight, spent: tuple[int, ...]) -> None:
+    def _spent(self, flight: _Flight) -> tuple[int, ...]:
+        """What was told of it, which does not fly any more."""
+        self.state.silent.pop(flight.token, None)
+        self.state.steps.pop(flight.token, None)
+        return tuple(self.state.spent.pop(flight.token, []))
+
+    def _lost(self, flight: _Flight, why: str) -> None:
         hopeless = self.work.lost(flight.share)
-        self.heard.put(Note(f"{flight.member.name} was lost; what it had ran again.", spent))
+        self.heard.put(Note(f"{flight.member.name} {why}; what it had ran again.", self._spent(flight)))
         if hopeless:
             named = ", ".join(str(number) for unit in hopeless for number in unit.numbers)
             self.heard.put(CrewError(f"candidate {named} has ended every worker that had it, so the search stops."))
-            return
         flight.member.lost_at = time.monotonic()
+        self._begun_anew(flight)
+
+    def _begun_anew(self, flight: _Flight) -> None:
+        """A worker that has to be asked what it has, as at the start."""
+        self._spent(flight)
+        flight.member.has.clear()
         self._ask(flight.member)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from . import worker
@@ -23,12 +23,14 @@ class Comfy(NamedTuple):
 
 @dataclass
 class Member:
-    """A worker. lost_at: since when nothing was heard of it, in seconds."""
+    """A worker. lost_at: since when nothing was heard of it, in seconds. has: of prompts that it has everything for,
+    what has to be the same there."""
 
     actor: Any
     name: str
     pid: int = 0
     lost_at: float | None = None
+    has: set[str] = field(default_factory=set)
 
 
 def members_here(comfy: Comfy) -> list[Member]:

@@ -6,17 +6,21 @@ This module is sent to the worker as it is, so it needs nothing of the pack but 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import gc
 import hashlib
 import itertools
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import threading
 import time
 import uuid
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 SEAM = ".search.crew.seam"
 SCRATCH = "noise_search_worker_"
@@ -24,6 +28,7 @@ OWN = ("--cuda-device", "--default-device", "--listen", "--port", "--enable-mana
 WITHOUT_VALUE = ("--enable-manager", "--multi-user")
 REPORTS_KEPT = 256  # as many as winners of the pack's prompts
 LONGEST = 300  # characters of what ComfyUI has against a prompt
+VALUE = "NoiseSearchValue"  # as search/crew/by_value.py puts it into prompts
 
 
 class Worker:
@@ -46,16 +51,19 @@ class Worker:
 
     def score(
         self, nodes: dict[str, Any], sampler: str, search: str, item: int, piece: dict[str, Any], token: str
-    ) -> dict[str, Any]:
-        """Run the prompt up to the sampler, where the search node scores these candidates instead of its own."""
+    ) -> dict[str, Any] | None:
+        """Run the prompt up to the sampler, where the search node scores these candidates instead of its own. None from
+        a process that has begun anew: what it has for a prompt was not asked yet."""
         import ray
 
+        if self.host is None:
+            return None
         seam = loaded("search.crew.seam")
         self.errand = errand = loaded("search.crew.errands").received(sampler, search, item, piece)
         seam.CREWS.errand, self.token = errand, token
         try:
-            fresh = {node: {**values, "inputs": dict(values["inputs"])} for node, values in nodes.items()}
-            fresh[search]["inputs"]["noise_search_piece"] = next(
+            fresh = self._given(nodes)
+            fresh[sampler]["inputs"]["noise_search_piece"] = next(
                 self.count
             )  # the node ignores it, ComfyUI's cache does not
             self._host.run(fresh, [sampler])
@@ -65,7 +73,19 @@ class Worker:
             raise RuntimeError("the sampler did not search here.")
         results = {place: ray.put([part.numpy() for part in result[:2]]) for place, result in errand.results.items()}
         ends = {place: ray.put(end.numpy()) for place, end in errand.ends.items()}
-        return {"lines": errand.lines, "results": results, "ends": ends, "beside": errand.beside}
+        lines = [[zlib.compress(line) for line in images] for images in errand.lines]
+        return {"lines": lines, "results": results, "ends": ends, "beside": errand.beside}
+
+    def _given(self, nodes: dict[str, Any]) -> dict[str, Any]:
+        """The nodes as ComfyUI takes them: values of the user's prompt are held here, and nodes name them."""
+        from_wire, held = loaded("search.crew.wire").value_from_wire, Value.held
+        sent = {one["inputs"]["key"]: one["inputs"]["value"] for one in nodes.values() if one["class_type"] == VALUE}
+        Value.held = {key: held[key] if key in held else from_wire(told) for key, told in sent.items()}
+        fresh = {node: {**one, "inputs": dict(one["inputs"])} for node, one in nodes.items()}
+        for one in fresh.values():
+            if one["class_type"] == VALUE:
+                del one["inputs"]["value"]
+        return fresh
 
     def check(self, nodes: dict[str, Any]) -> dict[str, Any]:
         """As `about`; and what ComfyUI has against the whole prompt, empty where it would run it."""
@@ -138,11 +158,47 @@ class Worker:
     def spent(self) -> list[int]:
         return list(self.errand.spent()) if self.errand is not None and self.token is not None else []
 
+    def progress(self) -> tuple[int, list[int]]:
+        """Of what is running: the steps of all its candidates together, and what `spent` tells."""
+        steps = self.errand.steps() if self.errand is not None and self.token is not None else 0
+        return steps, self.spent()
+
     @property
     def _host(self) -> Headless:
         if self.host is None:
             raise RuntimeError("ComfyUI has not started here.")
         return self.host
+
+
+class Value:
+    """A node in place of those that have given this value in the user's prompt. held: by key, those of the latest."""
+
+    held: ClassVar[dict[str, Any]] = {}
+    RETURN_TYPES = ("*",)
+    FUNCTION = "give"
+    CATEGORY = "noise search"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"key": ("STRING", {})}}
+
+    def give(self, key: str) -> tuple[Any]:
+        from comfy.model_management import intermediate_device
+
+        return (on(self.held[key], intermediate_device()),)
+
+
+def on(value: Any, device: Any) -> Any:
+    """With all its tensors there."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {name: on(part, device) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(on(part, device) for part in value)
+    return value
 
 
 class Headless:
@@ -152,7 +208,7 @@ class Headless:
         folder = comfy if Path(comfy, "main.py").is_file() else str(Path.cwd())
         if not Path(folder, "main.py").is_file():
             raise FileNotFoundError(f"there is no ComfyUI in {comfy}, nor in {folder}, where `ray start` was run.")
-        scratch = tempfile.mkdtemp(prefix=SCRATCH)
+        scratch = scratch_folder()
         for name in ("output", "user"):
             Path(scratch, name).mkdir()
         sys.argv = [
@@ -169,8 +225,13 @@ class Headless:
         from aiohttp import web
 
         self.loop, self.server, _ = main.start_comfyui()
+        import nodes
+
+        nodes.NODE_CLASS_MAPPINGS[VALUE] = Value
         # what packs do when a server starts, such as following its prompts; there is no port
         self.loop.run_until_complete(web.AppRunner(self.server.app).setup())
+        gc.collect()
+        gc.freeze()  # ComfyUI collects garbage between prompts: not all of torch and its packs every time
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
     def run(
@@ -191,7 +252,7 @@ class Headless:
         queue = self.server.prompt_queue
         queue.put((0, prompt_id, nodes, extra, list(targets or []), {}))
         while prompt_id not in queue.history:
-            time.sleep(0.005)
+            time.sleep(0.002)
         entry = queue.history.pop(prompt_id)
         if entry["status"]["status_str"] != "success":
             for kind, data in entry["status"]["messages"]:
@@ -213,6 +274,20 @@ class Headless:
         if node_errors:  # ComfyUI would leave out the outputs behind it, and run the others
             return _first(node_errors), targets
         return "" if is_valid else f"{error['message']} {error['details']}".strip(), targets
+
+
+def scratch_folder() -> str:
+    """A folder that goes with this process. Those of processes that have been killed go now."""
+    import psutil
+
+    own = f"{SCRATCH}{platform.node()}_"  # a folder may be shared by machines
+    for folder in Path(tempfile.gettempdir()).iterdir():
+        pid, _, name = folder.name.removeprefix(own).partition("_")
+        if folder.name.startswith(own) and name and pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+    made = tempfile.mkdtemp(prefix=f"{own}{os.getpid()}_")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def kept(arguments: list[str]) -> list[str]:

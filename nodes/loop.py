@@ -10,14 +10,18 @@ from comfy_execution.utils import get_executing_context
 
 from ..search import methods
 from ..search.board.boards import BOARDS
+from ..search.crew.seam import CREWS, Errand
 from ..search.history.keys import loop_key
 from ..search.history.ledger import Page
 from ..search.history.pages import page
 from ..search.host.prompts import PROMPTS
 from ..search.loop.body import INDEX, NOISE, POSITIVE, SEED, Body, Flow, read_body
 from ..search.loop.copies import run_graph
+from ..search.loop.errand import LoopErrand
 from ..search.loop.kept import Kept
-from ..search.loop.search import LoopSearch, Where
+from ..search.loop.looped import Where
+from ..search.loop.search import LoopSearch
+from ..search.loop.spread import offer_of
 from ..search.plan import Limits, Plan
 from ..search.records.recipe import Recipe
 from ..search.results import Search as Searched
@@ -223,6 +227,9 @@ class SearchLoopClose(io.ComfyNode):
         node = prompt.get_display_node_id(close_id)
         title = f"Search Loop Close (node {node})"
         plan = _plan(title, node, method, patience, max_seconds, target, flow)
+        errand = CREWS.errand
+        if errand is not None and errand.sampler == close_id and flow is not None:
+            return _run_errand(errand, plan, flow, score, Where(prompt, (close_id, _item()), prefix))
         if not is_link(result):
             raise ValueError(f"{title}: nothing is connected to result. Connect what to keep of the best candidate.")
         if flow is None or score is None:
@@ -232,10 +239,25 @@ class SearchLoopClose(io.ComfyNode):
         body = read_body(prompt, flow, close_id, score, result)
         _check(title, body, plan)
         kept = await _kept(title, prompt, flow, body, inside=prompt.get_parent_node_id(close_id) is not None)
-        context: Any = get_executing_context()
-        search = LoopSearch(plan, flow, body, kept, Where(prompt, (close_id, context.list_index), prefix))
+        offer = offer_of(title, flow, body, kept, prompt)
+        search = LoopSearch(plan, flow, body, kept, Where(prompt, (close_id, _item()), prefix), offer)
         outputs, graph = run_graph(search, first=0)
         return io.NodeOutput(*outputs, expand=graph)
+
+
+def _item() -> int:
+    """The place in the list that the node runs for."""
+    context: Any = get_executing_context()
+    return context.list_index
+
+
+def _run_errand(errand: Errand, plan: Plan, flow: Flow, score: Any, where: Where) -> io.NodeOutput:
+    """For the search of another process. Nobody looks at what comes out."""
+    if (where.close[1] or 0) != errand.item or errand.is_done:
+        return io.NodeOutput(None, None, 0, math.nan, expand={})
+    search = LoopErrand(errand, plan, flow, read_body(where.prompt, flow, where.close[0], score, None), where)
+    outputs, graph = run_graph(search, first=errand.piece.numbers[0])
+    return io.NodeOutput(*outputs, expand=graph)
 
 
 def _without_search(title: str, missing: str, result: Any) -> io.NodeOutput:

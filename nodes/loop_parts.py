@@ -10,7 +10,9 @@ from comfy_api.latest import io
 from ..search.judging.flaws import not_finite, one_color
 from ..search.judging.scoring import DetailedScore
 from ..search.loop.copies import SLOTS, candidate_graph, result_graph, run_graph, slot
+from ..search.loop.errand import LoopErrand
 from ..search.loop.kept import Made
+from ..search.loop.looped import Look, Looped
 from ..search.loop.search import LoopSearch
 from ..search.records.failures import LOOP_NAN
 from ..search.records.target import HOLDS
@@ -53,7 +55,7 @@ class SearchLoopRun(io.ComfyNode):
         )
 
     @classmethod
-    def check_lazy_status(cls, search: LoopSearch, first: int, **slots: Any) -> list[str]:
+    def check_lazy_status(cls, search: Looped, first: int, **slots: Any) -> list[str]:
         wanted = search.wanted()
         search.show_progress()
         search.let_go()
@@ -61,11 +63,14 @@ class SearchLoopRun(io.ComfyNode):
         return [name] if name in slots and slots[name] is None else []
 
     @classmethod
-    def execute(cls, search: LoopSearch, first: int, **slots: Any) -> io.NodeOutput:
+    def execute(cls, search: LoopSearch | LoopErrand, first: int, **slots: Any) -> io.NodeOutput:
         wanted = search.wanted()
         if wanted is not None:
             outputs, graph = run_graph(search, wanted)
             return io.NodeOutput(*outputs, expand=graph)
+        if isinstance(search, LoopErrand):  # nobody looks at what it gives
+            search.end()
+            return io.NodeOutput(None, None, 0, math.nan)
         found, best = search.found(), search.recipe(search.best)
         outcome = (found, best.seed, found.reports[0].best.score)
         if not search.standing.won.is_link:
@@ -90,7 +95,7 @@ class SearchLoopCandidate(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, search: LoopSearch, index: int) -> io.NodeOutput:
+    def execute(cls, search: Looped, index: int) -> io.NodeOutput:
         search.begins(index)
         score, graph = candidate_graph(search, index, cls.hidden.unique_id)
         return io.NodeOutput(score, expand=graph)
@@ -119,7 +124,7 @@ class SearchLoopScore(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        search: list[LoopSearch],
+        search: list[Looped],
         index: list[int],
         score: list[float],
         picture: list[Any] | None = None,
@@ -132,7 +137,8 @@ class SearchLoopScore(io.ComfyNode):
         shown = None if images is None else images[len(images) // 2]
         mean = 0.0 if failed else _mean(running, number, score)
         plain = bool(picture) and all(all(one_color(batch)) for batch in picture or [])
-        running.add(number, mean, shown, made, failed, plain, {} if failed else _details(running, number, score))
+        details = {} if failed else _details(running, number, score)
+        running.add(number, Look(mean, shown, failed, plain, details), made)
         return io.NodeOutput(number)
 
 
@@ -176,7 +182,7 @@ class SearchLoopOutside(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, search: list[LoopSearch], name: list[str], values: list[Any] | None = None) -> io.NodeOutput:
+    def execute(cls, search: list[Looped], name: list[str], values: list[Any] | None = None) -> io.NodeOutput:
         kept = search[0].outside
         if values is not None:
             kept[name[0]] = values
@@ -186,7 +192,7 @@ class SearchLoopOutside(io.ComfyNode):
 NODES = [SearchLoopRun, SearchLoopCandidate, SearchLoopScore, SearchLoopResult, SearchLoopOutside]
 
 
-def _mean(search: LoopSearch, index: int, scores: list[Any]) -> float:
+def _mean(search: Looped, index: int, scores: list[Any]) -> float:
     """The score of a candidate, from those of its images."""
     numbers = [score for score in scores if isinstance(score, Real) and math.isfinite(score)]
     if numbers and len(numbers) == len(scores):
@@ -197,7 +203,7 @@ def _mean(search: LoopSearch, index: int, scores: list[Any]) -> float:
     )
 
 
-def _details(search: LoopSearch, index: int, scores: list[Any]) -> dict[str, Any]:
+def _details(search: Looped, index: int, scores: list[Any]) -> dict[str, Any]:
     """What verifiers told of the candidate's images, by name; of several images one after the other. Raises ValueError
     when the target asks for it and there is nothing."""
     told = [score.details for score in scores if isinstance(score, DetailedScore)]
@@ -212,7 +218,7 @@ def _details(search: LoopSearch, index: int, scores: list[Any]) -> dict[str, Any
     return {name: [part for details in told for part in details.get(name, [])] for name in names}
 
 
-def _only(search: LoopSearch, index: int, results: list[Any]) -> Any:
+def _only(search: Looped, index: int, results: list[Any]) -> Any:
     """The one result of a candidate."""
     if results == [None]:
         raise ValueError(

@@ -16,14 +16,15 @@ from torch import Tensor
 
 from ..verifiers.base import Verifier, check_prompt, parts
 from .board.board import Board
-from .crew import errands
+from .crew import by_value, errands
 from .crew.seam import CREWS, Errand, Job, Nobody, Offer
 from .driver import Driver, Outcome
 from .history.known import Known
 from .history.ledger import Page
 from .history.pages import page_of
+from .host import outputs
 from .host.graph import upstream
-from .host.prompt_text import Judged, judged_by
+from .host.prompt_text import Judged, has_choices, judged_by
 from .host.prompts import PROMPTS, Prompt
 from .judging.judge import Judge
 from .plan import Plan
@@ -156,7 +157,7 @@ class _Searching(Wrappers):
         page = page_of(call, self.plan.node, self.plan.title, source.name)
         known = Known(page, self.plan.title, parts(self.verifier), *([self.wordings.named] if self.wordings else []))
         while True:
-            driver = Driver(plan, call, judge, source, known, self._offer(page, place))
+            driver = Driver(plan, call, judge, source, known, self._offer(page, place, judge.prompt))
             try:
                 return driver.run(), driver.board
             except ScoresChanged:
@@ -173,8 +174,8 @@ class _Searching(Wrappers):
             errands.run(errand, plan, call, judge, source)
         return call.latent_image
 
-    def _offer(self, page: Page, place: tuple[str, str, int]) -> Offer | None:
-        """Others who run candidates of this call; None where people have not asked for them."""
+    def _offer(self, page: Page, place: tuple[str, str, int], judged_by: str) -> Offer | None:
+        """Others who run candidates of this call; None where people have not asked for them. judged_by: the text."""
         prompt, (sampler, item) = PROMPTS.executing()
         crew = None if prompt is None else CREWS.crew(prompt.settings)
         if prompt is None or crew is None:
@@ -184,8 +185,19 @@ class _Searching(Wrappers):
         before = upstream(graph, [sampler]) if is_queued else []
         because = self._here_because(prompt, page, place, before)
         nodes = {node: prompt.nodes[node] for node in before}
+        if not because:
+            nodes = self._given(nodes, sampler, judged_by)
         job = Job(nodes, sampler, self.plan.node, item, self.plan.title)
         return Offer(Nobody(f"All candidates ran on this GPU, because {because}.") if because else crew, job)
+
+    def _given(self, nodes: dict[str, Any], sampler: str, judged_by: str) -> dict[str, Any]:
+        """With values in place of nodes, where those are not read for the text that candidates are judged by."""
+        if judged_by != self.prompt:
+            if has_choices(judged_by):
+                return nodes
+            search = nodes[self.plan.node]
+            nodes = {**nodes, self.plan.node: {**search, "inputs": {**search["inputs"], "prompt": judged_by}}}
+        return by_value.given(nodes, sampler, outputs.made)
 
     def _here_because(self, prompt: Prompt, page: Page, place: tuple[str, str, int], before: Sequence[str]) -> str:
         """Why nobody else can make this sampler call; empty where others can."""

@@ -40,6 +40,7 @@ WITHOUT_OWN = {
     ),
     "tests/search/history/test_known.py": ("search/board/watch.py",),
     "tests/search/loop/test_body.py": ("search/host/graph.py",),
+    "tests/search/loop/test_search.py": ("search/loop/looped.py",),
     "tests/nodes/test_candidates.py": ("search/sampling/noise_objects.py",),
     "tests/nodes/test_contract.py": ("nodes/types.py",),
     "tests/nodes/test_step_scheduler.py": (

@@ -4,6 +4,7 @@ import { baseline, isBaseline, ranked, scoreDecimals } from "./boards.js";
 import { ByHand } from "./by_hand.js";
 import { Curve } from "./curve.js";
 import { button, duration, element } from "./dom.js";
+import { Hands, away } from "./hands.js";
 import { headline, noHeadline } from "./headline.js";
 import { agreement, passedOver } from "./marks.js";
 import { fixed } from "./numbers.js";
@@ -24,6 +25,7 @@ export class BoardView {
     this.byHand = new ByHand(actions);
     this.byHand.element.hidden = true;
     this.curve = new Curve();
+    this.hands = new Hands();
     this.score = element("div", { class: "headline" });
     this.number = element("span");
     this.chooser = element(
@@ -56,6 +58,7 @@ export class BoardView {
       element("div", { class: "progress" }, this.bar),
       element("div", { class: "row" }, this.spent, this.chooser),
       this.actions,
+      this.hands.element,
       this.note,
       this.byHand.element,
       this.tiles.element,
@@ -93,10 +96,11 @@ export class BoardView {
   draw() {
     this.frame = null;
     const { board, image } = this.track;
-    const order = ranked(board, image);
+    const order = ranked(board, image, away(board, image));
     const places = scoreDecimals(board, image);
     this.drawNumbers(board, image, places);
     this.note.textContent = [note(board, order, places), ...aboutMarks(board, image)].join(" ").trim();
+    this.hands.show(board);
     this.tiles.show(board, image, order);
     this.element.classList.toggle("asking", this.byHand.show(board, image));
     const entries = [...board.images[image].values()].sort((one, other) => one.index - other.index);

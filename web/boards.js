@@ -66,14 +66,18 @@ export function lose(id) {
   const board = boards.get(id);
   if (!board) return null;
   board.images.forEach(forgetBegun);
-  boards.set(id, { ...board, stopped: "interrupted" });
+  boards.set(id, { ...board, stopped: "interrupted", hands: { count: 0, first: [] } });
   return boards.get(id);
 }
 
-/** The candidates of an image as people want to see them: finished ones first, failed ones last, each kind by score. */
-export function ranked(board, image) {
+/**
+ * The candidates of an image as people want to see them: finished ones first, failed ones last, each kind by score.
+ * away: those that somebody else has, see hands.js.
+ */
+export function ranked(board, image, away = []) {
   const kind = (entry) => (entry.failed ? 3 : entry.running ? 1 : entry.step === null ? 0 : 2);
-  return [...board.images[image].values()].sort((one, other) => kind(one) - kind(other) || worth(other) - worth(one));
+  const entries = [...board.images[image].values(), ...away];
+  return entries.sort((one, other) => kind(one) - kind(other) || worth(other) - worth(one));
 }
 
 /** What is only begun comes after what has a score. */

@@ -1,5 +1,6 @@
 import { isBaseline, scoreDecimals } from "./boards.js";
 import { arrange, button, element } from "./dom.js";
+import { runsOn } from "./hands.js";
 import { Marks } from "./marks.js";
 import { fixed } from "./numbers.js";
 import { partsLine, partsText } from "./parts.js";
@@ -97,7 +98,8 @@ class Tile {
     this.use.hidden = !isUsable;
     offerRefine(this.refine, refused);
     this.marks.show(entry);
-    this.source = entry.failed ? "" : pictureURL("tile", board.board, image, entry); // there may be none
+    this.source = entry.failed || entry.away ? "" : pictureURL("tile", board.board, image, entry); // there may be none
+    this.look.disabled = Boolean(entry.away);
     this.picture.hidden = !this.source;
     this.load();
     const isBest = entry.index === board.best[image];
@@ -141,7 +143,12 @@ function describe(board, entry, isBest, places) {
   if (entry.mark) facts.push(texts().marked[entry.mark]);
   if (isBaseline(entry)) facts.push(texts()[board.refines ? "imageRefined" : "imageWithoutSearch"]);
   if (entry.repeats !== null) facts.push(texts().inFull(entry.repeats));
-  if (entry.begun) return [texts().candidate(entry.index), texts().onlyBegun(entry.step)].join(" · ");
+  const who = entry.running ? runsOn(board, entry.index) : null;
+  if (who) facts.push(texts().runsOn(who));
+  if (entry.begun) {
+    const seen = entry.away ? [] : [texts().onlyBegun(entry.step)];
+    return [texts().candidate(entry.index), ...seen, ...(who ? [texts().runsOn(who)] : [])].join(" · ");
+  }
   if (entry.running) facts.push(texts().stillRunning(entry.step));
   else if (entry.step !== null) facts.push(texts().afterSteps(entry.step));
   return facts.join(" · ");

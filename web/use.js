@@ -16,7 +16,7 @@ export const canUse = (board, entry) => usable(board)(entry);
 
 /** The same for all candidates of a board. */
 export function usable(board) {
-  if (board.stopped === null) return (entry) => !entry.failed && !board.stop_asked;
+  if (board.stopped === null) return (entry) => !entry.failed && !entry.away && !board.stop_asked;
   const isHere = board.workflow === app.rootGraph.id && Boolean(findNode(board.node));
   const isMade = isHere && board.images.length === 1 && hasModelWire(board);
   return (entry) => isMade && !entry.failed && !entry.begun;

@@ -24,6 +24,7 @@ from PIL.Image import Image
 
 from ..host.prompts import PROMPTS
 from ..pictures import thumbnail
+from ..records import hand
 from ..records.candidate import Candidate
 from ..records.marks import Marks
 from ..records.report import Report, Seconds
@@ -71,11 +72,15 @@ class Origin(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name != "sampler"}
 
 
-class _Told(NamedTuple):
-    """What the browser was told: the board up to a revision, and when (time.monotonic)."""
+class _Revisions(NamedTuple):
+    """now: counts the changes of the candidates. told: up to which the browser was told, and when (time.monotonic)."""
 
-    revision: int = 0
-    at: float = 0.0
+    now: int = 0
+    told: int = 0
+    told_at: float = 0.0
+
+    def next(self) -> _Revisions:
+        return self._replace(now=self.now + 1)
 
 
 class _OnBoard:
@@ -143,7 +148,7 @@ class Board:
     node: the search node's id in the prompt; of a loop's copy of it, the board is on the node that was copied.
     trajectories: what the search costs. images: those of a batch, each searched by itself.
     seed: of the image without search. marks: of each image, what a person thinks of its candidates.
-    refines: see Origin.
+    refines: see Origin. hands: who scores candidates, while several do.
     notes: sentences on what does not hold of this search, and else holds for every one.
     """
 
@@ -167,14 +172,14 @@ class Board:
         self.stopped: str | None = None
         self.nfe = 0
         self.notes: list[str] = []
+        self.hands: Sequence[hand.Hand] = ()
         prompt = PROMPTS.begin()
         sampler, seed_at = PROMPTS.seed_at(seed)
         self.origin = Origin(prompt and prompt.id, prompt and prompt.workflow, seed, seed_at, sampler, refines)
         self.reports: Sequence[Report] = ()  # of each image, when it has found something
         marks = [Marks() for _ in range(images)] if marks is None else marks
         self._images = [_OnBoard(max(PREVIEWS_KEPT // images, 1), marks[image]) for image in range(images)]
-        self._revision = 0
-        self._told = _Told()
+        self._revisions = _Revisions()
         self._lock = threading.RLock()
 
     @property
@@ -186,7 +191,7 @@ class Board:
         with self._lock:
             self.remaining.reached(trajectories)
             self.nfe = nfe
-            if time.monotonic() - self._told.at >= SECONDS_BETWEEN:
+            if time.monotonic() - self._revisions.told_at >= SECONDS_BETWEEN:
                 self._tell()
 
     def show(
@@ -202,13 +207,13 @@ class Board:
         """
         tiles = {at: thumbnail.encode(picture, TILE_SIDE, TILE_QUALITY) for at, picture in pictures.items()}
         with self._lock:
-            self._revision += 1
+            self._revisions = self._revisions.next()
             for (image, index), tile in tiles.items():
                 self._images[image].tiles[index] = tile
             self.nfe = sum(candidate.nfe for candidates in images for candidate in candidates)
             for number, (image, candidates) in enumerate(zip(self._images, images, strict=True)):
                 own = {index: picture for (at, index), picture in pictures.items() if at == number}
-                image.show(candidates, {index for at, index in running if at == number}, self._revision)
+                image.show(candidates, {index for at, index in running if at == number}, self._revisions.now)
                 image.keep_previews(candidates, own)
             if not running:
                 self.remaining.judged()
@@ -221,9 +226,9 @@ class Board:
     def glimpse(self, pictures: Mapping[tuple[int, int], Image | None], step: int) -> None:
         """Show candidates that have only begun, after so many steps, by image and index."""
         with self._lock:
-            self._revision += 1
+            self._revisions = self._revisions.next()
             for (image, index), picture in pictures.items():
-                self._images[image].begun[index] = _Begun(step, self._revision)
+                self._images[image].begun[index] = _Begun(step, self._revisions.now)
                 if picture is not None:
                     self._images[image].tiles[index] = thumbnail.encode(picture, TILE_SIDE, TILE_QUALITY)
             self._tell()
@@ -265,9 +270,9 @@ class Board:
         search runs, what was rejected does not win. False when there is no such candidate."""
         with self._lock:
             found = self._image(image)
-            if found is None or not found.mark(index, mark, self._revision + 1):
+            if found is None or not found.mark(index, mark, self._revisions.now + 1):
                 return False
-            self._revision += 1
+            self._revisions = self._revisions.next()
             if self.stopped is None:
                 found.rank()
             self._tell()
@@ -286,6 +291,7 @@ class Board:
             if self.stopped is None:
                 self.stopped = stopped
                 self.question = None
+                self.hands = ()
                 for image in self._images:
                     image.begun.clear()
                 self.remaining.end()
@@ -302,12 +308,13 @@ class Board:
                 **self.origin.told,
                 "algorithm": self.algorithm,
                 "since": since,
-                "revision": self._revision,
+                "revision": self._revisions.now,
                 "done": self.remaining.done,
                 "total": self.remaining.trajectories,
                 "nfe": self.nfe,
                 "seconds": {"spent": self.remaining.elapsed, "left": left},
                 "notes": self.notes,
+                "hands": hand.told(self.hands),
                 "stop_asked": self.stop_asked,
                 "asks": self.question and self.question.message(),
                 "stopped": self.stopped,
@@ -355,11 +362,11 @@ class Board:
 
     def _tell(self) -> None:
         """Send what is new to the client that queued the prompt; to none for a prompt without."""
-        self._told = self._told._replace(at=time.monotonic())
+        self._revisions = self._revisions._replace(told_at=time.monotonic())
         server = PROMPTS.server
         if server is not None and server.client_id:
-            server.send_sync(EVENT, self.message(self._told.revision), server.client_id)
-            self._told = self._told._replace(revision=self._revision)
+            server.send_sync(EVENT, self.message(self._revisions.told), server.client_id)
+            self._revisions = self._revisions._replace(told=self._revisions.now)
 
 
 def _entry(shown: _Shown, marks: Marks) -> dict[str, Any]:

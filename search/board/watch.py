@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from ..records import failures
 from ..records.candidate import Candidate
+from ..records.hand import Hand
 from ..records.standing import Standing
 from ..stopping import TimeLimit
 from .board import Board, Pictures
@@ -24,7 +25,10 @@ class Asked(NamedTuple):
 
 
 class Watch:
-    """title: the search node in messages. items: how the search for each image stands. steps: those of a trajectory."""
+    """title: the search node in messages. items: how the search for each image stands. steps: those of a trajectory.
+    hands: who scores candidates, by the steps that all have done so far; none where this process does alone."""
+
+    hands: Callable[[int], Sequence[Hand]] = staticmethod(lambda _: ())
 
     def __init__(
         self, title: str, board: Board, items: Sequence[Standing[Any]], steps: int, asked: Asked, glimpses: Glimpses
@@ -45,6 +49,7 @@ class Watch:
 
     def progress(self, steps: int, nfe: int) -> None:
         """steps: done by all candidates so far. nfe: predictions for those that are running."""
+        self.board.hands = self.hands(steps)
         self.board.progress(steps / self.steps, self.nfe + nfe)
 
     def racing(

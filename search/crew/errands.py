@@ -35,6 +35,7 @@ def run(errand: Errand, plan: Plan, call: SamplerCall, judge: Judge, source: Noi
     driver = Driver(plan, call, judge, source, Known(page, plan.title, ()))
     trajectories = driver.trajectories
     errand.spent = lambda: _spent(driver, source.items)
+    errand.steps = lambda: round(driver.board.remaining.done * call.steps)
     for place, start in piece.starts.items():
         trajectories.stretches.hold(*place, start)
     try:

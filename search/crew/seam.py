@@ -18,6 +18,7 @@ from ..course import Recipes
 from ..history.ledger import line
 from ..methods.pruning import Race
 from ..records.candidate import Candidate
+from ..records.hand import Hand
 from ..records.recipe import Recipe
 from ..records.standing import Result
 
@@ -53,6 +54,11 @@ class Piece:
     race: Race | None = None
     starts: Mapping[tuple[int, Recipe], Tensor] = field(default_factory=dict)
     outcomes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def work(self) -> int:
+        """Steps of all its candidates together."""
+        return len(self.candidates) * self.steps if self.race is None else self.race.cost
 
     def joined(self, others: Sequence[Piece]) -> Piece:
         """With others of the same round."""
@@ -105,13 +111,15 @@ class Handed(Protocol):
 
     take: what this process shall run; None when nobody has to begin anything more. wait: what has come in since, at the
     latest after so many seconds; raises CrewError for what no one can score. is_over: whether nothing more will come.
-    close: nobody begins anything more, and what runs elsewhere is interrupted; what was still to be told.
+    close: nobody begins anything more, and what runs elsewhere is interrupted; what was still to be told. who: all but
+    this process, and what they have now.
     """
 
     def take(self) -> Piece | None: ...
     def wait(self, seconds: float) -> list[Scored | Note]: ...
     def is_over(self) -> bool: ...
     def close(self) -> list[Scored | Note]: ...
+    def who(self) -> list[Hand]: ...
 
 
 class Crew(Protocol):
@@ -155,6 +163,9 @@ class _Here:
         self.units = []
         return []
 
+    def who(self) -> list[Hand]:
+        return []
+
 
 class Offer(NamedTuple):
     """A crew, and what it is asked about."""
@@ -168,7 +179,8 @@ class Errand:
     """In another process: the piece that a search node scores instead of searching.
 
     lines: of the candidates, [candidates][images]. results, ends: by image and place in the piece. beside: predictions
-    of each image that are no candidate's. spent: asks for those of each image so far.
+    of each image that are no candidate's. spent: asks for those of each image so far. steps: asks for those of all
+    candidates together.
     """
 
     sampler: str
@@ -180,6 +192,7 @@ class Errand:
     ends: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     beside: list[int] = field(default_factory=list)
     spent: Callable[[], list[int]] = list
+    steps: Callable[[], int] = int
     is_done: bool = False
 
     def add(self, candidates: Sequence[Candidate], results: Sequence[Result | None]) -> None:

@@ -23,15 +23,18 @@ from ..methods.pruning import Race
 from ..pictures import thumbnail
 from ..records.candidate import Candidate
 from ..records.grid import Grid
+from ..records.hand import Hand
 from ..records.recipe import Recipe
 from ..records.standing import Result
 from ..remaking import give_parents
-from .seam import Handed, Note, Offer, Piece, Scored
+from .seam import THIS_GPU, Handed, Note, Offer, Piece, Scored
 
 POLL = 0.1  # seconds
 MOST = 8  # candidates that one worker takes at a time
 PROOF = 4  # candidates that run here while it is not known whether they may share a call
-HERE = "this GPU"
+
+
+_IDLE = Hand(THIS_GPU, "waits")
 
 
 class _Came(NamedTuple):
@@ -57,6 +60,8 @@ class Spread(Evaluator):
         self.by: Counter[str] = Counter()
         self.own: Iterator[bool] | None = None  # what runs here
         self.first: int | None = None  # the number of what runs here out of its turn
+        self.me = _IDLE
+        self.watch.hands = self._hands
 
     @property
     def notes(self) -> list[str]:
@@ -71,6 +76,12 @@ class Spread(Evaluator):
     def _number(self) -> int:
         """Of the candidate that is next."""
         return len(self.course.standings[0].seen)
+
+    def _hands(self, steps: int) -> list[Hand]:
+        """Who has what, this process first. steps: done by all candidates so far, also those of the call that runs."""
+        others = [] if self.handed is None else self.handed.who()
+        me = self.me._replace(steps=steps - self.spent.steps)
+        return [hand._replace(done=self.by[hand.who]) for hand in ([me, *others] if others else [])]
 
     def evaluate(self, asked: Round, in_time: bool = True) -> Iterator[Judged[Result]]:
         is_here = asked.race is not None and (asked.race.answer_within or self.trajectories.alone_because)
@@ -272,7 +283,7 @@ class Spread(Evaluator):
         for single in [piece] if piece.race is not None else _runs(piece):
             candidates, number = list(single.candidates), single.numbers[0]
             running = Evaluator.evaluate(self, Round(candidates, single.race), in_time)
-            while (judged := self._next_of(running, number, single.race)) is not None:
+            while (judged := self._next_of(running, single, number)) is not None:
                 number += len(judged.recipes)
                 yield True
             is_unpruned = single.race is not None and bool(self.trajectories.alone_because)
@@ -280,16 +291,18 @@ class Spread(Evaluator):
                 yield False
                 return
 
-    def _next_of(self, running: Iterator[Judged[Result]], number: int, race: Race | None) -> Judged[Result] | None:
+    def _next_of(self, running: Iterator[Judged[Result]], single: Piece, number: int) -> Judged[Result] | None:
         """number: of the candidate that comes next."""
         self.first = number
+        left = tuple(one for one in single.numbers if one >= number)
+        self.me = Hand(THIS_GPU, "runs", left, work=single.work * len(left) // len(single.numbers))
         try:
             judged = next(running, None)
             if judged is not None:
-                self._keep(judged, race)
+                self._keep(judged, single.race)
             return judged
         finally:
-            self.first = None
+            self.first, self.me = None, _IDLE
 
     def _keep(self, judged: Judged[Result], race: Race | None) -> None:
         first, race = self._grid.first, None if self.trajectories.alone_because else race
@@ -299,7 +312,7 @@ class Spread(Evaluator):
             kept = [judged.kept[image][at] for image in images]
             pictures = [judged.pictures.get((image, first + at)) for image in images]
             self._came(recipes, race, _Came(candidates, kept, pictures))
-        self.by[HERE] += len(judged.recipes)
+        self.by[THIS_GPU] += len(judged.recipes)
 
     def _came(self, recipes: Recipes, race: Race | None, came: _Came) -> None:
         key = (recipes, self._steps, race)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..history.ledger import entry
@@ -50,6 +51,33 @@ def piece_from_wire(told: Mapping[str, Any], tensor: Callable[[Any], Tensor]) ->
         {(image, recipe_from_wire(recipe)): tensor(start) for image, recipe, start in told["starts"]},
         told["outcomes"],
     )
+
+
+def value_to_wire(value: Any) -> list[Any]:
+    """What is all tensors, numbers and texts, such as a CONDITIONING, as [kind, ..] with arrays of bytes."""
+    if isinstance(value, Tensor):
+        flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        return ["tensor", str(value.dtype).removeprefix("torch."), list(value.shape), flat]
+    if isinstance(value, dict):
+        return ["dict", *([value_to_wire(name), value_to_wire(part)] for name, part in value.items())]
+    if isinstance(value, (list, tuple)):
+        return [type(value).__name__, *map(value_to_wire, value)]
+    return ["plain", value]
+
+
+def value_from_wire(told: Sequence[Any]) -> Any:
+    """Tensors are on the CPU, and nobody else's."""
+    kind, *parts = told
+    if kind == "tensor":
+        dtype, shape, flat = parts
+        made = torch.empty(shape, dtype=getattr(torch, dtype))
+        made.view(-1).view(torch.uint8).numpy()[:] = flat
+        return made
+    if kind == "dict":
+        return {value_from_wire(name): value_from_wire(part) for name, part in parts}
+    if kind == "plain":
+        return parts[0]
+    return [value_from_wire(part) for part in parts] if kind == "list" else tuple(map(value_from_wire, parts))
 
 
 def recipe_to_wire(recipe: Recipe) -> list[Any]:

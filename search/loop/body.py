@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,8 +40,8 @@ class Body:
 
     nodes: ids, each after those it depends on. judged: those that the score needs; the others run for the winner only.
     reads: the slots of Open that the score depends on. picture: where the image comes from that the score looks at.
-    comes_along: whether the result is there as soon as the score is. outside: links from nodes that the loop does not
-    change, which all candidates use.
+    result: None where only scores are wanted. comes_along: whether it is there as soon as the score is. outside: links
+    from nodes that the loop does not change, which all candidates use.
     """
 
     nodes: tuple[str, ...]
@@ -55,11 +55,11 @@ class Body:
 
 
 def read_body(prompt: DynamicPrompt, flow: Flow, close_id: str, score: Link, result: Any) -> Body:
-    """Read the loop that ends in the Close with these inputs, as links."""
+    """Read the loop that ends in the Close with these inputs, as links. result: None where only scores are wanted."""
     ends = [link[0] for link in (score, result) if is_link(link)]
     nodes = _behind(prompt, flow.open_id, upstream(prompt, ends))
     if flow.run_outputs:
-        for output in _outputs(prompt):
+        for output in outputs(prompt, prompt.all_node_ids()):
             more = _behind(prompt, flow.open_id, upstream(prompt, [output], stop=close_id))
             nodes += [node for node in more if node not in nodes]
     judged = frozenset(upstream(prompt, [score[0]])) & frozenset(nodes)
@@ -72,7 +72,7 @@ def read_body(prompt: DynamicPrompt, flow: Flow, close_id: str, score: Link, res
         score=score,
         result=result,
         picture=_picture(prompt, score, judged),
-        comes_along=not is_link(result) or result[0] in at_once,
+        comes_along=result is not None and (not is_link(result) or result[0] in at_once),
         outside=tuple(link for link in entering if link[0] not in {flow.open_id, *nodes}),
     )
 
@@ -86,10 +86,9 @@ def _behind(prompt: DynamicPrompt, open_id: str, order: list[str]) -> list[str]:
     return [node for node in order if node in reached and node != open_id]
 
 
-def _outputs(prompt: DynamicPrompt) -> list[str]:
-    """The nodes that run for their own sake: previews, saves."""
-    every = sorted(prompt.all_node_ids())
-    return [node for node in every if getattr(class_of(prompt, node), "OUTPUT_NODE", False)]
+def outputs(prompt: DynamicPrompt, nodes: Iterable[str]) -> list[str]:
+    """Those of the nodes that run for their own sake: previews, saves."""
+    return [node for node in sorted(nodes) if getattr(class_of(prompt, node), "OUTPUT_NODE", False)]
 
 
 def _reads(prompt: DynamicPrompt, open_id: str, nodes: frozenset[str]) -> frozenset[int]:

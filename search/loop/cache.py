@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import comfy.memory_management
-from comfy_execution.caching import BasicCache
+from ..host import outputs
 
 
 def forget(prefix: str) -> None:
@@ -12,9 +11,8 @@ def forget(prefix: str) -> None:
     From ComfyUI's default cache, which is there to be small. One that was chosen with --cache-classic or --cache-lru
     keeps what it was chosen to keep.
     """
-    release = getattr(comfy.memory_management, "extra_ram_release_callback", None)
-    cache = getattr(release, "__self__", None)  # it is a method of the cache of the prompt that is running
-    if not isinstance(cache, BasicCache):
+    cache = outputs.cache()
+    if cache is None:
         return
     keys = cache.cache_key_set.keys
     needed = {keys[node] for node in cache.dynprompt.original_prompt}

@@ -10,7 +10,8 @@ from comfy_execution.graph_utils import GraphBuilder, Node, is_link
 
 from ..host.graph import Link
 from .body import INDEX, NOISE, POSITIVE, SEED
-from .search import LoopSearch, positive
+from .looped import Looped, positive
+from .search import LoopSearch
 
 SLOTS = 64  # candidates that one SearchLoopRun can ask for; then it puts another in its place
 
@@ -22,7 +23,7 @@ def slot(at: int) -> str:
     return f"candidate{at}"
 
 
-def run_graph(search: LoopSearch, first: int) -> tuple[list[Link], Graph]:
+def run_graph(search: Looped, first: int) -> tuple[list[Link], Graph]:
     """A SearchLoopRun for the candidates from number `first` on, with a SearchLoopCandidate in each slot, which the
     host does not run before it is asked for. Returns links to the outputs of SearchLoopRun, and the graph."""
     graph = GraphBuilder(search.where.prefix)
@@ -36,7 +37,7 @@ def run_graph(search: LoopSearch, first: int) -> tuple[list[Link], Graph]:
     return [run.out(output) for output in range(4)], graph.finalize()
 
 
-def candidate_graph(search: LoopSearch, index: int, node_id: str) -> tuple[Link, Graph]:
+def candidate_graph(search: Looped, index: int, node_id: str) -> tuple[Link, Graph]:
     """A copy of the nodes in the loop for a SearchLoopCandidate, ending in a SearchLoopScore."""
     search.cached[index] = f"{node_id}."
     copy = _Copy(search, index, GraphBuilder(search.cached[index]))
@@ -61,7 +62,7 @@ def result_graph(search: LoopSearch) -> tuple[Link, Graph]:
 class _Copy:
     """The nodes of the loop with one candidate's seed, index and noise. They show their progress on the user's own."""
 
-    def __init__(self, search: LoopSearch, index: int, graph: GraphBuilder):
+    def __init__(self, search: Looped, index: int, graph: GraphBuilder):
         self.search = search
         self.index = index
         self.graph = graph
@@ -104,7 +105,7 @@ class _Copy:
         return self.graph.node("SearchLoopOutside", name, search=self.search, name=name).out(0)
 
 
-def _gather(search: LoopSearch, graph: GraphBuilder, run: Node) -> None:
+def _gather(search: Looped, graph: GraphBuilder, run: Node) -> None:
     """Have the search keep what enters the loop from outside: without a cache, the host would make it again for each
     candidate."""
     for link in search.body.outside:

@@ -6,17 +6,14 @@ import logging
 import math
 import time
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
-import comfy.utils
-from comfy_execution.graph import DynamicPrompt
-from comfy_execution.progress import NodeState, get_progress_state
 from PIL.Image import Image
 from torch import Tensor
 
-from ...verifiers.base import Details
 from ..board.boards import BOARDS
 from ..course import Course, Judged
+from ..crew.seam import Offer
 from ..history.known import is_same
 from ..host.prompts import PROMPTS
 from ..methods.base import Start
@@ -31,8 +28,9 @@ from ..results import Found
 from ..sampling.wordings import WORDED_IN_LOOPS
 from ..stopping import TimeLimit
 from .body import Body, Flow
-from .cache import forget
 from .kept import SCORE, Kept, Made
+from .looped import Look, Looped, Where
+from .spread import LoopSpread
 
 
 class _Wire:
@@ -44,43 +42,23 @@ class _Wire:
         raise NotImplementedError
 
 
-class Where(NamedTuple):
-    """prompt: where the nodes of the loop are. close: the id of its Search Loop Close, and the place in the list that
-    it runs for. prefix: how the ids begin of all nodes that are made for this search."""
+class LoopSearch(Looped):
+    """One search. offer: others who run candidates, where people want that."""
 
-    prompt: DynamicPrompt
-    close: tuple[str, int]
-    prefix: str
-
-
-def positive(wording: int) -> str:
-    """What a conditioning is kept as for the copies, by its wording's number."""
-    return f"positive{wording}"
-
-
-class LoopSearch:
-    """One search. The host runs the candidates that `wanted` names, and tells it when one `begins` and what it made."""
-
-    def __init__(self, plan: Plan, flow: Flow, body: Body, kept: Kept, where: Where):
-        self.plan = plan
-        self.flow = flow
-        self.body = body
+    def __init__(self, plan: Plan, flow: Flow, body: Body, kept: Kept, where: Where, offer: Offer | None = None):
+        super().__init__(plan, flow, body, where)
         self.kept = kept
-        self.where = where
         self.limit = TimeLimit(plan.limits.max_seconds)
         seconds = plan.limits.max_seconds
         settings = {"max_seconds": seconds, "seed": flow.seed, "marks": [kept.page.marks_of(0)]}
         self.board = BOARDS.start(plan.node, plan.name, plan.method.trajectories, **settings)
-        said = {positive(at): [own] for at, own in enumerate(flow.positives.values())}
-        self.outside: dict[str, list[Any]] = {"value": [flow.value], **said}  # lists that copies take, by name
-        self.later: dict[int, Any] = {}  # links to results that the score did not need, by candidate
-        self.cached: dict[int, str] = {}  # candidates whose nodes ComfyUI's cache holds, and how the ids of those begin
-        self.runs = 0
+        self.spread = None if offer is None else LoopSpread(offer, kept, self.board.origin.prompt)
         self.began = self.seconds = 0.0  # when the candidate that runs began, and what those before it took
         self._start()
 
     def _start(self) -> None:
         self.asked: list[tuple[Recipe, int]] = []  # what the method has asked for so far, and the round of each
+        self.early: tuple[int, float, Made] | None = None  # the best of what ran here ahead of its turn, and its score
         start, stop_asked = Start(self.flow.seed), lambda: self.board.stop_asked
         self.course: Course[Made] = Course(self.plan, start, _Wire(), stop_asked, marks=self.board.marks)
         self.course.stopping.limit = self.limit
@@ -107,6 +85,9 @@ class LoopSearch:
         CandidatesFailed when the search has ended without one."""
         new = self._add_known()
         if new is None:
+            if self.spread is not None:
+                self.spread.close()
+                self.board.hands = ()
             self.course.check()
             self._choose()
             return self.best if self.made is None else None
@@ -120,12 +101,6 @@ class LoopSearch:
             self.board.choose(0, index)
         self.standing.pass_over(self.course.marks[0].is_rejected)
 
-    def name(self, index: int) -> str:
-        recipe = self.recipe(index)
-        moves = f", {len(recipe.moves)} moves" if recipe.moves else ""
-        said = f', "{recipe.wording}"' if recipe.wording else ""
-        return f"candidate {index} (seed {recipe.seed}{moves}{said})"
-
     def begins(self, index: int) -> None:
         """Say which candidate runs: an error inside the loop comes from the host and can not name it."""
         self.began = time.perf_counter()
@@ -138,38 +113,24 @@ class LoopSearch:
         )
         PROMPTS.show(text, self.plan.node)
 
-    def add(
-        self,
-        index: int,
-        score: float,
-        image: Tensor | None,
-        made: Made,
-        failed: str = "",
-        is_one_color: bool = False,
-        details: dict[str, Details] | None = None,
-    ) -> None:
-        """What became of a candidate. image: [H, W, 3], float in 0..1, that was scored. failed: why its score does not
-        count. is_one_color, details: see Candidate."""
-        picture = None if image is None or failed else thumbnail.of_image(image)
+    def add(self, index: int, look: Look, made: Made) -> None:
         self.seconds += time.perf_counter() - self.began
-        recipe, round_ = self.asked[index]
-        seen = Candidate(
-            scores={} if failed else {_Wire.name: score},
-            recipe=recipe,
-            round=round_,
-            nfe=0,
-            thumbnail=b"" if picture is None else thumbnail.encode(picture),
-            failed=failed,
-            is_one_color=is_one_color,
-            details=details or {},
-        )
-        if index < len(self.standing.seen):
-            self._add_again(index, seen, made)
-        else:
+        picture = look.picture()
+        seen = look.candidate(*self.asked[index], picture)
+        is_new, is_next = index >= len(self.standing.seen), index == len(self.standing.seen)
+        if is_new:
             self.kept.add(seen, index)
-            self._take(seen, made)
             self.limit.spent_on(1)
-        if self.standing.best == index and not made.is_link:
+            if self.spread is not None and not self.spread.is_over:
+                self.spread.ran(index)
+        else:
+            self._add_again(index, seen, made)
+        if is_next:
+            self._take(seen, made)
+        elif is_new:  # it is found when it is its turn
+            self._hold(index, seen, made)
+            return
+        elif self.standing.best == index and not made.is_link:
             self.add_result(made.value)
         self._show({} if picture is None else {index: picture})
 
@@ -197,22 +158,14 @@ class LoopSearch:
         PROMPTS.record([winner], self.where.close)
         return Found([report])
 
-    def show_progress(self) -> None:
-        """Show how far the search is, and make the host forget the nodes of this search that have finished.
+    @property
+    def progress(self) -> tuple[int, float]:
+        return len(self.standing.seen), self.plan.method.trajectories
 
-        It repeats the state of every node that has run in each of its messages to the browser; all candidates' together
-        would be gigabytes.
-        """
-        comfy.utils.ProgressBar(self.plan.method.trajectories).update_absolute(len(self.standing.seen))
-        states = get_progress_state().nodes
-        for node in [node for node in states if node.startswith(self.where.prefix)]:
-            if states[node]["state"] is NodeState.Finished:
-                del states[node]
-
-    def let_go(self) -> None:
-        """Make the host forget what the candidates have made, but for the best one."""
-        for index in [index for index in self.cached if index != self.standing.best]:
-            forget(self.cached.pop(index))
+    @property
+    def needed(self) -> set[int]:
+        held = set() if self.early is None else {self.early[0]}
+        return held if self.standing.best is None else {self.standing.best, *held}
 
     def give_result(self) -> Any:
         """The winner's result, or a link to it; the host holds this search until the prompt has ended, and shall not
@@ -222,9 +175,12 @@ class LoopSearch:
         return made.value
 
     def _add_known(self) -> int | None:
-        """Go on with what was scored in earlier runs, up to the first candidate that was not; None if there is none."""
+        """Go on with what is scored, in earlier runs or by others, up to the first candidate that is not; the one to
+        run here, None if there is none."""
         pictures: dict[int, Image] = {}
         new = None
+        if self.spread is not None:
+            self.spread.listen()
         while new is None and not self.course.stopping.is_enough():
             index = len(self.standing.seen)
             if index == len(self.asked) and not self._ask():
@@ -232,13 +188,44 @@ class LoopSearch:
             known = self.kept.find(self.recipe(index), index)
             if known is not None:
                 seen, made = known
+                if self.early is not None and self.early[0] == index:
+                    made, self.early = self.early[2], None
                 self._take(replace(seen, round=self.asked[index][1]), made)
                 pictures |= {index: thumbnail.decode(seen.thumbnail)} if seen.thumbnail else {}
-            elif self.course.stopping.affords(1):
-                new = index
+                continue
+            if pictures:
+                self._show(pictures)
+                pictures = {}
+            new = self._next(index)
         if pictures:
             self._show(pictures)
         return new
+
+    def _next(self, index: int) -> int | None:
+        """A candidate to run here, this one or with others a later one; None when there is no time for it, or something
+        may have come."""
+        stopping, spread = self.course.stopping, self.spread
+        if spread is None or spread.is_over:
+            return index if stopping.affords(1) else None
+        if not spread.has(index):
+            left = [at for at in range(index, len(self.asked)) if self.kept.find(self.recipe(at), at) is None]
+            spread.hand_out({at: self.recipe(at) for at in left})
+        is_first = not self.standing.seen
+        may_begin = is_first or bool(self.limit.affords(1))
+        if not is_first and (self.limit.is_passed or not (may_begin or spread.is_elsewhere)):
+            stopping.reason = "time"
+            return None
+        new = spread.next(may_begin)
+        self.board.hands = spread.who()
+        self.board.progress(self.board.remaining.done, self.board.nfe)
+        return new
+
+    def _hold(self, index: int, seen: Candidate, made: Made) -> None:
+        """Keep the result of a candidate that ran ahead of its turn, if it may turn out best."""
+        best = None if self.standing.best is None else self.standing.seen[self.standing.best].score
+        rivals = [score for score in (best, self.early and self.early[1]) if score is not None]
+        if not seen.failed and all(seen.scores[SCORE] > score for score in rivals):
+            self.early = index, seen.scores[SCORE], made
 
     def _ask(self) -> bool:
         """Let the method ask for more candidates; False when it has ended."""
@@ -250,7 +237,10 @@ class LoopSearch:
         return True
 
     def _take(self, seen: Candidate, made: Made | None) -> None:
-        self.course.take(Judged([(self.recipe(len(self.standing.seen)),)], [[seen]], [[made]]))
+        index = len(self.standing.seen)
+        self.course.take(Judged([(self.recipe(index),)], [[seen]], [[made]]))
+        if made is not None and not made.is_link and self.standing.best == index:
+            self.add_result(made.value)
 
     def _add_again(self, index: int, seen: Candidate, made: Made) -> None:
         """The winner of an earlier run once more. When its score has changed, those of the others may have as well."""
@@ -258,11 +248,15 @@ class LoopSearch:
         if is_same(before, seen.scores, self.standing.seen):
             self.standing.again(index, seen, made)
             return
+        is_elsewhere = self.spread is not None and index in self.spread.scored
         logging.warning(
-            "%s: %s had the score %.4f in an earlier run and has %.4f now, so what was kept is of no use: something in "
-            "the loop has changed or is random. All candidates run again.",
-            *(self.plan.title, self.name(index), before[_Wire.name], seen.scores.get(_Wire.name, math.nan)),
+            "%s: %s had the score %.4f %s and has %.4f now, so what was kept is of no use: something in the loop has "
+            "changed or is random. All candidates run again.",
+            *(self.plan.title, self.name(index), before[_Wire.name]),
+            *("on another GPU" if is_elsewhere else "in an earlier run", seen.scores.get(_Wire.name, math.nan)),
         )
+        if self.spread is not None and is_elsewhere:
+            self.spread.distrust()
         self.kept.forget()
         self._start()
 
@@ -273,5 +267,6 @@ class LoopSearch:
 
     def _report(self) -> Report:
         seconds = Seconds(sampling=self.seconds, total=self.limit.elapsed)
-        notes = (WORDED_IN_LOOPS,) if len(self.plan.wordings) > 1 else ()
-        return self.course.report(0, steps=0, seconds=seconds, notes=notes)
+        notes = [WORDED_IN_LOOPS] if len(self.plan.wordings) > 1 else []
+        notes += [] if self.spread is None else self.spread.notes
+        return self.course.report(0, steps=0, seconds=seconds, notes=tuple(notes))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 SHOWN_SIDE = 768  # nobody is shown more of a candidate
 LONGEST_SIDE = 256
-ON_DISK_SIDE, ON_DISK_QUALITY = 96, 80
+ON_DISK_SIDE, ON_DISK_QUALITY = 96, 75
 
 
 def of_image(image: Tensor) -> Image.Image:

@@ -128,7 +128,7 @@ def test_without_workers_it_is_an_error(cluster: str) -> None:
 
 
 def test_a_killed_command_goes_on_where_it_was(cluster: str, tmp_path: Path) -> None:
-    count = 200
+    count = 60
     lines = "".join(f"{number},{'fail' if number == 5 else 'wait'}\n" for number in range(1, count + 1))
     (tmp_path / "table.csv").write_text("1.number,1.does\n" + lines)
     code = f"import sys; sys.path[:0] = {PATHS}; import stub_worker; stub_worker.command(*sys.argv[1:])"

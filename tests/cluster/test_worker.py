@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from noise_search.cluster import worker
+
+NOBODY = 2**22 + 1  # above all process ids of Linux
 
 
 class Ended(BaseException):
@@ -59,3 +62,22 @@ def test_what_nodes_have_saved_is_taken_away_and_previews_only_where_nothing_was
     written()
     assert worker.taken({"1": {"images": shown[1:]}}) == [("1", ".png", b"a_temp")]
     assert worker.taken({"1": {"text": ["words"]}}) == []
+
+
+def test_a_workers_folder_goes_with_it_and_those_of_killed_ones_go_when_another_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[Any] = []
+    monkeypatch.setattr(worker.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(worker.atexit, "register", lambda *given, **named: ends.append((given, named)))
+    machine = worker.platform.node()
+    killed, elsewhere = f"{worker.SCRATCH}{machine}_{NOBODY}_a", f"{worker.SCRATCH}another_{NOBODY}_a"
+    others = [killed, elsewhere, f"{worker.SCRATCH}{machine}_{os.getpid()}_a", f"{worker.SCRATCH}older"]
+    for name in others:
+        (tmp_path / name / "output").mkdir(parents=True)
+    made = Path(worker.scratch_folder())
+    assert made.is_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {*others, made.name} - {killed}
+    (((remove, *given), named),) = ends
+    remove(*given, **named)
+    assert not made.exists()

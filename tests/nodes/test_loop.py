@@ -31,19 +31,24 @@ class Search:
     best = 2
 
     def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
+        self.told: list[tuple[Any, Any]] = []
 
     def name(self, index: int) -> str:
         return f"candidate {index} (seed 102)"
 
-    def add(self, *what: Any) -> None:
-        self.told.append(what)
+    def add(self, index: int, look: Any, made: Any) -> None:
+        self.told.append((look, made))
 
 
-def scored(score: list[Any], **given: Any) -> tuple[Any, ...]:
+def told(score: list[Any], **given: Any) -> tuple[Any, Any]:
+    """What came of a candidate: its looks, and what it made."""
     search = Search()
     call("SearchLoopScore", search=[search], index=[2], score=score, **given)
     return search.told[0]
+
+
+def scored(score: list[Any], **given: Any) -> Any:
+    return told(score, **given)[0]
 
 
 def test_open_gives_candidate_0() -> None:
@@ -64,7 +69,7 @@ def test_where_the_copies_run_the_nodes_themselves_are_held_back() -> None:
 
 
 def test_the_mean_of_several_scores_counts() -> None:
-    assert scored([1, 2.0, 6])[1] == 3.0
+    assert scored([1, 2.0, 6]).score == 3.0
 
 
 @pytest.mark.parametrize(
@@ -80,8 +85,8 @@ def test_a_score_that_is_no_number_names_node_and_candidate(score: list[Any], sh
 def test_what_verifiers_told_of_the_images_comes_along() -> None:
     detailed = importlib.import_module("noise_search.search.judging.scoring").DetailedScore
     cat, dog = ({"text": text, "score": 1.0, "holds": True} for text in ("a cat", "a dog"))
-    assert scored([detailed(0.5, {"list": [cat]}), detailed(1.5, {"list": [dog]})])[-1] == {"list": [cat, dog]}
-    assert scored([0.5, 1.5])[-1] == {}
+    assert scored([detailed(0.5, {"list": [cat]}), detailed(1.5, {"list": [dog]})]).details == {"list": [cat, dog]}
+    assert scored([0.5, 1.5]).details == {}
 
 
 def test_where_all_requirements_have_to_hold_a_number_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,13 +101,13 @@ def test_where_all_requirements_have_to_hold_a_number_is_not_enough(monkeypatch:
 
 def test_the_picture_of_a_video_is_its_middle_frame() -> None:
     frames = torch.rand(5, 8, 8, 3)
-    assert torch.equal(scored([1.0], picture=[frames])[2], frames[2])
-    assert scored([1.0])[2] is None
+    assert torch.equal(scored([1.0], picture=[frames]).image, frames[2])
+    assert scored([1.0]).image is None
 
 
 def test_a_result_that_is_there_is_kept_and_another_is_where_the_host_makes_it() -> None:
-    assert scored([1.0], result=["an image"])[3] == ("an image", False)
-    assert scored([1.0])[3] == (["7", 0], True)
+    assert told([1.0], result=["an image"])[1] == ("an image", False)
+    assert told([1.0])[1] == (["7", 0], True)
 
 
 def test_several_results_say_where_to_connect_the_list() -> None:

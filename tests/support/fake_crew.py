@@ -73,6 +73,12 @@ class _Handed:
         self.work.close()
         return []
 
+    def who(self) -> list[Any]:
+        hand = importlib.import_module("noise_search.search.records.hand").Hand
+        pieces = [_joined(share) for share in self.flying]
+        has = [hand(f"worker {at + 1}", "runs", piece.numbers, 1, piece.work) for at, piece in enumerate(pieces)]
+        return has + [hand(f"worker {at + 1}", "waits") for at in range(len(has), self.crew.workers)]
+
     def _fill(self) -> None:
         while len(self.flying) < self.crew.workers and (share := self.work.take(self.crew.workers + self.crew.helps)):
             self.flying.append(share)

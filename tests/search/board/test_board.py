@@ -85,6 +85,22 @@ def test_what_has_only_begun_is_shown_until_it_has_a_score(boards: Any, server: 
     assert [entry["index"] for entry in board.message()["candidates"][0]] == [0]
 
 
+def test_who_scores_is_told_until_the_search_ends(boards: Any, server: Server) -> None:
+    hand = importlib.import_module("noise_search.search.records.hand").Hand
+    board = boards.Boards().start("5", "random", 4)
+    assert board.message()["hands"] == {"count": 0, "first": []}
+    board.hands = [hand("this GPU", "waits"), hand("worker 1", "runs", (2, 3), 5, 8, done=1)]
+    shown(board, [0.1])
+    told = server.sent[-1][1]["hands"]
+    assert told["count"] == 2
+    assert [(one["who"], list(one["numbers"]), one["steps"]) for one in told["first"]] == [
+        ("this GPU", [], 0),
+        ("worker 1", [2, 3], 5),
+    ]
+    board.end("finished")
+    assert server.sent[-1][1]["hands"] == {"count": 0, "first": []}
+
+
 def test_a_score_that_changed_is_told_again(boards: Any, server: Server) -> None:
     board = boards.Boards().start("5", "random", 4)
     shown(board, [0.1, 0.2])

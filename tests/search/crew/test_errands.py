@@ -87,6 +87,7 @@ def test_what_a_call_has_spent_is_known() -> None:
     run(made)
     assert made.beside == [0] * IMAGES, "nothing was spent that is not a candidate's"
     assert len(made.spent()) == IMAGES
+    assert made.steps() == 3 * STEPS
 
 
 def test_the_errand_of_another_sampler_is_left_alone() -> None:

@@ -21,6 +21,13 @@ def test_pieces_are_joined_and_split_but_not_races() -> None:
     assert raced.split() == [raced]
 
 
+def test_what_a_piece_takes() -> None:
+    pieces = [Piece(((recipe,),), (at,), 4) for at, recipe in enumerate(RECIPES)]
+    assert pieces[0].joined(pieces[1:]).work == 4 * 4
+    raced = race(2, 8)
+    assert Piece(((RECIPES[0],),) * raced.starts, tuple(range(raced.starts)), 8, raced).work == raced.cost
+
+
 def test_nobody_gives_everything_to_this_process_and_says_why_once() -> None:
     pieces = [Piece(((recipe,),), (at,), 4) for at, recipe in enumerate(RECIPES)]
     handed = Nobody("Ray is not installed.").start(JOB, pieces, 8)
@@ -31,7 +38,7 @@ def test_nobody_gives_everything_to_this_process_and_says_why_once() -> None:
     assert [note.text for note in handed.wait(0)] == ["Ray is not installed."]
     assert handed.take() is None
     assert handed.is_over()
-    assert handed.wait(0) == handed.close() == []
+    assert handed.wait(0) == handed.close() == handed.who() == []
 
 
 def test_a_crew_is_opened_only_for_those_who_ask_for_one() -> None:

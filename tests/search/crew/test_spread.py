@@ -6,6 +6,7 @@ import importlib
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch as patched
 
 import pytest
 import torch
@@ -144,3 +145,38 @@ def test_candidates_of_this_process_take_part() -> None:
     own = sum(len(piece.candidates) for piece in made.own)
     told = found.reports[0].notes[-1].removeprefix("Candidates ran on several GPUs: ").removesuffix(".")
     assert set(told.split(", ")) == {f"{own} on this GPU", f"{11 - own} on worker 1"}
+
+
+def test_the_board_says_who_has_what_while_it_runs() -> None:
+    boards = importlib.import_module("noise_search.search.board.board")
+    seen: list[Any] = []
+    plain = boards.Board.progress
+
+    def progress(self: Any, trajectories: float, nfe: int) -> None:
+        seen.append((self, list(self.hands)))
+        plain(self, trajectories, nfe)
+
+    with patched.object(boards.Board, "progress", progress):
+        ran(METHODS["random"], FakeCrew(workers=2, seed=1))
+    told = [hands for _, hands in seen if hands]
+    assert {hand.who for hands in told for hand in hands} == {"this GPU", "worker 1", "worker 2"}
+    for hands in told:
+        has = [number for hand in hands for number in hand.numbers]
+        assert len(has) == len(set(has)), "nobody has what another one has"
+        assert set(has) <= set(range(11))
+        assert all(hand.steps <= hand.work for hand in hands)
+        assert all((hand.state == "runs") == bool(hand.numbers) for hand in hands)
+    own = [hands[0] for hands in told if hands[0].numbers]
+    assert max(hand.steps for hand in own) > min(hand.steps for hand in own), "its steps are told while it runs"
+    done = [sum(hand.done for hand in hands) for hands in told]
+    assert done == sorted(done)
+    assert done[-1] > 0
+    assert seen[-1][0].hands == (), "when it has ended nobody has anything"
+
+
+def test_alone_nobody_is_told() -> None:
+    boards = importlib.import_module("noise_search.search.board.board")
+    with patched.object(boards.Board, "progress") as progress, patched.object(boards.hand, "told") as told:
+        ran(METHODS["random"], nobody())
+    assert progress.called
+    assert all(not call.args[0] for call in told.call_args_list)

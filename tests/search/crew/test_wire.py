@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from noise_search.search.crew.seam import CrewError, Errand, Piece
-from noise_search.search.crew.wire import lines_read, piece_from_wire, piece_to_wire, recipe_from_wire, recipe_to_wire
+from noise_search.search.crew.wire import (
+    lines_read,
+    piece_from_wire,
+    piece_to_wire,
+    recipe_from_wire,
+    recipe_to_wire,
+    value_from_wire,
+    value_to_wire,
+)
 from noise_search.search.methods.pruning import Race, race
 from noise_search.search.records.candidate import Candidate
 from noise_search.search.records.recipe import Move, Path, Recipe, Turn
@@ -57,3 +65,16 @@ def test_candidates_come_back_as_they_were() -> None:
 def test_what_is_no_score_is_refused(line: bytes) -> None:
     with pytest.raises(CrewError, match="no score"):
         lines_read([[line]])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.bool])
+def test_values_come_out_as_they_were(dtype: torch.dtype) -> None:
+    tensors = [(torch.rand(3, 4) * 9).to(dtype).T, torch.ones((), dtype=dtype), torch.zeros(0, 2, dtype=dtype)]
+    value = [(tensors[0], {"a": 1, "b": None, 3: [True, "x", 1.5], "c": {}}), tensors[1], tensors[2]]
+    found = value_from_wire(value_to_wire(value))
+    assert type(found) is list
+    assert type(found[0]) is tuple
+    assert found[0][1] == value[0][1]
+    for ours, theirs in zip([found[0][0], *found[1:]], tensors, strict=True):
+        assert ours.dtype == dtype
+        assert torch.equal(ours, theirs)

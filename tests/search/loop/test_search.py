@@ -36,12 +36,16 @@ def started(candidates: int = 5, kept_before: Any = None, **given: Any) -> Any:
     )
 
 
+def look(score: float, **told: Any) -> Any:
+    return module("loop.looped").Look(score, torch.rand(8, 8, 3), **told)
+
+
 def run(search: Any, score: Score, most: int = 100) -> list[int]:
     """Run what is wanted; the candidates that ran."""
     ran = []
     while len(ran) < most and (index := search.wanted()) is not None:
         search.begins(index)
-        search.add(index, score(index), torch.rand(8, 8, 3), module("loop.kept").Made(f"result {index}", False))
+        search.add(index, look(score(index)), module("loop.kept").Made(f"result {index}", False))
         ran.append(index)
     return ran
 
@@ -188,7 +192,7 @@ def run_failing(search: Any, fail: set[int], **how: Any) -> None:
         search.begins(index)
         made = module("loop.kept").Made(f"result {index}", False)
         told = (how or {"failed": LOOP_NAN}) if index in fail else {}
-        search.add(index, float(index), torch.rand(8, 8, 3), made, **told)
+        search.add(index, look(float(index), **told), made)
 
 
 @pytest.mark.parametrize("how", [{"failed": LOOP_NAN}, {"is_one_color": True}], ids=["nan", "one color"])
@@ -223,7 +227,7 @@ def test_an_old_winner_that_fails_now_makes_all_run_again() -> None:
     search = started(3, before)
     assert search.wanted() == 2
     search.begins(2)
-    search.add(2, 0.0, torch.rand(8, 8, 3), module("loop.kept").Made("", False), failed=LOOP_NAN)
+    search.add(2, look(0.0, failed=LOOP_NAN), module("loop.kept").Made("", False))
     assert run(search, lambda index: float(-index)) == [0, 1, 2]
 
 
