@@ -92,7 +92,7 @@ def test_another_value_has_another_key(by_value: Any) -> None:
         torch.rand(2, device="meta"),
         [torch.rand(2), {1, 2}],
     ],
-    ids=str,
+    ids=["nothing", "a text", "a number", "an object", "a parameter", "sparse", "meta", "a set"],
 )
 def test_what_is_not_given(by_value: Any, value: Any) -> None:
     assert not by_value.is_given(value)
