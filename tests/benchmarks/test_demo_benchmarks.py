@@ -100,6 +100,19 @@ def test_effective_n_per_second_is_divided_by_the_time(quick: Any, tmp_path: Pat
     assert gained == pytest.approx(worth / took, abs=0.02 + 0.02 * worth / took)
 
 
+def test_refining_is_compared_with_as_many_new_seeds(quick: Any, tmp_path: Path) -> None:
+    seeds = {row["seed"]: row["score"] for row in quick("seed_bank", "seed_bank.jsonl", "--seeds", "10")}
+    rows = quick("refining", "refining.jsonl")
+    by_score = sorted((seeds[seed] for seed in range(8)), reverse=True)
+    for taken, place in (("the best of 8", 0), ("the fourth of 8", 3)):
+        own = {row["method"]: row for row in rows if row["taken"] == taken}
+        assert all(row["given"] == pytest.approx(by_score[place], abs=0.05) for row in own.values())
+        assert all(row["score"] >= row["given"] and row["nfe"] <= 2 * 20 for row in own.values())
+        assert own["new seeds"]["score"] == pytest.approx(max(by_score[place], seeds[8], seeds[9]), abs=0.05)
+    assert "| Auto Search, refine |" in (tmp_path / "refining.md").read_text()
+    assert quick("refining", "refining.jsonl") == rows
+
+
 def test_a_glass_step_has_the_distribution_of_what_it_draws_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of normal z, whose best prediction is known: x_s has mean, spread and covariance with x_t of equation (1)."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
