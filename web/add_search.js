@@ -1,13 +1,11 @@
 import { app } from "../../scripts/app.js";
 import { complain } from "./notice.js";
+import { GAP, placed, showNode } from "./placing.js";
 import { texts } from "./texts.js";
 import { beginnings, lead, nodesThatAre, wireInto, wiresOfType } from "./wires.js";
 
 /** "Add noise search" in the menu of a sampler: Auto Search on its MODEL wire, with all that it needs. */
 
-const GAP = 40;
-const TITLE = 30; // above a node's position
-const ROOM = 240; // below a new node, which is taller once Vue has drawn it, and when it shows its board
 const DEMO = ["LoadShapesModel", "LoadShapesVerifier"];
 const JUDGES = ["ImageRewardVerifier", "HPSVerifier", "PickScoreVerifier", "CLIPScoreVerifier"]; // the first choice first
 
@@ -49,36 +47,11 @@ function addSearch(sampler) {
     const vae = vaeFor(sampler, [wire]);
     if (vae) lead(vae, search, search.findInputSlot("vae"));
     else complain({ message: texts().noVAE });
-    app.canvas.selectItems([search]);
+    showNode(search);
   } finally {
     graph.afterChange();
     app.canvas.setDirty(true, true);
   }
-}
-
-/** A new node above another, and above everything that is there. */
-export function placed(graph, type, below) {
-  const node = window.LiteGraph.createNode(type);
-  graph.add(node);
-  const [width, height] = [node.size[0], node.size[1] + ROOM];
-  const x = below.pos[0];
-  let y = below.pos[1] - height - TITLE - GAP;
-  for (let moved = true; moved; ) {
-    moved = false;
-    for (const other of graph.nodes) {
-      if (other === node || !overlaps([x, y, width, height], other)) continue;
-      y = other.pos[1] - TITLE - height - GAP;
-      moved = true;
-    }
-  }
-  node.pos = [x, y];
-  return node;
-}
-
-function overlaps([x, y, width, height], { pos, size }) {
-  const beside = x >= pos[0] + size[0] + GAP / 2 || pos[0] >= x + width + GAP / 2;
-  const above = y - TITLE >= pos[1] + size[1] || pos[1] - TITLE >= y + height;
-  return !beside && !above;
 }
 
 /** A verifier that the graph has; else a loader of one whose weights are there; else of the first choice. */

@@ -56,7 +56,13 @@ app.registerExtension({
     setInterval(() => silentFor(SILENCE).forEach(({ board }) => catchUp(board)), SILENCE);
   },
   nodeCreated(node) {
-    if (searches(node)) widgetOf(node, actions);
+    if (!searches(node)) return;
+    const board = widgetOf(node, actions);
+    const { onAdded } = node;
+    node.onAdded = (...given) => {
+      onAdded?.apply(node, given);
+      board.fit(); // what makes it gives it another size
+    };
   },
   loadedGraphNode(node) {
     if (searches(node)) widgetOf(node, actions).fit(); // as it was saved

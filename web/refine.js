@@ -1,7 +1,7 @@
 import { app } from "../../scripts/app.js";
-import { placed } from "./add_search.js";
 import { canGoOn, queueWith, typeIn, widgetAt } from "./again.js";
 import { findNode } from "./find.js";
+import { placed, showNode } from "./placing.js";
 import { candidate } from "./server.js";
 import { texts } from "./texts.js";
 import { isSeed } from "./use.js";
@@ -90,7 +90,7 @@ function inOneStep(graph, change) {
 /** A new search on all wires of another one, which it leaves beside it. */
 function inPlaceOf(search, type) {
   const { graph } = search;
-  const node = placed(graph, type, search);
+  const node = placed(graph, type, search, ["below", "above"]);
   search.inputs.forEach(({ name }, slot) => {
     const own = node.findInputSlot(name);
     if (own >= 0) wireInto(search, slot).forEach((wire) => lead(wire, node, own));
@@ -99,7 +99,7 @@ function inPlaceOf(search, type) {
   for (const { name, links } of search.outputs) {
     [...(links ?? [])].forEach((id) => leadTo(graph.getLink(id), node, node.findOutputSlot(name)));
   }
-  app.canvas.selectItems([node]);
+  showNode(node);
   return node;
 }
 

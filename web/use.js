@@ -1,7 +1,7 @@
 import { app } from "../../scripts/app.js";
-import { placed } from "./add_search.js";
 import { canGoOn, queueWith } from "./again.js";
 import { findNode } from "./find.js";
+import { placed, showNode } from "./placing.js";
 import { candidate, useCandidate } from "./server.js";
 import { lead, leadTo, wireInto } from "./wires.js";
 
@@ -71,13 +71,14 @@ function replayInPlaceOf(search, recipe) {
   const { graph } = search;
   graph.beforeChange();
   try {
-    const replay = placed(graph, "ReplayNoise", search);
+    const replay = placed(graph, "ReplayNoise", search, ["below", "above"]);
     replay.widgets.find(({ name }) => name === "recipe").value = recipe;
     const [wire] = wireInto(search, modelSlot(search));
     const output = search.findOutputSlot("model");
     const links = [...(search.outputs[output].links ?? [])].map((id) => graph.getLink(id));
     lead(wire, replay, modelSlot(replay));
     links.forEach((link) => leadTo(link, replay, replay.findOutputSlot("model")));
+    showNode(replay);
   } finally {
     graph.afterChange();
     app.canvas.setDirty(true, true);

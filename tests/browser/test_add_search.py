@@ -56,6 +56,7 @@ def test_it_is_put_on_the_model_s_wire_with_all_it_needs(page: Frontend, vue: bo
     assert page.prompt()[sampler.id]["inputs"]["model"] == [name, 0]
     assert (given["model"], given["vae"]) == ([graph.loader.id, 0], [graph.loader.id, 2])
     assert page.prompt()[given["verifier"][0]]["class_type"] == "LoadShapesVerifier"
+    page.page.locator(".noise-search-place.compact .toggle").click()
     assert page.page.evaluate(OVERLAPS) == []
     run = page.run()
     assert run.status == "success", run.message

@@ -23,6 +23,16 @@ INSIDE = """() => {
 }"""
 
 
+IS_SEEN = """type => {
+    const { canvas } = app;
+    const [node] = app.rootGraph.nodes.filter(node => node.type === type);
+    const [left, top, width, height] = canvas.visible_area;
+    return node.pos[0] >= left && node.pos[0] + node.size[0] <= left + width
+        && node.pos[1] >= top && node.pos[1] + node.size[1] <= top + height
+        && Object.values(canvas.selected_nodes).map(({ type }) => type).join() === type;
+}"""
+
+
 @BOTH
 def test_zero_order_search_goes_on_from_the_candidate(boards: Boards) -> None:
     small(boards, seed=81_000)
@@ -35,6 +45,7 @@ def test_zero_order_search_goes_on_from_the_candidate(boards: Boards) -> None:
     dialog = boards.page.locator("dialog.noise-search-details")
     boards.page.evaluate(QUIET)
     dialog.get_by_role("button", name="Refine this").click()
+    boards.page.wait_for_function(IS_SEEN, arg="ZeroOrderSearch")
     assert boards.wait_for_end() == "success"
     prompt = boards.front_end.prompt()
     (sampler,) = (node for node in prompt.values() if node["class_type"] == "KSampler")
@@ -121,6 +132,7 @@ def test_auto_search_takes_the_place_of_another_search(boards: Boards) -> None:
     tile = boards.tiles().filter(has_not_text="yours").first
     score, recipe = tile.locator(".value").inner_text(), copied_recipe(boards, tile)
     press(boards, tile)
+    boards.page.wait_for_function(IS_SEEN, arg="AutoSearch")
     prompt = boards.front_end.prompt()
     refining, searched = node_of(prompt, "AutoSearch"), node_of(before, "RandomSearch")
     shared = ("model", "vae", "verifier", "prompt", "frames", "batch_size")
