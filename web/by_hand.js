@@ -22,7 +22,7 @@ export class ByHand {
       button(texts().tickSuggested, () => this.tick((index) => this.asks.suggested[this.image].includes(index))),
       this.go,
     ];
-    this.element = element("div", { class: "by-hand" }, this.asked, element("div", { class: "row" }, ...buttons), this.ends);
+    this.element = element("div", { class: "by-hand" }, this.asked, element("div", { class: "row actions" }, ...buttons), this.ends);
     this.element.append(this.grid);
   }
 

@@ -84,7 +84,10 @@ def test_it_opens_by_itself_and_a_tile_can_be_seen_large(boards: Boards) -> None
     wait_for(boards, 3)
     expect(boxes(boards).first).to_be_visible()
     asked(boards).get_by_role("button", name="⤢").first.click()
-    expect(boards.page.locator("dialog.noise-search-details")).to_be_visible()
+    dialog = boards.page.locator("dialog.noise-search-details")
+    expect(dialog).to_be_visible()
+    heights = {box["height"] for button in dialog.locator(".buttons button").all() if (box := button.bounding_box())}
+    assert max(heights) < 1.5 * min(heights), "none is stretched by a second line beside it"
     boards.page.keyboard.press("Escape")
     boards.keep_best()
     assert boards.wait_for_end() == "success"
