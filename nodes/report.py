@@ -59,7 +59,8 @@ class SearchReport(io.ComfyNode):
                     optional=True,
                     tooltip="Which of the finished candidates goes out as latent and recipe: 1 is the winner, 2 the "
                     "next by score. Nothing runs again, so its latent has to be one that the search has kept: see "
-                    "keep, among the advanced inputs of the search node. The recipe is there for any.",
+                    "keep, among the advanced inputs of the search node. The recipe is there for any. Where the "
+                    "sampler's seed changes after each run, press Same seed on the search's board instead of Run.",
                 ),
             ],
             outputs=[

@@ -5,6 +5,7 @@ import { goOn } from "./server.js";
 const NUMBERS = ["candidates", "budget", "iterations", "paths"]; // what more of makes a search longer
 const METHOD = "method."; // in front of them in Search Loop Close
 const CONTROL = "control_after_generate";
+const FIXED = "fixed";
 const SUBGRAPH_INPUT = -10; // the id of what links in a subgraph come from when they come from outside
 
 /** Whether there is a place for the seed that this search had: a widget, not something computed. */
@@ -25,6 +26,16 @@ export async function runAgain(board, number = null) {
   await queueWith(board.seed_at, board.seed);
 }
 
+/** Whether the next run would have another seed than the search had. */
+export function isSeedGone({ seed, seed_at: at }) {
+  const { node, widget } = widgetAt(...at);
+  return widget.value !== seed || controlsOf(at, node).some(({ value }) => value !== FIXED);
+}
+
+/** What changes a seed after each run, on its node or on that of the subgraph that it is in. */
+const controlsOf = (at, node) =>
+  [node, findNode(at[0])].flatMap(({ widgets }) => widgets.filter(({ name }) => name === CONTROL));
+
 /** A value in its place: the ids of a node and of its input. */
 export const typeIn = (at, value) => set(widgetAt(...at), value);
 
@@ -32,9 +43,9 @@ export const typeIn = (at, value) => set(widgetAt(...at), value);
 export async function queueWith(at, seed) {
   const { node, widget } = widgetAt(...at);
   set({ node, widget }, seed);
-  const controls = [node, findNode(at[0])].flatMap(({ widgets }) => widgets.filter(({ name }) => name === CONTROL));
+  const controls = controlsOf(at, node);
   const before = controls.map(({ value }) => value);
-  controls.forEach((control) => (control.value = "fixed"));
+  controls.forEach((control) => (control.value = FIXED));
   try {
     await app.queuePrompt(0, 1);
   } finally {

@@ -1,5 +1,5 @@
 import { app } from "../../scripts/app.js";
-import { canGoOn, numberOf } from "./again.js";
+import { canGoOn, isSeedGone, numberOf } from "./again.js";
 import { baseline, isBaseline, ranked, scoreDecimals } from "./boards.js";
 import { ByHand } from "./by_hand.js";
 import { Curve } from "./curve.js";
@@ -45,7 +45,7 @@ export class BoardView {
     this.recipe = button(texts().recipe, () => open(this.track.board, this.track.image, this.track.best), {
       title: texts().recipeShows,
     });
-    this.goOn = button(texts().goOn, () => runAgain(this.track.board), { title: texts().goOnDoes });
+    this.goOn = button("", () => runAgain(this.track.board));
     this.more = button("", () => runAgain(this.track.board, 2 * numberOf(this.track.board).widget.value));
     this.anew = button(texts().anew, () => searchAnew(this.track.board), { title: texts().anewDoes });
     this.actions = element("div", { class: "row actions" }, this.keep, this.goOn, this.more, this.recipe, this.anew);
@@ -131,7 +131,10 @@ export class BoardView {
     this.keep.disabled = board.stop_asked;
     this.recipe.hidden = !best;
     const isThere = hasEnded && board.workflow === app.rootGraph.id && canGoOn(board);
-    this.goOn.hidden = !isThere || !UNFINISHED.includes(board.stopped);
+    const isLeft = UNFINISHED.includes(board.stopped);
+    this.goOn.hidden = !isThere || !(isLeft || isSeedGone(board));
+    this.goOn.textContent = isLeft ? texts().goOn : texts().sameSeed;
+    this.goOn.title = isLeft ? texts().goOnDoes : texts().sameSeedDoes(board.seed);
     const number = isThere ? numberOf(board)?.widget.value : null;
     this.anew.hidden = !isThere || !refinesStill(board);
     this.more.hidden = !number;

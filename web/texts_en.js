@@ -46,6 +46,9 @@ export const english = {
   recipeShows: "The best candidate, with its recipe",
   goOn: "Continue",
   goOnDoes: "Run again with the seed of this search: it goes on from what was scored.",
+  sameSeed: "Same seed",
+  sameSeedDoes: (seed) =>
+    `Run again with seed ${seed}, which this search had: what was scored is not run again. For another rank of Search Report, or nodes that you have changed behind it.`,
   more: (count) => `${count} more`,
   moreDoes: (count, seed) =>
     `Search on to ${count}, with seed ${seed} back in its place. What was scored is not run again, but for candidates that pruning has stopped.`,

@@ -45,6 +45,9 @@ export const chinese = {
   recipeShows: "最好的候选及其配方",
   goOn: "继续",
   goOnDoes: "用这次搜索的种子再运行：从已有的分数继续。",
+  sameSeed: "同一种子",
+  sameSeedDoes: (seed) =>
+    `用这次搜索的种子 ${seed} 再运行：已有分数的不再运行。用于“搜索报告”的另一个名次，或改动了它后面的节点。`,
   more: (count) => `再加 ${count} 个`,
   moreDoes: (count, seed) => `继续搜索到 ${count} 个，并把种子 ${seed} 填回原处。已有分数的不再运行，剪枝停止的除外。`,
   ending: "搜索在下一步结束，采用目前最好的。",

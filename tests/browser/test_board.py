@@ -311,6 +311,34 @@ def test_continue_and_more_put_the_seed_back(boards: Boards) -> None:
     assert control == "randomize", "the next run is as people want it"
 
 
+@BOTH
+def test_another_rank_without_another_search(boards: Boards) -> None:
+    """ComfyUI has drawn another seed for the next run, with which all would be searched again."""
+    graph, seed = ShapesGraph(), 18_500 + boards.later
+    search = graph.search(4, keep=2)
+    report = graph.node("SearchReport", latent=graph.ksampler(search, seed=seed), search=search.out(1))
+    graph.node("PreviewAny", source=report.out(4))
+    graph.saved(report)
+    show(boards, graph)
+    boards.start()
+    assert boards.wait_for_end() == "success"
+    assert sampler_seed(boards) != seed
+    scores = boards.scores()
+    boards.page.evaluate(SET, ["SearchReport", "rank", 2])
+    press(boards, "Same seed")
+    assert sampler_seed(boards) == seed
+    assert boards.scores() == scores
+    (recipe,) = (
+        one["output"]["text"] for one in boards.page.evaluate("() => testRun.executed") if "text" in one["output"]
+    )
+    tile = boards.tiles().nth(1)
+    assert json.loads(recipe[0])["seed"] == seed + int(re.search(r"#(\d+)", tile.inner_text())[1])  # type: ignore[index]
+    boards.page.evaluate(SET, ["KSampler", "control_after_generate", "fixed"])
+    press(boards, "4 more")
+    expect(boards.of()).to_contain_text("8 of 8 candidates")
+    expect(boards.of().get_by_role("button", name="Same seed")).to_be_hidden()
+
+
 def press(boards: Boards, name: str) -> None:
     """A button that runs the workflow; and wait for the end."""
     boards.page.evaluate(QUIET)
