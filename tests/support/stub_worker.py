@@ -13,7 +13,8 @@ VERSIONS = {"ComfyUI": "1", "torch": "2", "Noise Search": "3"}
 
 
 class Stub:
-    """`does`: `end` ends the process, `end once` where the file `once` is not there yet, `fail` fails, `wait` waits."""
+    """`does`: `end` ends the process, `end once` where the file `once` is not there yet, `fail` fails, `wait` waits, `wait
+    until` as long as `once` is not there."""
 
     def check(self, nodes: dict[str, Any]) -> dict[str, Any]:
         return {**VERSIONS, "nodes": ["Stub"], "files": {}, "where": "here", "pid": os.getpid(), "problem": ""}
@@ -29,6 +30,8 @@ class Stub:
         if inputs["does"] == "fail":
             raise RuntimeError("Stub (node 1): it fails")
         time.sleep(0.05 if inputs["does"] == "wait" else 0)
+        while inputs["does"] == "wait until" and not Path(inputs["once"]).exists():
+            time.sleep(0.01)
         return {"reports": [], "files": [("1", ".png", str(inputs["number"]).encode())], "seconds": 0.05}
 
     def interrupt(self, token: str) -> list[int]:
