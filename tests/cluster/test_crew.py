@@ -99,10 +99,18 @@ def both(client: Client, base: Path, address: str, made: Any) -> tuple[list[Any]
     forgotten(base)
     ours = spread.run(client, address).check()
     forgotten(base)
-    client.free()
-    theirs = alone.run(client, None).check()
+    theirs = afresh(client, alone)
     apart = difference(pictures(client, ours, spread.saved), pictures(client, theirs, alone.saved))
     return reports(ours, spread.told), reports(theirs, alone.told), apart
+
+
+def afresh(client: Client, spread: Spread) -> Result:
+    """With nothing in ComfyUI's cache, which it empties between prompts, not at once."""
+    while True:
+        client.free()
+        result = spread.run(client, None).check()
+        if spread.saved.id not in result.cached:
+            return result
 
 
 def assert_same(ours: list[Any], theirs: list[Any]) -> None:
@@ -295,9 +303,8 @@ def test_workers_that_are_killed_cost_no_candidate(client: Client, base: Path, w
     assert len(report["candidates"]) == 64
     assert not any("failed" in candidate for candidate in report["candidates"])
     forgotten(base)
-    client.free()
     alone = Spread(candidates=64)
-    theirs = alone.run(client, None).check()
+    theirs = afresh(client, alone)
     assert_same([report], reports(theirs, alone.told))
     assert difference(pictures(client, ours, spread.saved), pictures(client, theirs, alone.saved)) <= ROUNDING
     assert report["nfe"]["search"] >= 64 * STEPS
