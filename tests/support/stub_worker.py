@@ -13,8 +13,8 @@ VERSIONS = {"ComfyUI": "1", "torch": "2", "Noise Search": "3"}
 
 
 class Stub:
-    """`does`: `end` ends the process, `end once` where the file `once` is not there yet, `fail` fails, `wait` waits, `wait
-    until` as long as `once` is not there."""
+    """`does`: `end` ends the process, `end once` where the file `once` is not there yet, `fail` fails, `wait` waits,
+    `wait until` waits for the file `once`."""
 
     def check(self, nodes: dict[str, Any]) -> dict[str, Any]:
         return {**VERSIONS, "nodes": ["Stub"], "files": {}, "where": "here", "pid": os.getpid(), "problem": ""}
