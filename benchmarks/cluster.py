@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "cluster.md"
-SECONDS, STEPS = 0.05, 8
+SECONDS, STEPS = 0.05, 20
 SEED_APART = 100_000
 CLUSTER = "a Ray cluster"
 
