@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from reading_files import DETECTOR, READER
+
 from .builder import Model
 
 HUB = "https://huggingface.co"
 COMFY = f"{HUB}/Comfy-Org"
 
-DETECTOR, READER = "craft_mlt_25k.pth", "english_g2.pth"
 ARCHIVED = (DETECTOR, READER)
 """In models/verifiers, out of archives: notes say where they come from, and nothing can offer to download them."""
 

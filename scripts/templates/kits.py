@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from reading_files import DETECTOR, READER
+
 from . import files
 from .builder import Node, Out, Template
 
@@ -107,7 +109,7 @@ def _by_its_text_encoder(t: Template, loaded: Loaded) -> Out:
 
 def by_reading(t: Template, loaded: Loaded) -> Out:
     """By what the prompt has in quotes."""
-    return t.node("TextVerifier", text="", detector=files.DETECTOR, reader=files.READER)["verifier"]
+    return t.node("TextVerifier", text="", detector=DETECTOR, reader=READER)["verifier"]
 
 
 WORKS = "a small blue circle above a small orange cross"  # of the demo: Auto Search, 8 images, seed 0
